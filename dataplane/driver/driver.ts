@@ -1,0 +1,51 @@
+import type { Packet } from '../packet.js'
+
+/** An Ethernet interface that the dataplane reads frames from and writes frames to. */
+export interface Port {
+  /** Position in `Driver.ports`; packets carry it. */
+  readonly index: number
+  readonly name: string
+  readonly ifIndex: number
+  /** Hardware address: first two octets as a number, last four as a signed word. */
+  readonly macHigh: number
+  readonly macLow: number
+  /** Largest IP packet the link carries; follows link changes. */
+  mtuOctets: number
+}
+
+/**
+ * Moves packets between the engine and a network. Nothing here blocks for longer than a
+ * millisecond or throws because of a packet.
+ *
+ * A turn is `receive`, any number of `send`/`sendIp`/`take`, then one `flush`. Packets handed out
+ * by `receive` and `take` belong to the driver and stay valid until `flush` returns, whether they
+ * were sent or not; one that must live longer is copied. A packet is sent at most once.
+ */
+export interface Driver {
+  readonly name: 'packet-ring' | 'raw-socket' | 'loopback' | 'pcap'
+  readonly ports: readonly Port[]
+  /** False where only IP packets can be sent (`sendIp`): no MAC, no direct routing. */
+  readonly ethernet: boolean
+  /** Fills `burst[0..n)` and returns n, at most `max`. `l2`, `l3`, `end`, `port`, `toHost` are set. */
+  receive(burst: Packet[], max: number): number
+  /**
+   * A packet for one that we make ourselves, with room for `octets` from `l2` on; `l2` leaves
+   * headroom for tunnel headers, `l3` is `l2 + 14`, the virtio_net_hdr is zeroed, `port` is -1.
+   * Null when there is none left: a counted drop.
+   */
+  take(octets: number): Packet | null
+  /** Stages the frame [l2, end) for that port. Failures are counted at `flush`. */
+  send(portIndex: number, pkt: Packet): void
+  /**
+   * Hands the IP packet [l3, end), with complete checksums and not larger than the egress MTU, to
+   * the host's kernel, which routes it and resolves its neighbour. Works for any egress interface.
+   */
+  sendIp(pkt: Packet): void
+  /** Puts everything staged on the wire and gives received packets back. */
+  flush(): void
+  /** File descriptors that become readable when there is something to receive. */
+  readonly descriptors: readonly number[]
+  /** Brings cumulative driver counters (frames lost before us) up to date. Called about once a second. */
+  updateCounters(): void
+  close(): void
+}

@@ -1,0 +1,78 @@
+import { Col, STRIDE } from '../shared/statistics.js'
+
+/**
+ * A real server of one virtual service (struct ip_vs_dest). Its counters stand in shared memory at
+ * `row`, so that they outlive the worker and the main thread reads them without a message.
+ */
+export class Dest {
+  readonly row: number
+  readonly #stats: Float64Array
+  readonly #at: number
+
+  readonly family: number
+  readonly w0: number
+  readonly w1: number
+  readonly w2: number
+  readonly w3: number
+  /** 0 keeps the packet's virtual port. */
+  readonly port: number
+
+  weight = 1
+  /** The last weight that was not 0; on creation set even when it is. Only `mh` looks at it. */
+  lastWeight = 1
+  /** Connection flags that it dictates: forwarding method, NOOUTPUT unless masq, INACTIVE. */
+  connFlags = 0
+  upperThreshold = 0
+  lowerThreshold = 0
+  tunnelType = 0
+  tunnelPort = 0
+  tunnelFlags = 0
+  /** False once it was deleted, while connections still refer to it. */
+  available = true
+  /** Row of its service's statistics, 0 once the service is gone. */
+  serviceRow = 0
+  /** References from connections and templates; the trash frees a dest that has none. */
+  references = 0
+
+  constructor(
+    row: number,
+    stats: Float64Array,
+    address: { family: number; w0: number; w1: number; w2: number; w3: number; port: number },
+  ) {
+    this.row = row
+    this.#stats = stats
+    this.#at = row * STRIDE
+    this.family = address.family
+    this.w0 = address.w0
+    this.w1 = address.w1
+    this.w2 = address.w2
+    this.w3 = address.w3
+    this.port = address.port
+  }
+
+  get activeConns(): number {
+    return this.#stats[this.#at + Col.activeConns]!
+  }
+  set activeConns(count: number) {
+    this.#stats[this.#at + Col.activeConns] = count
+  }
+  get inactConns(): number {
+    return this.#stats[this.#at + Col.inactConns]!
+  }
+  set inactConns(count: number) {
+    this.#stats[this.#at + Col.inactConns] = count
+  }
+  get persistConns(): number {
+    return this.#stats[this.#at + Col.persistConns]!
+  }
+  set persistConns(count: number) {
+    this.#stats[this.#at + Col.persistConns] = count
+  }
+  /** IP_VS_DEST_F_OVERLOAD: over its upper threshold, skipped by every scheduler. */
+  get overloaded(): boolean {
+    return this.#stats[this.#at + Col.overloaded] !== 0
+  }
+  set overloaded(on: boolean) {
+    this.#stats[this.#at + Col.overloaded] = on ? 1 : 0
+  }
+}

@@ -1,0 +1,36 @@
+import type { Flow } from '../../packet.js'
+import type { Dest } from '../dest.js'
+
+/** What a scheduler may look at. */
+export interface SchedulerContext {
+  /** The service's real servers, newest first, as in the kernel: the live array, not a copy. */
+  readonly dests: readonly Dest[]
+  /** Service flags SCHED1 (fallback) and SCHED2 (port) as given by ipvsadm's -b. */
+  readonly fallback: boolean
+  readonly usePort: boolean
+  /** A uniform integer in [0, bound], both inclusive. */
+  random(bound: number): number
+  nowMs(): number
+}
+
+/**
+ * Chooses a real server for a new connection (struct ip_vs_scheduler). One instance a service.
+ * `schedule` allocates nothing. Weight 0 means quiesced; an overloaded dest is never chosen.
+ */
+export interface Scheduler {
+  /** After `dest` was put into the list. */
+  add(dest: Dest): void
+  /** After `dest` was taken from the list, where it stood at `index`. */
+  del(dest: Dest, index: number): void
+  /** After `dest` was edited in place. */
+  edit(dest: Dest): void
+  /**
+   * Null when nobody can take it. `inverse` is set for a flow read from a packet quoted by an ICMP
+   * error, whose destination is the client.
+   */
+  schedule(flow: Flow, inverse: boolean): Dest | null
+  /** Periodic work (garbage collection of lblc and lblcr); called about every 60 s. */
+  tick?(): void
+}
+
+export type SchedulerFactory = (context: SchedulerContext) => Scheduler

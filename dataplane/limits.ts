@@ -1,0 +1,14 @@
+/** Every bound of the dataplane, with its reason. Changing one needs no other change. */
+
+/** IPVS connections. 128 octets each, touched only when used, so a high default costs nothing. */
+export const CONNS_DEFAULT = 1 << 22
+export const CONNS_MAX = 1 << 27
+/** Rows of statistics: virtual services and real servers (a design point is 1,000 x 100). */
+export const SERVICES_MAX = 1 << 16
+export const DESTS_MAX = 1 << 18
+/** Most frames taken from the driver in one turn: latency of a control message against batching. */
+export const BURST_MAX = 256
+/** Timers run in one turn; the rest wait for the next, so that no pause exceeds a few ms. */
+export const EXPIRIES_PER_TURN = 2048
+/** Largest IP packet: the IPv4 Total Length field. */
+export const DATAGRAM_MAX = 65535

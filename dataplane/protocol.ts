@@ -1,0 +1,162 @@
+/**
+ * The private messages between the control plane and the dataplane worker: types only, plain data,
+ * text addresses. Both sides ship together, so there is no version in it.
+ */
+import type { CounterName } from './counters.js'
+
+export type FamilyName = 'ipv4' | 'ipv6'
+export type ProtocolName = 'tcp' | 'udp' | 'sctp'
+export type ForwardingName = 'masq' | 'dr' | 'tunnel' | 'local'
+export type SchedulerName =
+  | 'rr'
+  | 'wrr'
+  | 'lc'
+  | 'wlc'
+  | 'lblc'
+  | 'lblcr'
+  | 'dh'
+  | 'sh'
+  | 'sed'
+  | 'nq'
+  | 'fo'
+  | 'ovf'
+  | 'mh'
+  | 'twos'
+
+/** What makes a virtual service unique: ipvsadm's -t/-u/--sctp-service, or -f. */
+export type ServiceKey =
+  | { family: FamilyName; protocol: ProtocolName; address: string; port: number }
+  | { family: FamilyName; fwmark: number }
+
+export interface ServiceConfig {
+  key: ServiceKey
+  scheduler: SchedulerName
+  /** ipvsadm's -b names: sh-fallback, sh-port, mh-fallback, mh-port, flag-1, flag-2, flag-3. */
+  schedulerFlags: string[]
+  persistence: { timeoutS: number; netmask: string | number; engine?: 'sip' } | null
+  onePacket: boolean
+}
+
+export interface DestKey {
+  address: string
+  port: number
+}
+
+export interface DestConfig extends DestKey {
+  /** The effective weight: what the control plane derived from configuration, state and health. */
+  weight: number
+  forwarding: ForwardingName
+  tunnel: {
+    type: 'ipip' | 'gue' | 'gre'
+    port: number
+    checksum: 'none' | 'checksum' | 'remote'
+  } | null
+  upperThreshold: number
+  lowerThreshold: number
+}
+
+/** Rows in the statistics memory (shared/statistics.ts); they outlive the worker. */
+export interface ServiceRows {
+  row: number
+  dests: { address: string; port: number; row: number }[]
+}
+
+export interface RestoredService {
+  service: ServiceConfig
+  row: number | null
+  dests: { dest: DestConfig; row: number | null }[]
+}
+
+export type Op =
+  | { op: 'addService'; service: ServiceConfig }
+  | { op: 'editService'; service: ServiceConfig }
+  | { op: 'delService'; key: ServiceKey }
+  | { op: 'addDest'; key: ServiceKey; dest: DestConfig }
+  | { op: 'editDest'; key: ServiceKey; dest: DestConfig }
+  | { op: 'delDest'; key: ServiceKey; dest: DestKey }
+  /** Checked whole, then applied between two breaths; all or nothing. */
+  | { op: 'batch'; ops: Op[] }
+  /** The whole desired state, for a new worker. Connections in shared memory are kept. */
+  | { op: 'restore'; services: RestoredService[] }
+  | { op: 'flush' }
+  | { op: 'zero'; key: ServiceKey | null }
+  | { op: 'setTimeouts'; tcpS: number; tcpFinS: number; udpS: number }
+  /** Gratuitous ARP or unsolicited NA for an address that has just been put on that interface. */
+  | { op: 'announce'; address: string; interface: string }
+  | { op: 'ping' }
+  | { op: 'stop' }
+
+/** What each op answers with. Rows tell the control plane where statistics stand. */
+export interface Results {
+  addService: { row: number }
+  editService: { row: number }
+  delService: null
+  addDest: { row: number }
+  editDest: { row: number }
+  delDest: null
+  batch: { results: unknown[] }
+  restore: { services: ServiceRows[] }
+  flush: null
+  zero: null
+  setTimeouts: null
+  announce: null
+  ping: { nowMs: number }
+  stop: null
+}
+
+export type Request = { id: number } & Op
+
+/** Codes are the kernel's own: what ipvsadm would have been told. */
+export type OpErrorCode =
+  | 'EEXIST'
+  | 'ENOENT'
+  | 'ESRCH'
+  | 'EINVAL'
+  | 'ERANGE'
+  | 'ENOSPC'
+  | 'EOPNOTSUPP'
+  | 'ENODEV'
+  | 'EIO'
+
+export type Reply =
+  | { id: number; ok: true; result: unknown }
+  | { id: number; ok: false; code: OpErrorCode; detail: string }
+
+export interface PortInfo {
+  name: string
+  ifIndex: number
+  mac: string
+  mtuOctets: number
+}
+
+/** Unsolicited, worker to main. */
+export type Event =
+  | { event: 'ready'; ports: PortInfo[]; wakeDescriptor: number; adoptedConns: number }
+  | { event: 'fault'; detail: string; fatal: boolean }
+  | { event: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string; fields?: object }
+
+/** Passed as `workerData`. */
+export interface WorkerConfig {
+  driver: 'packet-ring' | 'raw-socket' | 'loopback'
+  interfaces: string[]
+  memory: SharedMemory
+  /** Main's end is in ControlClient; the worker reads its end without its event loop. */
+  control: import('node:worker_threads').MessagePort
+  /** Only for the raw-socket driver: packets between main thread and worker. */
+  packetQueues?: { toWorker: SharedArrayBuffer; fromWorker: SharedArrayBuffer }
+}
+
+/** Everything that outlives a worker. Allocated once by the main thread. */
+export interface SharedMemory {
+  /** Connection records (shared/conn-record.ts). */
+  conns: SharedArrayBuffer
+  /** Float64 per counter, in the order of COUNTER_NAMES. */
+  counters: SharedArrayBuffer
+  totals: SharedArrayBuffer
+  services: SharedArrayBuffer
+  dests: SharedArrayBuffer
+  /** Int32 flags between the threads (shared/memory.ts). */
+  control: SharedArrayBuffer
+}
+
+export type Counters = Record<CounterName, number>

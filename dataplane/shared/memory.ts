@@ -1,0 +1,36 @@
+import { COUNTER_NAMES } from '../counters.js'
+import { DESTS_MAX, SERVICES_MAX } from '../limits.js'
+import type { SharedMemory } from '../protocol.js'
+import { WORDS } from './conn-record.js'
+import { STRIDE } from './statistics.js'
+
+/** Words of the control block. */
+export const MESSAGES = 0
+/** Packets that the raw-socket half of the main thread has put into its queue. */
+export const PACKETS = 1
+/** Milliseconds (wrapping int32) of the worker's last turn: is it alive? */
+export const HEARTBEAT = 2
+/** Live connections and templates, for /v1/stats without a message. */
+export const CONNS = 3
+/** Worker's clock in ticks (10 ms) at its last turn, to turn `expires` into seconds left. */
+export const TICK = 4
+/** 1 while the worker sleeps in poll and must be woken through its descriptor. */
+export const ASLEEP = 5
+/** Highest connection number ever used: how far a listing has to look. */
+export const CONNS_HIGH = 6
+/** Descriptors that a dead worker left open: count, then the descriptors. */
+export const DESCRIPTORS = 16
+const CONTROL_WORDS = 128
+
+/** Allocates what outlives a worker. Pages are touched, so cost memory, only when used. */
+export function allocate(connsMax: number): SharedMemory {
+  const float64 = (count: number) => new SharedArrayBuffer(count * 8)
+  return {
+    conns: new SharedArrayBuffer(connsMax * WORDS * 4),
+    counters: float64(COUNTER_NAMES.length),
+    totals: float64(STRIDE),
+    services: float64(SERVICES_MAX * STRIDE),
+    dests: float64(DESTS_MAX * STRIDE),
+    control: new SharedArrayBuffer(CONTROL_WORDS * 4),
+  }
+}
