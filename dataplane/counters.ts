@@ -21,6 +21,7 @@ export const COUNTER_NAMES = [
   'notForUs',
   // Fragments.
   'fragmentHeld',
+  'fragmentDuplicate',
   'reassembled',
   'reassemblyTimeout',
   'reassemblyOverlap',

@@ -29,6 +29,16 @@ export class Flow {
 export const IPV4 = 4
 export const IPV6 = 6
 
+/** The fragments that a datagram was put together from. */
+export interface Pieces {
+  /** Octets of payload of each, in offset order. */
+  readonly sizes: readonly number[]
+  /** The largest, with its IP header: what must fit the egress MTU. */
+  readonly largestOctets: number
+  /** Whether one of them forbade fragmentation. */
+  readonly dontFragment: boolean
+}
+
 export class Packet {
   readonly view: DataView
   /** The same memory as `view`, for copying. */
@@ -40,6 +50,8 @@ export class Packet {
   port = -1
   /** Whether the link layer addressed it to this host (PACKET_HOST). */
   toHost = true
+  /** Firewall mark, given by our own mark rules: user space never sees the kernel's. */
+  mark = 0
   l2 = 0
   l3 = 0
   l4 = 0
@@ -51,6 +63,8 @@ export class Packet {
   /** Octets of this fragment's offset; 0 for a first fragment and for whole datagrams. */
   fragmentOffset = 0
   moreFragments = false
+  /** How a reassembled datagram came in, so that it can leave alike; null for all others. */
+  pieces: Pieces | null = null
 
   constructor(bytes: Uint8Array, address = 0) {
     this.bytes = bytes

@@ -95,7 +95,7 @@ export interface Results {
   editDest: { row: number }
   delDest: null
   batch: { results: unknown[] }
-  restore: { services: ServiceRows[] }
+  restore: { services: ServiceRows[]; adoptedConns: number }
   flush: null
   zero: null
   setTimeouts: null
@@ -108,15 +108,7 @@ export type Request = { id: number } & Op
 
 /** Codes are the kernel's own: what ipvsadm would have been told. */
 export type OpErrorCode =
-  | 'EEXIST'
-  | 'ENOENT'
-  | 'ESRCH'
-  | 'EINVAL'
-  | 'ERANGE'
-  | 'ENOSPC'
-  | 'EOPNOTSUPP'
-  | 'ENODEV'
-  | 'EIO'
+  'EEXIST' | 'ENOENT' | 'ESRCH' | 'EINVAL' | 'ERANGE' | 'ENOSPC' | 'EOPNOTSUPP' | 'ENODEV' | 'EIO'
 
 export type Reply =
   | { id: number; ok: true; result: unknown }
@@ -131,7 +123,8 @@ export interface PortInfo {
 
 /** Unsolicited, worker to main. */
 export type Event =
-  | { event: 'ready'; ports: PortInfo[]; wakeDescriptor: number; adoptedConns: number }
+  /** It takes packets in from now on, but handles them only after `restore`. */
+  | { event: 'ready'; ports: PortInfo[]; wakeDescriptor: number }
   | { event: 'fault'; detail: string; fatal: boolean }
   | { event: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; message: string; fields?: object }
 

@@ -47,5 +47,7 @@ export interface Driver {
   readonly descriptors: readonly number[]
   /** Brings cumulative driver counters (frames lost before us) up to date. Called about once a second. */
   updateCounters(): void
+  /** After news about links: follows their MTU and state. True when `descriptors` changed. */
+  refreshPorts(): boolean
   close(): void
 }

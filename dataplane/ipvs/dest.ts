@@ -1,3 +1,4 @@
+import type { Adjacency } from '../net/network.js'
 import { Col, STRIDE } from '../shared/statistics.js'
 
 /**
@@ -31,6 +32,9 @@ export class Dest {
   available = true
   /** Row of its service's statistics, 0 once the service is gone. */
   serviceRow = 0
+  /** How packets leave towards it, found at `adjacencyGeneration` of the network view. */
+  adjacency: Adjacency | null = null
+  adjacencyGeneration = -1
   /** References from connections and templates; the trash frees a dest that has none. */
   references = 0
 
@@ -48,6 +52,11 @@ export class Dest {
     this.w2 = address.w2
     this.w3 = address.w3
     this.port = address.port
+  }
+
+  /** After an edit: the next packet looks the route up again. */
+  invalidateRoute(): void {
+    this.adjacency = null
   }
 
   get activeConns(): number {

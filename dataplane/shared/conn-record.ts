@@ -6,7 +6,7 @@
  *     word  0  1     2      3   4   5   6     7     8    9       10   11      12  13   14   15
  *          next info cport/ c0  v0  d0  dport flags dest expires slot timeout adj inPk ctl  nCtl
  *     word 16    17   18 19 20  21 22 23  24 25 26  27     28  29   30     31
- *          tNext tPrev c1 c2 c3  v1 v2 v3  d1 d2 d3  fwmark app sync spare  spare
+ *          tNext tPrev c1 c2 c3  v1 v2 v3  d1 d2 d3  fwmark app sync serial spare
  *
  * The first line holds all that an established IPv4 packet touches. The main thread reads records
  * to list them and may see one that is being changed; it never writes.
@@ -16,7 +16,10 @@ export const WORDS = 32
 export const AUXILIARY = 8
 
 export const NEXT = 0
-/** 0 = free. Bits 0-7 protocol, 8-10 family (4 or 6), 16-23 protocol state, 31 in use. */
+/**
+ * 0 = free. Bits 0-7 protocol, 8-10 family (4 or 6), 11-13 family of the real server's address,
+ * 16-23 protocol state, 31 in use.
+ */
 export const INFO = 1
 /** Client port << 16 | virtual port. */
 export const PORTS = 2
@@ -50,12 +53,15 @@ export const D1 = 24
 export const FWMARK = 27
 export const APP = 28
 export const SYNC = 29
+/** Counts insertions (wrapping): which of two records is newer, and is it still the same one. */
+export const SERIAL = 30
 
 /** Bit 31 of INFO. */
 export const IN_USE = 0x80000000 | 0
 
 export const protocolOf = (info: number): number => info & 0xff
 export const familyOf = (info: number): number => (info >>> 8) & 7
+export const destFamilyOf = (info: number): number => (info >>> 11) & 7
 export const stateOf = (info: number): number => (info >>> 16) & 0xff
 
 /** Connection flags, IPVS values (include/uapi/linux/ip_vs.h). */

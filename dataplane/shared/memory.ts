@@ -20,7 +20,7 @@ export const ASLEEP = 5
 export const CONNS_HIGH = 6
 /** Descriptors that a dead worker left open: count, then the descriptors. */
 export const DESCRIPTORS = 16
-const CONTROL_WORDS = 128
+const CONTROL_WORDS = 1024
 
 /** Allocates what outlives a worker. Pages are touched, so cost memory, only when used. */
 export function allocate(connsMax: number): SharedMemory {

@@ -1,0 +1,134 @@
+import { announce } from './net/announce.js'
+import type { Ipvs } from './ipvs/ipvs.js'
+import { OpError } from './op-error.js'
+import type { Op, Reply, Request, Results } from './protocol.js'
+import type { Driver } from './driver/driver.js'
+import * as address from './wire/address.js'
+
+type Handlers = {
+  readonly [K in Op['op']]: (op: Extract<Op, { op: K }>) => Results[K]
+}
+
+/** What takes a change back, newest first. */
+type Undo = () => void
+
+export interface ControlOptions {
+  ipvs: Ipvs
+  driver: Driver
+  nowMs: () => number
+  /** Ends the loop after this turn. */
+  onStop: () => void
+}
+
+/** Carries out control messages between two turns of the engine, so no packet sees half a change. */
+export class Control {
+  readonly #handlers: Handlers
+  readonly #ipvs: Ipvs
+
+  constructor({ ipvs, driver, nowMs, onStop }: ControlOptions) {
+    const { admin, protocols } = ipvs
+    this.#ipvs = ipvs
+    this.#handlers = {
+      addService: op => admin.addService(op.service),
+      editService: op => admin.editService(op.service),
+      delService: op => done(admin.delService(op.key)),
+      addDest: op => admin.addDest(op.key, op.dest),
+      editDest: op => admin.editDest(op.key, op.dest),
+      delDest: op => done(admin.delDest(op.key, op.dest)),
+      batch: op => ({ results: this.#batch(op.ops) }),
+      restore: op => ipvs.restore(op.services),
+      flush: () => done(admin.flush()),
+      zero: op => done(admin.zero(op.key)),
+      setTimeouts: op => done(protocols.setTimeouts(op.tcpS, op.tcpFinS, op.udpS)),
+      announce: op => done(announceOn(driver, op.address, op.interface)),
+      ping: () => ({ nowMs: nowMs() }),
+      stop: () => done(onStop()),
+    }
+  }
+
+  /** Never throws: an op that cannot be carried out is answered with its code. */
+  answer(request: Request): Reply {
+    const { id } = request
+    try {
+      return { id, ok: true, result: this.#run(request) }
+    } catch (error) {
+      if (error instanceof OpError)
+        return { id, ok: false, code: error.code, detail: error.message }
+      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      return { id, ok: false, code: 'EIO', detail }
+    }
+  }
+
+  #run<K extends Op['op']>(op: Extract<Op, { op: K }>): Results[K] {
+    const handler = this.#handlers[op.op as K] as (op: Extract<Op, { op: K }>) => Results[K]
+    return handler(op)
+  }
+
+  /** All or nothing: a failing op takes back those before it. */
+  #batch(ops: readonly Op[]): unknown[] {
+    const undo: Undo[] = []
+    const results: unknown[] = []
+    try {
+      for (const op of ops) {
+        const inverse = this.#inverse(op)
+        results.push(this.#run(op))
+        undo.push(inverse)
+      }
+    } catch (error) {
+      for (const step of undo.reverse()) step()
+      throw error
+    }
+    return results
+  }
+
+  /** Looked up before the op runs, because it describes what the op is about to change. */
+  #inverse(op: Op): Undo {
+    const { admin } = this.#ipvs
+    switch (op.op) {
+      case 'addService':
+        return () => admin.delService(op.service.key)
+      case 'editService': {
+        const before = admin.describeService(op.service.key)
+        return () => void admin.editService(before.service)
+      }
+      case 'delService': {
+        const before = admin.describeService(op.key)
+        return () => {
+          admin.addService(before.service)
+          for (const dest of before.dests) admin.addDest(op.key, dest)
+        }
+      }
+      case 'addDest':
+        return () => admin.delDest(op.key, op.dest)
+      case 'editDest': {
+        const before = admin.describeDest(op.key, op.dest)
+        return () => void admin.editDest(op.key, before)
+      }
+      case 'delDest': {
+        const before = admin.describeDest(op.key, op.dest)
+        return () => void admin.addDest(op.key, before)
+      }
+      case 'batch':
+      case 'restore':
+      case 'flush':
+      case 'zero':
+      case 'setTimeouts':
+      case 'announce':
+      case 'ping':
+      case 'stop':
+        throw new OpError('EINVAL', `a batch cannot hold '${op.op}'`)
+      default:
+        return op satisfies never
+    }
+  }
+}
+
+const done = (_: void): null => null
+
+function announceOn(driver: Driver, text: string, interfaceName: string): void {
+  const port = driver.ports.find(p => p.name === interfaceName)
+  if (port === undefined) throw new OpError('ENODEV', `no such port: ${interfaceName}`)
+  const parsed = address.parse(text)
+  if (parsed === null) throw new OpError('EINVAL', `'${text}' is not an IP address`)
+  announce(port, parsed)
+}

@@ -1,0 +1,155 @@
+import type { Packet } from '../packet.js'
+import { Counter } from '../counters.js'
+import type { DescriptorLedger } from '../sys/descriptors.js'
+import { ENODEV, SystemError } from '../sys/errno.js'
+import { type InterfaceProperties, interfaceProperties } from '../sys/interface.js'
+import * as libc from '../sys/libc.js'
+import type { Backoff } from './backoff.js'
+import type { Port } from './driver.js'
+import type { LargeFrames } from './large-frames.js'
+import { bindToInterface, openPacketSocket, takeLosses } from './packet-options.js'
+import { Ring } from './ring.js'
+import { TransmitQueue } from './transmit-queue.js'
+
+/** For measurements; the defaults are what the appliance uses. */
+export interface RingOptions {
+  slots?: number
+  slotOctets?: number
+}
+
+interface Shared {
+  ledger: DescriptorLedger
+  counters: Float64Array
+  large: LargeFrames
+  backoff: Backoff
+  ring: RingOptions
+}
+
+/** One interface: a packet socket with its receive ring and its transmit queue. */
+export class PacketPort implements Port {
+  readonly index: number
+  readonly name: string
+  /** The same number for the port's whole life, also when its socket is opened anew. */
+  readonly descriptor: number
+  ifIndex = 0
+  macHigh = 0
+  macLow = 0
+  mtuOctets = 0
+
+  readonly #shared: Shared
+  readonly #queue: TransmitQueue
+  #ring: Ring
+  /** Ring and socket queue disagree: its packets cannot be trusted until it is opened anew. */
+  #broken = false
+
+  /** Throws SystemError when there is no such Ethernet interface or it cannot be opened. */
+  constructor(index: number, name: string, shared: Shared) {
+    this.index = index
+    this.name = name
+    this.#shared = shared
+    const found = interfaceProperties(shared.ledger, name)
+    if (found === null) throw new SystemError(`interface ${name}`, ENODEV)
+    if (!found.ethernet) throw new Error(`interface ${name} is not Ethernet`)
+    this.#adopt(found)
+    this.descriptor = openPacketSocket(shared.ledger)
+    try {
+      this.#ring = this.#openRing(this.descriptor)
+      bindToInterface(this.descriptor, this.ifIndex)
+      this.#queue = new TransmitQueue(
+        shared.ledger,
+        this.descriptor,
+        shared.counters,
+        shared.backoff,
+      )
+    } catch (error) {
+      shared.ledger.close(this.descriptor)
+      throw error
+    }
+  }
+
+  /** As `Ring.receive`, without the negative case. */
+  receive(burst: Packet[], n: number, limit: number): number {
+    if (this.#broken) return n
+    const next = this.#ring.receive(burst, n, limit)
+    if (next >= n) return next
+    this.#broken = true
+    return n
+  }
+
+  send(pkt: Packet): void {
+    this.#queue.push(pkt)
+  }
+
+  transmit(): void {
+    this.#queue.flush()
+  }
+
+  giveBack(): void {
+    this.#ring.giveBack()
+  }
+
+  countLosses(): void {
+    const { counters } = this.#shared
+    counters[Counter.ringFull] = counters[Counter.ringFull]! + takeLosses(this.descriptor)
+  }
+
+  /**
+   * Follows the interface: its MAC address and MTU, and its being made anew under the same name.
+   * Going down and up again needs nothing, the kernel keeps the socket bound. Only between turns.
+   * Returns whether anything changed.
+   */
+  refresh(): boolean {
+    const found = interfaceProperties(this.#shared.ledger, this.name)
+    if (found === null || !found.ethernet) return false
+    const reopen = this.#broken || found.ifIndex !== this.ifIndex
+    const changed = this.#adopt(found) || reopen
+    if (reopen) this.#reopen()
+    return changed
+  }
+
+  #reopen(): void {
+    const { ledger } = this.#shared
+    const fd = openPacketSocket(ledger)
+    try {
+      const ring = this.#openRing(fd)
+      bindToInterface(fd, this.ifIndex)
+      libc.must('dup2', libc.dup2(fd, this.descriptor))
+      this.#ring.close()
+      this.#ring = ring
+      this.#broken = false
+    } catch {
+      // It vanished again meanwhile, or memory is short: the next refresh tries once more.
+      this.#broken = true
+    } finally {
+      ledger.close(fd)
+    }
+  }
+
+  #openRing(fd: number): Ring {
+    const { ledger, counters, large, ring } = this.#shared
+    const options = { ...ring, fd, port: this.index, mtuOctets: this.mtuOctets }
+    return new Ring(ledger, options, counters, large)
+  }
+
+  #adopt(found: InterfaceProperties): boolean {
+    const v = new DataView(found.mac.buffer, found.mac.byteOffset)
+    const macHigh = v.getUint16(0)
+    const macLow = v.getInt32(2)
+    const same =
+      this.ifIndex === found.ifIndex &&
+      this.macHigh === macHigh &&
+      this.macLow === macLow &&
+      this.mtuOctets === found.mtuOctets
+    this.ifIndex = found.ifIndex
+    this.macHigh = macHigh
+    this.macLow = macLow
+    this.mtuOctets = found.mtuOctets
+    return !same
+  }
+
+  close(): void {
+    this.#ring.close()
+    this.#queue.close()
+    this.#shared.ledger.close(this.descriptor)
+  }
+}

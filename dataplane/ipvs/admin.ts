@@ -1,0 +1,343 @@
+import { OpError } from '../op-error.js'
+import type {
+  DestConfig,
+  DestKey,
+  RestoredService,
+  ServiceConfig,
+  ServiceKey,
+  ServiceRows,
+} from '../protocol.js'
+import { DROUTE, INACTIVE, LOCALNODE, MASQ, NOOUTPUT, TUNNEL } from '../shared/conn-record.js'
+import * as address from '../wire/address.js'
+import { Dest } from './dest.js'
+import type { Estimator } from './est.js'
+import type { Rows } from './rows.js'
+import { schedulers } from './sched/index.js'
+import { ONEPACKET, PERSISTENT, SCHED1, SCHED2, SCHED3, Service } from './service.js'
+import type { ServiceTable } from './service-table.js'
+import { Trash } from './trash.js'
+
+const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const
+const METHODS = { masq: MASQ, local: LOCALNODE, tunnel: TUNNEL, dr: DROUTE } as const
+const TUNNELS = { ipip: 0, gue: 1, gre: 2 } as const
+const TUNNEL_CHECKSUMS = { none: 0, checksum: 1, remote: 2 } as const
+const SERVICE_FLAGS: Record<string, number> = {
+  'sh-fallback': SCHED1,
+  'mh-fallback': SCHED1,
+  'flag-1': SCHED1,
+  'sh-port': SCHED2,
+  'mh-port': SCHED2,
+  'flag-2': SCHED2,
+  'flag-3': SCHED3,
+}
+const ALL_ONES = -1
+
+export interface AdminOptions {
+  services: ServiceTable
+  serviceRows: Rows
+  destRows: Rows
+  serviceEstimator: Estimator
+  destEstimator: Estimator
+  /** Of row 0, everything together. */
+  totalEstimator: Estimator
+  /** Row to dest; shared with the connections. */
+  dests: (Dest | undefined)[]
+  random: (bound: number) => number
+  nowMs: () => number
+}
+
+/**
+ * Configuration of virtual services and real servers, with ip_vs_ctl.c's rules and errors. Every
+ * change takes effect for the next packet and touches no existing connection.
+ */
+export class Admin {
+  readonly #o: AdminOptions
+  readonly #services: ServiceTable
+  readonly trash: Trash
+
+  constructor(options: AdminOptions) {
+    this.#o = options
+    this.#services = options.services
+    this.trash = new Trash(dest => this.#free(dest))
+  }
+
+  addService(config: ServiceConfig, keepRow: number | null = null): { row: number } {
+    if (this.#lookup(config.key) !== undefined) {
+      throw new OpError('EEXIST', 'the virtual service already exists')
+    }
+    const identity = identityOf(config.key)
+    const kept = keepRow !== null && this.#o.serviceRows.keep(keepRow)
+    const row = kept ? keepRow : this.#o.serviceRows.take()
+    if (row === 0) throw new OpError('ENOSPC', 'no room for another virtual service')
+    const service = new Service(row, identity)
+    try {
+      this.#configure(service, config)
+    } catch (error) {
+      this.#o.serviceRows.give(row)
+      throw error
+    }
+    this.#services.add(service)
+    this.#o.serviceEstimator.register(row)
+    return { row }
+  }
+
+  editService(config: ServiceConfig): { row: number } {
+    const service = this.#service(config.key)
+    this.#configure(service, config)
+    return { row: service.row }
+  }
+
+  delService(key: ServiceKey): void {
+    const service = this.#service(key)
+    this.#services.remove(service)
+    for (const dest of [...service.dests]) this.#unlink(service, dest)
+    for (const dest of this.#o.dests) if (dest?.serviceRow === service.row) dest.serviceRow = 0
+    service.scheduler = null
+    this.#o.serviceEstimator.unregister(service.row)
+    this.#o.serviceRows.give(service.row)
+  }
+
+  addDest(key: ServiceKey, config: DestConfig, keepRow: number | null = null): { row: number } {
+    const service = this.#service(key)
+    const where = destAddress(service, config)
+    if (service.find(where, config.port) !== undefined) {
+      throw new OpError('EEXIST', `the real server ${config.address}:${config.port} already exists`)
+    }
+    const dest =
+      this.trash.take(service, where, config.port) ?? this.#create(where, config.port, keepRow)
+    // A real server that comes back to another service object starts counting anew.
+    if (keepRow === null && dest.serviceRow !== service.row) {
+      this.#o.destEstimator.zero(dest.row)
+    }
+    dest.serviceRow = service.row
+    dest.available = true
+    dest.lastWeight = config.weight
+    this.#set(dest, config)
+    service.dests.unshift(dest)
+    this.#services.addServer(service, dest)
+    service.scheduler?.add(dest)
+    return { row: dest.row }
+  }
+
+  editDest(key: ServiceKey, config: DestConfig): { row: number } {
+    const service = this.#service(key)
+    const dest = this.#dest(service, config)
+    this.#services.removeServer(service, dest)
+    this.#set(dest, config)
+    this.#services.addServer(service, dest)
+    service.scheduler?.edit(dest)
+    return { row: dest.row }
+  }
+
+  delDest(key: ServiceKey, config: DestKey): void {
+    const service = this.#service(key)
+    this.#unlink(service, this.#dest(service, config))
+  }
+
+  flush(): void {
+    for (const service of [...this.#services]) this.delService(keyOf(service))
+  }
+
+  zero(key: ServiceKey | null): void {
+    const services = key === null ? [...this.#services] : [this.#service(key)]
+    for (const service of services) {
+      this.#o.serviceEstimator.zero(service.row)
+      for (const dest of service.dests) this.#o.destEstimator.zero(dest.row)
+    }
+    if (key === null) this.#o.totalEstimator.zero(0)
+  }
+
+  /** Builds everything anew, each in the row it had, so that counters and connections go on. */
+  restore(services: readonly RestoredService[]): ServiceRows[] {
+    return services.map(({ service, row, dests }) => {
+      const added = this.addService(service, row)
+      return {
+        row: added.row,
+        dests: dests.map(d => ({
+          address: d.dest.address,
+          port: d.dest.port,
+          row: this.addDest(service.key, d.dest, d.row ?? 0).row,
+        })),
+      }
+    })
+  }
+
+  /** What undoes a deletion: the configuration of a service or a dest as it stands. */
+  describeService(key: ServiceKey): { service: ServiceConfig; dests: DestConfig[] } {
+    const service = this.#service(key)
+    return {
+      service: {
+        key,
+        scheduler: service.schedulerName as ServiceConfig['scheduler'],
+        schedulerFlags: flagNames(service),
+        persistence: service.persistent
+          ? {
+              timeoutS: service.timeoutS,
+              netmask: service.netmask,
+              ...(service.persistenceEngine === 'sip' ? { engine: 'sip' as const } : {}),
+            }
+          : null,
+        onePacket: (service.flags & ONEPACKET) !== 0,
+      },
+      dests: service.dests.map(configOf).reverse(),
+    }
+  }
+
+  describeDest(key: ServiceKey, dest: DestKey): DestConfig {
+    return configOf(this.#dest(this.#service(key), dest))
+  }
+
+  #lookup(key: ServiceKey): Service | undefined {
+    if ('fwmark' in key) return this.#services.getMark(familyNumber(key.family), key.fwmark)
+    return this.#services.get(parseAddress(key.address), PROTOCOLS[key.protocol], key.port)
+  }
+
+  #service(key: ServiceKey): Service {
+    const service = this.#lookup(key)
+    if (service === undefined) throw new OpError('ESRCH', 'no such virtual service')
+    return service
+  }
+
+  #dest(service: Service, key: DestKey): Dest {
+    const dest = service.find(parseAddress(key.address), key.port)
+    if (dest === undefined) {
+      throw new OpError('ENOENT', `no real server ${key.address}:${key.port} in this service`)
+    }
+    return dest
+  }
+
+  #configure(service: Service, config: ServiceConfig): void {
+    const factory = schedulers[config.scheduler]
+    let flags = 0
+    for (const name of config.schedulerFlags) flags |= SERVICE_FLAGS[name] ?? 0
+    if (config.onePacket) flags |= ONEPACKET
+    if (config.persistence !== null) flags |= PERSISTENT
+    service.netmask = netmaskOf(service.family, config.persistence?.netmask)
+    service.timeoutS = config.persistence?.timeoutS ?? 0
+    service.persistenceEngine = config.persistence?.engine ?? ''
+    service.flags = flags
+    // The same scheduler keeps its state; it sees the flags through its context.
+    if (service.schedulerName !== config.scheduler || service.scheduler === null) {
+      service.scheduler = factory(service.schedulerContext(this.#o.random, this.#o.nowMs))
+      service.schedulerName = config.scheduler
+    }
+  }
+
+  #create(where: address.Address, port: number, keepRow: number | null): Dest {
+    const kept = keepRow !== null && this.#o.destRows.keep(keepRow)
+    const row = kept ? keepRow : this.#o.destRows.take()
+    if (row === 0) throw new OpError('ENOSPC', 'no room for another real server')
+    const dest = new Dest(row, this.#o.destRows.memory, { ...where, port })
+    this.#o.dests[row] = dest
+    this.#o.destEstimator.register(row)
+    return dest
+  }
+
+  #set(dest: Dest, config: DestConfig): void {
+    const { upperThreshold, lowerThreshold } = config
+    if (lowerThreshold > upperThreshold) {
+      throw new OpError('ERANGE', 'the lower threshold exceeds the upper threshold')
+    }
+    // Cleared by an edit only when the limit went away or was raised (semantics 2.3).
+    if (upperThreshold === 0 || upperThreshold > dest.upperThreshold) dest.overloaded = false
+    dest.upperThreshold = upperThreshold
+    dest.lowerThreshold = lowerThreshold
+    dest.weight = config.weight
+    if (config.weight !== 0) dest.lastWeight = config.weight
+    const method = METHODS[config.forwarding]
+    dest.connFlags = method | INACTIVE | (method === MASQ ? 0 : NOOUTPUT)
+    dest.tunnelType = config.tunnel === null ? 0 : TUNNELS[config.tunnel.type]
+    dest.tunnelPort = config.tunnel?.port ?? 0
+    dest.tunnelFlags = config.tunnel === null ? 0 : TUNNEL_CHECKSUMS[config.tunnel.checksum]
+    dest.invalidateRoute()
+  }
+
+  #unlink(service: Service, dest: Dest): void {
+    const index = service.dests.indexOf(dest)
+    service.dests.splice(index, 1)
+    this.#services.removeServer(service, dest)
+    dest.available = false
+    service.scheduler?.del(dest, index)
+    this.trash.put(dest, service)
+  }
+
+  #free(dest: Dest): void {
+    this.#o.dests[dest.row] = undefined
+    this.#o.destEstimator.unregister(dest.row)
+    this.#o.destRows.give(dest.row)
+  }
+}
+
+const textOf = (a: address.Address): string => address.format(a.family, a.w0, a.w1, a.w2, a.w3)
+
+const familyNumber = (name: 'ipv4' | 'ipv6') => (name === 'ipv4' ? 4 : 6)
+
+function parseAddress(text: string): address.Address {
+  const parsed = address.parse(text)
+  if (parsed === null) throw new OpError('EINVAL', `'${text}' is not an IP address`)
+  return parsed
+}
+
+function identityOf(key: ServiceKey) {
+  if ('fwmark' in key) {
+    const family = familyNumber(key.family)
+    return { family, w0: 0, w1: 0, w2: 0, w3: 0, protocol: 6, port: 0, fwmark: key.fwmark }
+  }
+  return {
+    ...parseAddress(key.address),
+    protocol: PROTOCOLS[key.protocol],
+    port: key.port,
+    fwmark: 0,
+  }
+}
+
+function keyOf(service: Service): ServiceKey {
+  const family = service.family === 4 ? 'ipv4' : 'ipv6'
+  if (service.fwmark !== 0) return { family, fwmark: service.fwmark }
+  const protocol = service.protocol === 6 ? 'tcp' : service.protocol === 17 ? 'udp' : 'sctp'
+  return { family, protocol, address: textOf(service), port: service.port }
+}
+
+function destAddress(service: Service, config: DestConfig): address.Address {
+  const where = parseAddress(config.address)
+  if (where.family !== service.family && config.forwarding !== 'tunnel') {
+    throw new OpError('EINVAL', 'only a tunnel reaches a real server of the other address family')
+  }
+  return where
+}
+
+function netmaskOf(family: number, netmask: string | number | undefined): number {
+  if (family === 6) return typeof netmask === 'number' ? netmask : 128
+  if (netmask === undefined) return ALL_ONES
+  return typeof netmask === 'number' ? netmask : parseAddress(netmask).w0
+}
+
+function flagNames(service: Service): string[] {
+  const names: [number, string][] = [
+    [SCHED1, 'flag-1'],
+    [SCHED2, 'flag-2'],
+    [SCHED3, 'flag-3'],
+  ]
+  return names.filter(([bit]) => (service.flags & bit) !== 0).map(([, name]) => name)
+}
+
+function configOf(dest: Dest): DestConfig {
+  const methods = ['masq', 'local', 'tunnel', 'dr'] as const
+  const method = methods[dest.connFlags & 7]!
+  return {
+    address: textOf(dest),
+    port: dest.port,
+    weight: dest.weight,
+    forwarding: method,
+    tunnel:
+      method === 'tunnel'
+        ? {
+            type: (['ipip', 'gue', 'gre'] as const)[dest.tunnelType]!,
+            port: dest.tunnelPort,
+            checksum: (['none', 'checksum', 'remote'] as const)[dest.tunnelFlags]!,
+          }
+        : null,
+    upperThreshold: dest.upperThreshold,
+    lowerThreshold: dest.lowerThreshold,
+  }
+}

@@ -1,0 +1,222 @@
+import { Counter } from '../counters.js'
+import type { NetworkView } from '../net/network.js'
+import type { Output } from '../output.js'
+import { IPV4, type Packet } from '../packet.js'
+import { parse } from '../parse.js'
+import type { Reassembler } from '../reassembly.js'
+import { FWD_MASK, MASQ } from '../shared/conn-record.js'
+import { Verdict } from '../verdict.js'
+import { ICMP, ICMPV6 } from '../wire/ip-protocol.js'
+import type { Connections } from './conn.js'
+import type { Forwarder } from './forwarder.js'
+import type { HostStack } from './host-stack.js'
+import type { Icmp } from './icmp.js'
+import type { IcmpErrors } from './icmp-errors.js'
+import { Direction, Gate, type Protocol } from './proto/protocol.js'
+import type { Protocols } from './proto/index.js'
+import { Outcome, type Scheduling } from './scheduling.js'
+import type { ServiceTable } from './service-table.js'
+import type { Settings } from './settings.js'
+import type { Traffic } from './traffic.js'
+import type { Clients } from './clients.js'
+import { snat } from './xmit/nat.js'
+import type { Transmit } from './xmit/transmit.js'
+
+const FTP_PORT = 21
+// Plain constant: a property of an object built at run time is a load on every packet.
+const FORWARDED = Counter.forwarded
+const INPUT = Direction.input
+const OUTPUT = Direction.output
+
+export interface CoreOptions {
+  conns: Connections
+  services: ServiceTable
+  protocols: Protocols
+  scheduling: Scheduling
+  traffic: Traffic
+  icmp: Icmp
+  errors: IcmpErrors
+  forwarder: Forwarder
+  hostStack: HostStack
+  network: NetworkView
+  output: Output
+  transmit: Transmit
+  clients: Clients
+  reassembler: Reassembler
+  counters: Float64Array
+  settings: Settings
+  nowMs: () => number
+}
+
+/**
+ * What IPVS does with a packet (ip_vs_core.c). The hooks of the kernel become one decision: a
+ * packet for an address of ours is LOCAL_IN, any other FORWARD.
+ */
+export class Core {
+  readonly #o: CoreOptions
+  readonly #conns: Connections
+  readonly #network: NetworkView
+  readonly #counters: Float64Array
+
+  constructor(options: CoreOptions) {
+    this.#o = options
+    this.#conns = options.conns
+    this.#network = options.network
+    this.#counters = options.counters
+  }
+
+  handle(pkt: Packet): Verdict {
+    const reason = parse(pkt)
+    if (reason !== 0) {
+      this.#counters[reason]!++
+      return Verdict.drop
+    }
+    const f = pkt.flow
+    // IPVS hooks are registered per family, while there is a service of it.
+    if (this.#o.services.count(f.family) === 0) return Verdict.accept
+    if (this.#network.isLocal(f.family, f.src0, f.src1, f.src2, f.src3)) {
+      this.#counters[Counter.martianSource]!++
+      return Verdict.drop
+    }
+    if (pkt.fragmentOffset !== 0 || pkt.moreFragments) return this.#fragment(pkt)
+    return this.#datagram(pkt)
+  }
+
+  /** A whole datagram, as received or reassembled. */
+  #datagram(pkt: Packet): Verdict {
+    const f = pkt.flow
+    const local = this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    const verdict = this.#hook(pkt, local)
+    return verdict === Verdict.accept ? this.#o.hostStack.accept(pkt, local) : verdict
+  }
+
+  #hook(pkt: Packet, local: boolean): Verdict {
+    const number = pkt.flow.protocol
+    const protocol = this.#o.protocols.get(number)
+    if (protocol === null) {
+      const icmp = pkt.flow.family === IPV4 ? ICMP : ICMPV6
+      if (number !== icmp) return Verdict.accept
+      return local ? this.#o.icmp.in(pkt) : this.#o.icmp.out(pkt)
+    }
+    return local ? this.#in(pkt, protocol) : this.#out(pkt, protocol)
+  }
+
+  /** Client to virtual service (ip_vs_in_hook). */
+  #in(pkt: Packet, protocol: Protocol): Verdict {
+    const { table } = this.#conns
+    let c = table.inGet(pkt.flow)
+    if (c !== 0) {
+      if (protocol.isNewConnection(pkt)) c = this.#afterReuse(c, protocol)
+      const dest = c === 0 ? undefined : this.#conns.destOf(c)
+      if (dest !== undefined && !dest.available) {
+        if (!this.#o.settings.expireNodestConn) {
+          this.#counters[Counter.destUnavailable]!++
+          return Verdict.drop
+        }
+        this.#conns.expireNow(c)
+        c = 0
+      }
+    }
+    if (c !== 0) return this.#deliver(pkt, c, protocol)
+    return this.#schedule(pkt, protocol)
+  }
+
+  /** A SYN or INIT for a connection that exists: 0 when it shall have a new one (semantics 0.2). */
+  #afterReuse(c: number, protocol: Protocol): number {
+    const { expireNodestConn, connReuseMode } = this.#o.settings
+    const { records } = this.#conns
+    const quiesced = expireNodestConn && this.#conns.destOf(c)?.weight === 0
+    const over =
+      connReuseMode !== 0 && records.control(c) === 0 && protocol.isReuseExpected(c, connReuseMode)
+    if (!quiesced && !over) return c
+    if (records.nControl(c) === 0) this.#conns.expireNow(c)
+    return 0
+  }
+
+  #schedule(pkt: Packet, protocol: Protocol): Verdict {
+    const gate = protocol.gate(pkt)
+    if (gate !== Gate.schedule) return gate === Gate.accept ? Verdict.accept : Verdict.drop
+    const service = this.#o.services.find(pkt.flow, pkt.mark, false)
+    if (service === undefined) return Verdict.accept
+    const outcome = this.#o.scheduling.schedule(service, pkt.flow, false)
+    switch (outcome) {
+      case Outcome.scheduled:
+        return this.#deliver(pkt, this.#o.scheduling.conn, protocol)
+      case Outcome.ignored:
+        return Verdict.accept
+      case Outcome.dropped:
+        return Verdict.drop
+      case Outcome.leave:
+        // ip_vs_leave: FTP data is the host's; all others are told that nobody is there.
+        if (service.port === FTP_PORT && pkt.flow.dstPort !== FTP_PORT) return Verdict.accept
+        this.#counters[Counter.noDest]!++
+        this.#o.errors.portUnreachable(pkt)
+        return Verdict.drop
+      default:
+        return outcome
+    }
+  }
+
+  /** Counts, moves the state, transmits, restarts the timer: in this order, as ip_vs_in_hook. */
+  #deliver(pkt: Packet, c: number, protocol: Protocol): Verdict {
+    const { records } = this.#conns
+    const dest = this.#conns.destOf(c)
+    this.#o.traffic.in(dest, pkt.end - pkt.l3)
+    protocol.setState(c, INPUT, pkt)
+    const verdict = this.#o.transmit.send(pkt, c, dest)
+    records.setInPkts(c, records.inPkts(c) + 1)
+    this.#conns.release(c)
+    return verdict
+  }
+
+  /** Real server to client (ip_vs_out_hook); the routing tests come first, as in ip_forward. */
+  #out(pkt: Packet, protocol: Protocol): Verdict {
+    const { table, records } = this.#conns
+    const c = table.outGet(pkt.flow)
+    if (c === 0) return this.#unknownReply(pkt)
+    // Replies of other methods are the host's to forward; the connection only hears of them.
+    const masq = (records.flags(c) & FWD_MASK) === MASQ
+    const adjacency = masq ? this.#o.clients.towards(c) : null
+    if (adjacency !== null && !this.#o.forwarder.passOut(pkt, adjacency)) return Verdict.drop
+    this.#o.traffic.out(this.#conns.destOf(c), pkt.end - pkt.l3)
+    protocol.setState(c, OUTPUT, pkt)
+    this.#conns.release(c)
+    if (adjacency === null) return Verdict.accept
+    snat(pkt, records.words, c)
+    this.#counters[FORWARDED]!++
+    this.#o.output.send(pkt, adjacency)
+    return Verdict.stolen
+  }
+
+  /** nat_icmp_send: a real server's packet that belongs to nothing may draw a port unreachable. */
+  #unknownReply(pkt: Packet): Verdict {
+    const f = pkt.flow
+    if (!this.#o.settings.natIcmpSend || !this.#o.services.isServerSource(f)) return Verdict.accept
+    if (this.#o.protocols.get(f.protocol)?.isReset(pkt) ?? true) return Verdict.accept
+    this.#o.errors.portUnreachable(pkt)
+    return Verdict.drop
+  }
+
+  /**
+   * Fragments are put together first, as the kernel does on both hooks, but only those that IPVS
+   * could have to do with: of our services, of masquerading servers, and of ICMP.
+   */
+  #fragment(pkt: Packet): Verdict {
+    const f = pkt.flow
+    const { services } = this.#o
+    const ours =
+      services.knowsAddress(f.family, f.dst0, f.dst1, f.dst2, f.dst3) ||
+      services.knowsAddress(f.family, f.src0, f.src1, f.src2, f.src3)
+    if (!ours) return Verdict.accept
+    this.#counters[Counter.fragmentHeld]!++
+    const whole = this.#o.reassembler.add(pkt, this.#o.nowMs())
+    if (whole === null) return Verdict.stolen
+    const reason = parse(whole)
+    if (reason !== 0) {
+      this.#counters[reason]!++
+      return Verdict.drop
+    }
+    this.#counters[Counter.reassembled]!++
+    return this.#datagram(whole)
+  }
+}

@@ -1,0 +1,130 @@
+import { Counter } from '../counters.js'
+import type { Driver } from '../driver/driver.js'
+import type { Packet } from '../packet.js'
+import { SCTP, TCP, UDP } from '../wire/ip-protocol.js'
+import { Verdict } from '../verdict.js'
+import * as checksum from '../wire/checksum.js'
+import * as seq from '../wire/seq.js'
+import * as sctp from '../wire/sctp.js'
+import * as tcp from '../wire/tcp.js'
+import type { Forwarder } from './forwarder.js'
+import { originate } from './originate.js'
+import type { ServiceTable } from './service-table.js'
+
+/** ECN capable: what the kernel's SCTP puts on the packets it sends. */
+const TOS_ECT0 = 2
+
+/**
+ * What the host would have done with a packet that IPVS leaves to it, for those that the packet
+ * guard hides from the host: a reset, a port unreachable, an abort, or plain forwarding. All other
+ * packets reached the host itself, so nothing is done about them here.
+ */
+export class HostStack {
+  readonly #services: ServiceTable
+  readonly #forwarder: Forwarder
+  readonly #driver: Driver
+  readonly #counters: Float64Array
+  readonly #source = new Int32Array(4)
+
+  constructor(
+    services: ServiceTable,
+    forwarder: Forwarder,
+    driver: Driver,
+    counters: Float64Array,
+  ) {
+    this.#services = services
+    this.#forwarder = forwarder
+    this.#driver = driver
+    this.#counters = counters
+  }
+
+  accept(pkt: Packet, local: boolean): Verdict {
+    this.#counters[Counter.accepted]!++
+    const f = pkt.flow
+    if (!local) {
+      return this.#services.isServerSource(f) ? this.#forwarder.forward(pkt) : Verdict.accept
+    }
+    const to = { family: f.family, w0: f.dst0, w1: f.dst1, w2: f.dst2, w3: f.dst3 }
+    if (this.#services.get(to, f.protocol, f.dstPort) === undefined) return Verdict.accept
+    switch (f.protocol) {
+      case TCP:
+        this.#reset(pkt)
+        break
+      case UDP:
+        this.#forwarder.errors.portUnreachable(pkt)
+        break
+      case SCTP:
+        this.#abort(pkt)
+        break
+      default:
+        return Verdict.accept
+    }
+    return Verdict.stolen
+  }
+
+  /** RFC 9293 3.10.7.1: the reset that a closed port sends. */
+  #reset(pkt: Packet): void {
+    const { view, l4 } = pkt
+    const flags = tcp.flags(view, l4)
+    if ((flags & tcp.RST) !== 0) return
+    const reply = this.#reply(pkt, tcp.MIN_LENGTH, TCP, 0)
+    if (reply === null) return
+    const out = reply.view
+    const at = reply.l4
+    const acknowledges = (flags & tcp.ACK) !== 0
+    const payload = Math.max(0, pkt.end - l4 - tcp.headerLength(view, l4))
+    const octets = payload + ((flags & tcp.SYN) !== 0 ? 1 : 0) + ((flags & tcp.FIN) !== 0 ? 1 : 0)
+    tcp.setSrcPort(out, at, pkt.flow.dstPort)
+    tcp.setDstPort(out, at, pkt.flow.srcPort)
+    tcp.setSeq(out, at, acknowledges ? tcp.ack(view, l4) : 0)
+    tcp.setAck(out, at, acknowledges ? 0 : seq.add(tcp.seq(view, l4), octets))
+    tcp.setOffsetFlags(out, at, 0x5000 | (acknowledges ? tcp.RST : tcp.RST | tcp.ACK))
+    tcp.setWindow(out, at, 0)
+    tcp.setUrgent(out, at, 0)
+    tcp.setChecksum(out, at, 0)
+    tcp.setChecksum(out, at, checksum.transport(reply))
+    this.#send(reply)
+  }
+
+  /** RFC 9260 8.4: an out-of-the-blue packet draws an ABORT with its own tag, an INIT with the new. */
+  #abort(pkt: Packet): void {
+    const { view, l4, end } = pkt
+    const chunk = l4 + sctp.MIN_LENGTH
+    if (end - chunk < 4) return
+    const type = sctp.chunkType(view, chunk)
+    if (type === sctp.ABORT || type === sctp.SHUTDOWN_COMPLETE) return
+    const init = type === sctp.INIT && end - chunk >= 8
+    const reply = this.#reply(pkt, sctp.MIN_LENGTH + 4, SCTP, TOS_ECT0)
+    if (reply === null) return
+    const out = reply.view
+    const at = reply.l4
+    sctp.setSrcPort(out, at, pkt.flow.dstPort)
+    sctp.setDstPort(out, at, pkt.flow.srcPort)
+    sctp.setVerificationTag(
+      out,
+      at,
+      init ? sctp.initiateTag(view, chunk) : sctp.verificationTag(view, l4),
+    )
+    sctp.writeChunk(out, at + sctp.MIN_LENGTH, sctp.ABORT, init ? 0 : sctp.T_BIT, sctp.CHUNK_LENGTH)
+    sctp.setChecksum(out, at, sctp.computeChecksum(out, at, reply.end))
+    this.#send(reply)
+  }
+
+  /** An empty datagram from the packet's destination to its source. */
+  #reply(pkt: Packet, octets: number, protocol: number, tos: number): Packet | null {
+    const f = pkt.flow
+    this.#source[0] = f.dst0
+    this.#source[1] = f.dst1
+    this.#source[2] = f.dst2
+    this.#source[3] = f.dst3
+    const origin = { protocol, octets, tos, identification: 0, dontFragment: true }
+    return originate(this.#driver, f, this.#source, origin)
+  }
+
+  #send(reply: Packet): void {
+    const t = reply.flow
+    this.#counters[Counter.answered]!++
+    const adjacency = this.#forwarder.network.resolve(t.family, t.dst0, t.dst1, t.dst2, t.dst3)
+    this.#forwarder.output.send(reply, adjacency)
+  }
+}

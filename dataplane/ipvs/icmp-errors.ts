@@ -1,0 +1,174 @@
+import { Counter } from '../counters.js'
+import type { Driver } from '../driver/driver.js'
+import type { NetworkView } from '../net/network.js'
+import type { Output } from '../output.js'
+import { IPV4, type Packet } from '../packet.js'
+import * as checksum from '../wire/checksum.js'
+import * as icmp from '../wire/icmp.js'
+import * as icmpv6 from '../wire/icmpv6.js'
+import { ICMP, ICMPV6 } from '../wire/ip-protocol.js'
+import * as ipv4 from '../wire/ipv4.js'
+import { originate } from './originate.js'
+import { IcmpRateLimit } from './icmp-rate-limit.js'
+import type { Settings } from './settings.js'
+
+/** RFC 1812 4.3.2.3 lets an error grow to 576 octets, RFC 4443 2.4(c) to 1280. */
+const MAX4 = 576
+const MAX6 = 1280
+const HEADERS4 = 20 + 8
+const HEADERS6 = 40 + 8
+/** Precedence of network control (RFC 1812 4.3.2.5). */
+const TOS_CONTROL = 0xc0
+const TOS_MASK = 0x1e
+/** RFC 4443 3.4: code, and where the Next Header field stands. */
+const UNKNOWN_NEXT_HEADER = 1
+const NEXT_HEADER_AT = 6
+
+export interface IcmpErrorsOptions {
+  driver: Driver
+  network: NetworkView
+  output: Output
+  counters: Float64Array
+  settings: Settings
+  nowMs: () => number
+}
+
+/**
+ * The ICMP and ICMPv6 errors that the director itself sends, in the form the kernel's stack gives
+ * them: source, quoted length, type of service, rate limit (semantics 6.5).
+ */
+export class IcmpErrors {
+  readonly #o: IcmpErrorsOptions
+  readonly #limit: IcmpRateLimit
+  readonly #source = new Int32Array(4)
+  #identification = 0
+
+  constructor(options: IcmpErrorsOptions) {
+    this.#o = options
+    this.#limit = new IcmpRateLimit()
+  }
+
+  portUnreachable(pkt: Packet): void {
+    if (pkt.flow.family === IPV4) this.#send4(pkt, icmp.UNREACHABLE, icmp.PORT, 0, true)
+    else this.#send6(pkt, icmpv6.UNREACHABLE, icmpv6.PORT, 0)
+  }
+
+  protocolUnreachable(pkt: Packet): void {
+    if (pkt.flow.family === IPV4) this.#send4(pkt, icmp.UNREACHABLE, icmp.PROTOCOL, 0, true)
+    else this.#send6(pkt, icmpv6.PARAMETER_PROBLEM, UNKNOWN_NEXT_HEADER, NEXT_HEADER_AT)
+  }
+
+  hostUnreachable(pkt: Packet): void {
+    if (pkt.flow.family === IPV4) this.#send4(pkt, icmp.UNREACHABLE, icmp.HOST, 0, true)
+    else this.#send6(pkt, icmpv6.UNREACHABLE, icmpv6.ADDRESS, 0)
+  }
+
+  timeExceeded(pkt: Packet): void {
+    this.#o.counters[Counter.ttlExpired]!++
+    if (pkt.flow.family === IPV4) this.#send4(pkt, icmp.TIME_EXCEEDED, icmp.TTL, 0, true)
+    else this.#send6(pkt, icmpv6.TIME_EXCEEDED, icmpv6.HOP_LIMIT, 0)
+  }
+
+  reassemblyTimeExceeded(pkt: Packet): void {
+    if (pkt.flow.family === IPV4) this.#send4(pkt, icmp.TIME_EXCEEDED, icmp.REASSEMBLY, 0, true)
+    else this.#send6(pkt, icmpv6.TIME_EXCEEDED, icmpv6.REASSEMBLY, 0)
+  }
+
+  /** Fragmentation needed, or packet too big. The kernel does not rate-limit the former. */
+  tooBig(pkt: Packet, mtuOctets: number): void {
+    this.#o.counters[Counter.tooBig]!++
+    if (pkt.flow.family === IPV4) {
+      this.#send4(pkt, icmp.UNREACHABLE, icmp.FRAGMENTATION_NEEDED, mtuOctets, false)
+    } else this.#send6(pkt, icmpv6.PACKET_TOO_BIG, 0, mtuOctets)
+  }
+
+  #send4(pkt: Packet, type: number, code: number, rest: number, limited: boolean): void {
+    if (pkt.fragmentOffset !== 0 || isIcmpError4(pkt)) return
+    if ((limited && !this.#allowed(pkt)) || !this.#chooseSource(pkt)) return
+    const quoted = Math.min(pkt.end - pkt.l3, MAX4 - HEADERS4)
+    const reply = originate(this.#o.driver, pkt.flow, this.#source, {
+      protocol: ICMP,
+      octets: 8 + quoted,
+      tos: (ipv4.tos(pkt.view, pkt.l3) & TOS_MASK) | TOS_CONTROL,
+      identification: (this.#identification = (this.#identification + 1) & 0xffff),
+      dontFragment: false,
+    })
+    this.#finish(pkt, reply, quoted, type, code, rest)
+  }
+
+  #send6(pkt: Packet, type: number, code: number, rest: number): void {
+    if (pkt.fragmentOffset !== 0 || isIcmpError6(pkt)) return
+    if (!this.#allowed(pkt) || !this.#chooseSource(pkt)) return
+    const quoted = Math.min(pkt.end - pkt.l3, MAX6 - HEADERS6)
+    const reply = originate(this.#o.driver, pkt.flow, this.#source, {
+      protocol: ICMPV6,
+      octets: 8 + quoted,
+      tos: 0,
+      identification: 0,
+      dontFragment: false,
+    })
+    this.#finish(pkt, reply, quoted, type, code, rest)
+  }
+
+  /** The packet's own destination where that is ours, else our address on the side it came in by. */
+  #chooseSource(pkt: Packet): boolean {
+    const f = pkt.flow
+    if (this.#o.network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)) {
+      this.#source[0] = f.dst0
+      this.#source[1] = f.dst1
+      this.#source[2] = f.dst2
+      this.#source[3] = f.dst3
+      return true
+    }
+    return this.#o.network.sourceAddress(pkt.port, f.family, this.#source)
+  }
+
+  #allowed(pkt: Packet): boolean {
+    const f = pkt.flow
+    const periodMs = this.#o.settings.icmpRateLimitMs
+    if (this.#limit.allow(f.src0 ^ f.src1, f.src2 ^ f.src3, periodMs, this.#o.nowMs())) return true
+    this.#o.counters[Counter.icmpRateLimited]!++
+    return false
+  }
+
+  /** The ICMP header (alike in both versions), the quote and the checksum. */
+  #finish(
+    pkt: Packet,
+    reply: Packet | null,
+    quoted: number,
+    type: number,
+    code: number,
+    rest: number,
+  ): void {
+    if (reply === null) return
+    const { view, l4, flow } = reply
+    icmp.setType(view, l4, type)
+    icmp.setCode(view, l4, code)
+    icmp.setRest(view, l4, rest)
+    reply.bytes.set(pkt.bytes.subarray(pkt.l3, pkt.l3 + quoted), l4 + 8)
+    icmp.setChecksum(view, l4, 0)
+    icmp.setChecksum(view, l4, icmpChecksum(reply))
+    this.#o.counters[Counter.answered]!++
+    const { network, output } = this.#o
+    output.send(reply, network.resolve(flow.family, flow.dst0, flow.dst1, flow.dst2, flow.dst3))
+  }
+}
+
+/** Over the message; with a pseudo-header in ICMPv6 (RFC 4443 2.3). */
+export function icmpChecksum(pkt: Packet): number {
+  return pkt.flow.family === IPV4
+    ? checksum.compute(pkt.view, pkt.l4, pkt.end)
+    : checksum.transport(pkt)
+}
+
+/** Errors are never sent about errors (RFC 1122 3.2.2); replies and requests may draw one. */
+function isIcmpError4(pkt: Packet): boolean {
+  if (pkt.flow.protocol !== ICMP) return false
+  if (pkt.end - pkt.l4 < 1) return true
+  return !icmp.isQuery(icmp.type(pkt.view, pkt.l4))
+}
+
+function isIcmpError6(pkt: Packet): boolean {
+  if (pkt.flow.protocol !== ICMPV6) return false
+  return pkt.end - pkt.l4 < 1 || icmpv6.type(pkt.view, pkt.l4) < 128
+}

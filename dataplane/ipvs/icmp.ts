@@ -1,0 +1,172 @@
+import { Counter } from '../counters.js'
+import type { Output } from '../output.js'
+import { IPV4, IPV6, Flow, type Packet } from '../packet.js'
+import { parseQuoted, QuotedPacket } from '../parse.js'
+import { D0, D1, DPORT, FWD_MASK, MASQ, PORTS, V0, V1, WORDS } from '../shared/conn-record.js'
+import { Verdict } from '../verdict.js'
+import * as checksum from '../wire/checksum.js'
+import * as icmp from '../wire/icmp.js'
+import * as icmpv6 from '../wire/icmpv6.js'
+import * as ipv4 from '../wire/ipv4.js'
+import type { Clients } from './clients.js'
+import type { Connections } from './conn.js'
+import type { Forwarder } from './forwarder.js'
+import { icmpChecksum } from './icmp-errors.js'
+import type { Protocols } from './proto/index.js'
+import type { Traffic } from './traffic.js'
+import type { Transmit } from './xmit/transmit.js'
+import { decrementTtl, ttl } from './xmit/ttl.js'
+
+export interface IcmpOptions {
+  conns: Connections
+  protocols: Protocols
+  traffic: Traffic
+  transmit: Transmit
+  clients: Clients
+  forwarder: Forwarder
+  output: Output
+  counters: Float64Array
+}
+
+/**
+ * ICMP and ICMPv6 errors about connections, in both directions (ip_vs_in_icmp, ip_vs_out_icmp and
+ * their IPv6 twins). The quoted packet is translated like the one it quotes, except for its
+ * transport checksum, which is left alone.
+ */
+export class Icmp {
+  readonly #o: IcmpOptions
+  readonly #quoted = new Flow()
+  readonly #where = new QuotedPacket()
+
+  constructor(options: IcmpOptions) {
+    this.#o = options
+  }
+
+  /** From the client's side to an address of ours: quotes what a real server sent. */
+  in(pkt: Packet): Verdict {
+    const verdict = this.#read(pkt)
+    if (verdict !== null) return verdict
+    const { conns, transmit } = this.#o
+    const c = conns.table.inGetInverse(this.#quoted)
+    if (c === 0) return Verdict.accept
+    const dest = conns.destOf(c)
+    this.#o.traffic.in(dest, pkt.end - pkt.l3)
+    conns.records.setInPkts(c, conns.records.inPkts(c) + 1)
+    // Counted, but neither forwarded nor answered: errors draw no errors.
+    if (ttl(pkt) <= 1) {
+      this.#o.counters[Counter.ttlExpired]!++
+      return Verdict.drop
+    }
+    const adjacency = transmit.towards(c, dest)
+    decrementTtl(pkt)
+    if ((conns.records.flags(c) & FWD_MASK) === MASQ) {
+      const { words } = conns.records
+      const at = c * WORDS
+      this.#setOuter(pkt, true, words, at + D0, at + D1)
+      this.#setQuoted(pkt, true, words, at + D0, at + D1, words[at + DPORT]! & 0xffff)
+      this.#finish(pkt)
+    }
+    this.#send(pkt, adjacency)
+    return Verdict.stolen
+  }
+
+  /** From a real server's side to a client: quotes what the client sent to the real server. */
+  out(pkt: Packet): Verdict {
+    const verdict = this.#read(pkt)
+    if (verdict !== null) return verdict
+    const { conns, clients, forwarder } = this.#o
+    const c = conns.table.outGetInverse(this.#quoted)
+    if (c === 0) return Verdict.accept
+    const { words } = conns.records
+    const masq = (conns.records.flags(c) & FWD_MASK) === MASQ
+    const adjacency = masq ? clients.towards(c) : null
+    if (adjacency !== null && !forwarder.passOut(pkt, adjacency)) return Verdict.drop
+    this.#o.traffic.out(conns.destOf(c), pkt.end - pkt.l3)
+    if (adjacency === null) return Verdict.accept
+    const at = c * WORDS
+    this.#setOuter(pkt, false, words, at + V0, at + V1)
+    this.#setQuoted(pkt, false, words, at + V0, at + V1, words[at + PORTS]! & 0xffff)
+    this.#finish(pkt)
+    this.#send(pkt, adjacency)
+    return Verdict.stolen
+  }
+
+  /** Null when it is an error about a protocol we know, now in `#quoted`; a verdict otherwise. */
+  #read(pkt: Packet): Verdict | null {
+    const { view, l4, end, flow } = pkt
+    if (end - l4 < icmp.MIN_LENGTH) return this.#drop(Counter.icmpMalformed)
+    const type = icmp.type(view, l4)
+    if (!(flow.family === IPV4 ? icmp.isError(type) : icmpv6.isError(type))) return Verdict.accept
+    checksum.complete(pkt)
+    if (!isGood(pkt)) return this.#drop(Counter.icmpBadChecksum)
+    const reason = parseQuoted(pkt, l4 + icmp.MIN_LENGTH, this.#quoted, this.#where)
+    if (reason !== 0) return this.#drop(reason)
+    if (this.#where.fragmentOffset !== 0) return Verdict.accept
+    if (this.#quoted.family !== flow.family) return Verdict.accept
+    return this.#o.protocols.get(this.#quoted.protocol) === null ? Verdict.accept : null
+  }
+
+  #setOuter(pkt: Packet, dst: boolean, words: Int32Array, first: number, rest: number): void {
+    const { view, l3, flow } = pkt
+    if (flow.family === IPV4) {
+      if (dst) ipv4.setDst(view, l3, words[first]!)
+      else ipv4.setSrc(view, l3, words[first]!)
+      ipv4.setChecksum(view, l3, checksum.computeIpv4(view, l3))
+    } else writeAddress(view, l3 + (dst ? 24 : 8), words, first, rest)
+  }
+
+  /** `src`: the quoted packet's source is the one that changes. */
+  #setQuoted(
+    pkt: Packet,
+    src: boolean,
+    words: Int32Array,
+    first: number,
+    rest: number,
+    port: number,
+  ): void {
+    const { view, flow } = pkt
+    const { l3, l4 } = this.#where
+    if (flow.family === IPV6) writeAddress(view, l3 + (src ? 8 : 24), words, first, rest)
+    else {
+      if (src) ipv4.setSrc(view, l3, words[first]!)
+      else ipv4.setDst(view, l3, words[first]!)
+      ipv4.setChecksum(view, l3, checksum.computeIpv4(view, l3))
+    }
+    view.setUint16(l4 + (src ? 0 : 2), port)
+  }
+
+  #finish(pkt: Packet): void {
+    icmp.setChecksum(pkt.view, pkt.l4, 0)
+    icmp.setChecksum(pkt.view, pkt.l4, icmpChecksum(pkt))
+  }
+
+  #send(pkt: Packet, adjacency: Parameters<Output['send']>[1]): void {
+    this.#o.counters[Counter.forwarded]!++
+    this.#o.output.send(pkt, adjacency)
+  }
+
+  #drop(reason: number): Verdict {
+    this.#o.counters[reason]!++
+    return Verdict.drop
+  }
+}
+
+function isGood(pkt: Packet): boolean {
+  const { view, l3, l4, end, flow } = pkt
+  const pseudo = flow.family === IPV4 ? 0 : checksum.pseudo6(view, l3, flow.protocol, end - l4)
+  return checksum.isGood(view, l4, end, pseudo)
+}
+
+/** Word 0 of an address stands apart from the other three in a record. */
+function writeAddress(
+  view: DataView,
+  at: number,
+  words: Int32Array,
+  first: number,
+  rest: number,
+): void {
+  view.setInt32(at, words[first]!)
+  view.setInt32(at + 4, words[rest]!)
+  view.setInt32(at + 8, words[rest + 1]!)
+  view.setInt32(at + 12, words[rest + 2]!)
+}

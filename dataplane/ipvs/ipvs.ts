@@ -1,0 +1,179 @@
+import { randomInt } from 'node:crypto'
+import type { Clock } from '../clock.js'
+import type { Driver } from '../driver/driver.js'
+import type { Pipeline } from '../engine.js'
+import { EXPIRIES_PER_TURN } from '../limits.js'
+import type { NetworkView } from '../net/network.js'
+import { Output } from '../output.js'
+import type { Packet } from '../packet.js'
+import type { RestoredService, Results, SharedMemory } from '../protocol.js'
+import { Reassembler } from '../reassembly.js'
+import { TICK } from '../shared/memory.js'
+import { TICK_MS, TimerWheel } from '../timer-wheel.js'
+import { Admin } from './admin.js'
+import { Clients } from './clients.js'
+import { ConnSlab } from './conn-slab.js'
+import { ConnTable } from './conn-table.js'
+import { Connections } from './conn.js'
+import { Core } from './core.js'
+import type { Dest } from './dest.js'
+import { Estimator } from './est.js'
+import { Forwarder } from './forwarder.js'
+import { HostStack } from './host-stack.js'
+import { Icmp } from './icmp.js'
+import { IcmpErrors } from './icmp-errors.js'
+import { Protocols } from './proto/index.js'
+import { Rows } from './rows.js'
+import { Scheduling } from './scheduling.js'
+import { ServiceTable } from './service-table.js'
+import { defaultSettings, type Settings } from './settings.js'
+import { Traffic } from './traffic.js'
+import { TRASH_PERIOD_TICKS } from './trash.js'
+import { Transmit } from './xmit/transmit.js'
+
+/** Timer nodes of the periodic jobs, below AUXILIARY. */
+const TRASH_NODE = 1
+const ESTIMATOR_NODE = 2
+const SCHEDULER_NODE = 3
+const ESTIMATOR_TICKS = 200
+const SCHEDULER_TICKS = 6000
+/** How often half-received datagrams are looked through. */
+const REASSEMBLY_MS = 250
+
+export interface IpvsOptions {
+  driver: Driver
+  network: NetworkView
+  clock: Clock
+  memory: SharedMemory
+  /** Keys of the connection hash; random in the appliance, fixed in tests. */
+  seeds?: readonly [number, number, number]
+  /** A uniform integer in [0, bound]. */
+  random?: (bound: number) => number
+  /** Tick number at the clock's zero; a golden replay needs the recording's phase. */
+  firstTick?: number
+}
+
+/** The whole of IPVS over one driver: packets in through `handle`, time through `tick`. */
+export class Ipvs implements Pipeline {
+  readonly settings: Settings = defaultSettings()
+  readonly services = new ServiceTable()
+  readonly conns: Connections
+  readonly protocols: Protocols
+  readonly admin: Admin
+  readonly #core: Core
+  readonly #dests: (Dest | undefined)[] = []
+  readonly #wheel: TimerWheel
+  readonly #control: Int32Array
+  readonly #reassembler: Reassembler
+  readonly #errors: IcmpErrors
+  readonly #firstTick: number
+  readonly #originMs: number
+  #reassemblyDueMs = 0
+  /** Whether it knows what to do with packets. */
+  restored = false
+
+  constructor(options: IpvsOptions) {
+    const { driver, network, clock, memory } = options
+    const counters = new Float64Array(memory.counters)
+    const totals = new Float64Array(memory.totals)
+    const serviceRows = new Rows(new Float64Array(memory.services))
+    const destRows = new Rows(new Float64Array(memory.dests))
+    const random = options.random ?? ((bound: number) => randomInt(bound + 1))
+    const nowMs = () => clock.now()
+    const { settings, services } = this
+
+    this.#control = new Int32Array(memory.control)
+    this.#originMs = clock.now()
+    this.#firstTick = options.firstTick ?? this.#control[TICK]! + 1
+    const slab = new ConnSlab(memory.conns, this.#control)
+    this.#wheel = new TimerWheel(slab.words, this.#firstTick)
+    const seeds = options.seeds ?? [seed(), seed(), seed()]
+    const table = new ConnTable(slab, { seeds })
+    const destOf = (row: number) => this.#dests[row]
+    this.conns = new Connections({ slab, table, wheel: this.#wheel, destOf })
+    this.protocols = new Protocols(this.conns)
+
+    const serviceEstimator = new Estimator(serviceRows.memory)
+    const destEstimator = new Estimator(destRows.memory)
+    const totalEstimator = new Estimator(totals)
+    totalEstimator.register(0)
+    const dests = this.#dests
+    this.admin = new Admin({
+      ...{ services, serviceRows, destRows, serviceEstimator, destEstimator, totalEstimator },
+      ...{ dests, random, nowMs },
+    })
+
+    const output = new Output(driver, counters)
+    const errors = new IcmpErrors({ driver, network, output, counters, settings, nowMs })
+    const forwarder = new Forwarder(network, output, errors)
+    const hostStack = new HostStack(services, forwarder, driver, counters)
+    const traffic = new Traffic(totals, serviceRows.memory, destRows.memory)
+    const clients = new Clients(slab.words, network)
+    const transmit = new Transmit({ records: slab, network, forwarder, counters })
+    const { conns, protocols } = this
+    const scheduling = new Scheduling({ conns, settings, traffic, counters })
+    const icmp = new Icmp({
+      ...{ conns, protocols, traffic, transmit, clients, forwarder, output, counters },
+    })
+    const reassembler = new Reassembler(counters)
+    this.#errors = errors
+    this.#reassembler = reassembler
+    this.#core = new Core({
+      ...{ conns, services, protocols, scheduling, traffic, icmp, errors, forwarder, hostStack },
+      ...{ network, output, transmit, clients, reassembler, counters, settings, nowMs },
+    })
+    this.#every(TRASH_NODE, TRASH_PERIOD_TICKS, () => this.admin.trash.sweep(this.#wheel.nowTick))
+    this.#every(ESTIMATOR_NODE, ESTIMATOR_TICKS, () => {
+      totalEstimator.tick()
+      serviceEstimator.tick()
+      destEstimator.tick()
+    })
+    this.#every(SCHEDULER_NODE, SCHEDULER_TICKS, () => {
+      for (const service of services) service.scheduler?.tick?.()
+    })
+  }
+
+  handle(pkt: Packet): void {
+    this.#core.handle(pkt)
+  }
+
+  tick(nowMs: number): void {
+    const tick = this.#tickAt(nowMs)
+    this.#control[TICK] = tick
+    this.conns.advance(tick, EXPIRIES_PER_TURN)
+    if (nowMs >= this.#reassemblyDueMs) {
+      this.#reassemblyDueMs = nowMs + REASSEMBLY_MS
+      this.#reassembler.expire(nowMs, first => {
+        if (first !== null) this.#errors.reassemblyTimeExceeded(first)
+      })
+    }
+  }
+
+  /** Milliseconds until a timer is due: how long the loop may sleep. */
+  idleMs(nowMs: number): number {
+    const due = this.#wheel.nextDue() - this.#tickAt(nowMs)
+    return Math.max(0, due * TICK_MS)
+  }
+
+  /** Builds the configuration anew and takes over the connections a former worker left. */
+  restore(configured: readonly RestoredService[]): Results['restore'] {
+    const services = this.admin.restore(configured)
+    const adoptedConns = this.conns.adopt(this.#dests.filter(d => d !== undefined))
+    this.restored = true
+    return { services, adoptedConns }
+  }
+
+  #tickAt(nowMs: number): number {
+    return this.#firstTick + Math.floor((nowMs - this.#originMs) / TICK_MS)
+  }
+
+  #every(node: number, ticks: number, job: () => void): void {
+    this.conns.setJob(node, () => {
+      job()
+      this.#wheel.arm(node, ticks)
+    })
+    this.#wheel.arm(node, ticks)
+  }
+}
+
+const seed = (): number => randomInt(2 ** 32) | 0

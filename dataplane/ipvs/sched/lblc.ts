@@ -1,0 +1,43 @@
+/**
+ * Locality-based least connection (ip_vs_lblc.c), for transparent caches: a destination address
+ * stays with its server until that is gone or crowded.
+ */
+import type { Flow } from '../../packet.js'
+import type { Dest } from '../dest.js'
+import { isCrowded, LocalityCache } from './locality.js'
+import { leastLoaded } from './overhead.js'
+import type { Scheduler, SchedulerContext } from './scheduler.js'
+
+export class LocalityLeastConnection implements Scheduler {
+  readonly #context: SchedulerContext
+  readonly #cache = new LocalityCache<Dest>()
+
+  constructor(context: SchedulerContext) {
+    this.#context = context
+  }
+
+  // Entries of a deleted server stay; it is no longer available, so they are replaced when met.
+  add(): void {}
+  del(): void {}
+  edit(): void {}
+
+  schedule(flow: Flow): Dest | null {
+    const { dests } = this.#context
+    const nowMs = this.#context.nowMs()
+    const entry = this.#cache.get(flow)
+    if (entry !== null) {
+      entry.lastUseMs = nowMs
+      const dest = entry.value
+      if (dest.available && dest.weight > 0 && !isCrowded(dest, dests)) return dest
+    }
+    const dest = leastLoaded(dests)
+    if (dest === null) return null
+    if (entry !== null) entry.value = dest
+    else this.#cache.add(flow, dest, nowMs)
+    return dest
+  }
+
+  tick(): void {
+    this.#cache.tick(this.#context.nowMs())
+  }
+}

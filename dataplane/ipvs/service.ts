@@ -1,0 +1,93 @@
+import type { Flow } from '../packet.js'
+import type { Dest } from './dest.js'
+import type { Scheduler, SchedulerContext } from './sched/scheduler.js'
+
+/** Four signed words; IPv4 stands in the first. */
+export interface Address {
+  family: number
+  w0: number
+  w1: number
+  w2: number
+  w3: number
+}
+
+export const PERSISTENT = 0x1
+export const ONEPACKET = 0x4
+export const SCHED1 = 0x8
+export const SCHED2 = 0x10
+export const SCHED3 = 0x20
+
+/** A virtual service (struct ip_vs_service). */
+export class Service {
+  readonly row: number
+  readonly family: number
+  /** IP protocol number; TCP for a fwmark service, where it means nothing. */
+  readonly protocol: number
+  readonly w0: number
+  readonly w1: number
+  readonly w2: number
+  readonly w3: number
+  readonly port: number
+  /** 0 for an address service. */
+  readonly fwmark: number
+
+  flags = 0
+  /** Persistence timeout. */
+  timeoutS = 0
+  /** Netmask of persistence: a mask word for IPv4, a prefix length for IPv6. */
+  netmask = 0
+  schedulerName = ''
+  scheduler: Scheduler | null = null
+  persistenceEngine = ''
+  /** Newest first: every scheduler walks it in this order. */
+  readonly dests: Dest[] = []
+
+  constructor(row: number, key: Address & { protocol: number; port: number; fwmark: number }) {
+    this.row = row
+    this.family = key.family
+    this.protocol = key.protocol
+    this.w0 = key.w0
+    this.w1 = key.w1
+    this.w2 = key.w2
+    this.w3 = key.w3
+    this.port = key.port
+    this.fwmark = key.fwmark
+  }
+
+  get persistent(): boolean {
+    return (this.flags & PERSISTENT) !== 0
+  }
+
+  /** Chooses a real server for a new connection, or null. */
+  schedule(flow: Flow, inverse: boolean): Dest | null {
+    return this.scheduler === null ? null : this.scheduler.schedule(flow, inverse)
+  }
+
+  find(address: Address, port: number): Dest | undefined {
+    return this.dests.find(
+      d =>
+        d.port === port &&
+        d.family === address.family &&
+        d.w0 === address.w0 &&
+        d.w1 === address.w1 &&
+        d.w2 === address.w2 &&
+        d.w3 === address.w3,
+    )
+  }
+
+  /** What its scheduler sees of it; live, so that flags and dests need no copying. */
+  schedulerContext(random: (bound: number) => number, nowMs: () => number): SchedulerContext {
+    const flag = (bit: number) => (this.flags & bit) !== 0
+    return {
+      dests: this.dests,
+      get fallback() {
+        return flag(SCHED1)
+      },
+      get usePort() {
+        return flag(SCHED2)
+      },
+      random,
+      nowMs,
+    }
+  }
+}

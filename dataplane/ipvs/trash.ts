@@ -1,0 +1,74 @@
+import type { Dest } from './dest.js'
+import type { Address, Service } from './service.js'
+
+/** What a service looked like to a dest that was deleted from it (ip_vs_trash_get_dest). */
+interface Entry {
+  readonly dest: Dest
+  readonly fwmark: number
+  readonly protocol: number
+  readonly service: Address & { port: number }
+  /** Tick at which it was first seen without references, -1 before. */
+  idleSince: number
+}
+
+/** Period of the sweep, and how long a dest stays once nobody refers to it, in 10 ms ticks. */
+export const TRASH_PERIOD_TICKS = 6000
+const IDLE_TICKS = 12000
+
+/**
+ * Deleted real servers that connections may still refer to. Re-added in time, one comes back with
+ * its connections and its counters.
+ */
+export class Trash {
+  readonly #entries = new Map<number, Entry>()
+  readonly #onFree: (dest: Dest) => void
+
+  constructor(onFree: (dest: Dest) => void) {
+    this.#onFree = onFree
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  put(dest: Dest, service: Service): void {
+    const { family, w0, w1, w2, w3, port, fwmark, protocol } = service
+    this.#entries.set(dest.row, {
+      dest,
+      fwmark,
+      protocol,
+      service: { family, w0, w1, w2, w3, port },
+      idleSince: -1,
+    })
+  }
+
+  /** Takes back the dest that was deleted from an equal service, or null. */
+  take(service: Service, address: Address, port: number): Dest | null {
+    for (const [row, e] of this.#entries) {
+      if (e.dest.port !== port || !sameAddress(e.dest, address)) continue
+      if (e.fwmark !== service.fwmark || e.protocol !== service.protocol) continue
+      const sameService = sameAddress(e.service, service) && e.service.port === service.port
+      if (service.fwmark === 0 && !sameService) continue
+      this.#entries.delete(row)
+      return e.dest
+    }
+    return null
+  }
+
+  /** One sweep: marks what has become idle, frees what has been idle for 120 s. */
+  sweep(tick: number): void {
+    for (const [row, e] of this.#entries) {
+      if (e.dest.references > 0) {
+        e.idleSince = -1
+      } else if (e.idleSince < 0) {
+        e.idleSince = tick
+      } else if (tick - e.idleSince >= IDLE_TICKS) {
+        this.#entries.delete(row)
+        this.#onFree(e.dest)
+      }
+    }
+  }
+}
+
+const sameAddress = (a: Address, b: Address): boolean =>
+  a.w0 === b.w0 && a.w1 === b.w1 && a.w2 === b.w2 && a.w3 === b.w3 && a.family === b.family

@@ -1,0 +1,134 @@
+import { receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { systemClock } from './clock.js'
+import { Control } from './control.js'
+import type { Driver } from './driver/driver.js'
+import { openPacketRing } from './driver/packet-ring.js'
+import { RawSocketDriver } from './driver/raw-socket.js'
+import { Engine } from './engine.js'
+import { format } from './format.js'
+import { Ipvs } from './ipvs/ipvs.js'
+import { NetworkTable } from './net/network-table.js'
+import { Rtnetlink } from './net/rtnetlink.js'
+import { Pace } from './pace.js'
+import type { Packet } from './packet.js'
+import type { Event, Request, WorkerConfig } from './protocol.js'
+import { ASLEEP, DESCRIPTORS, HEARTBEAT, MESSAGES } from './shared/memory.js'
+import { DescriptorLedger } from './sys/descriptors.js'
+import { EventDescriptor } from './sys/event-descriptor.js'
+import { Poller } from './sys/poller.js'
+import * as mac from './wire/mac.js'
+
+/**
+ * The dataplane thread. Its loop never returns to the event loop of Node: packets are polled for,
+ * control messages are taken between two turns, and sleep is one poll(2) over everything that can
+ * wake it. What must outlive it stands in shared memory.
+ */
+
+/** Faults of single packets that are reported in full; all are counted. */
+const FAULTS_REPORTED_MAX = 10
+
+function main(config: WorkerConfig): void {
+  const { control: port, memory } = config
+  const words = new Int32Array(memory.control)
+  const post = (event: Event) => port.postMessage(event)
+  const ledger = new DescriptorLedger(words.subarray(DESCRIPTORS))
+  ledger.closeLeftover()
+
+  const counters = new Float64Array(memory.counters)
+  const driver = openDriver(config, counters, ledger)
+  const wake = new EventDescriptor(ledger)
+  const network = new NetworkTable(driver)
+  const rtnetlink = new Rtnetlink(network, ledger)
+  const ipvs = new Ipvs({ driver, network, clock: systemClock, memory })
+  const engine = new Engine({
+    ...{ driver, pipeline: ipvs, clock: systemClock, counters },
+    onFault: reporter(post),
+  })
+  let running = true
+  const control = new Control({
+    ...{ ipvs, driver, nowMs: () => systemClock.now() },
+    onStop: () => (running = false),
+  })
+  const poller = new Poller(ledger)
+  const sources = () => [wake.descriptor, rtnetlink.descriptor, ...driver.descriptors]
+  poller.watch(sources())
+  post({
+    event: 'ready',
+    wakeDescriptor: wake.descriptor,
+    ports: driver.ports.map(p => ({
+      name: p.name,
+      ifIndex: p.ifIndex,
+      mac: mac.format(p.macHigh, p.macLow),
+      mtuOctets: p.mtuOctets,
+    })),
+  })
+
+  const pace = new Pace()
+  let seen = 0
+  while (running) {
+    // Until the configuration is there, packets wait in the ring.
+    const count = ipvs.restored ? engine.breathe() : 0
+    const nowMs = systemClock.now()
+    words[HEARTBEAT] = nowMs | 0
+    if (words[MESSAGES] !== seen) {
+      seen = words[MESSAGES]!
+      answerAll()
+    }
+    const sleepMs = pace.after(count, ipvs.idleMs(nowMs))
+    if (sleepMs > 0) sleep(sleepMs)
+  }
+  driver.close()
+  rtnetlink.close()
+  poller.close()
+  wake.close()
+  port.close()
+
+  function answerAll(): void {
+    let message = receiveMessageOnPort(port)
+    for (; message !== undefined; message = receiveMessageOnPort(port)) {
+      port.postMessage(control.answer(message.message as Request))
+    }
+  }
+
+  function sleep(ms: number): void {
+    // Announced before the last look, so that a message sent meanwhile is either seen or wakes us.
+    Atomics.store(words, ASLEEP, 1)
+    if (Atomics.load(words, MESSAGES) === seen && poller.wait(ms) > 0) {
+      if (poller.isReady(0)) wake.drain()
+      if (poller.isReady(1) && rtnetlink.process() && driver.refreshPorts()) {
+        poller.watch(sources())
+      }
+    }
+    Atomics.store(words, ASLEEP, 0)
+  }
+}
+
+function openDriver(
+  config: WorkerConfig,
+  counters: Float64Array,
+  ledger: DescriptorLedger,
+): Driver {
+  switch (config.driver) {
+    case 'packet-ring':
+      return openPacketRing(config.interfaces, counters, ledger)
+    case 'raw-socket':
+      return new RawSocketDriver(config, counters)
+    case 'loopback':
+      throw new Error('the loopback driver runs in tests only, without a worker')
+    default:
+      return config.driver
+  }
+}
+
+function reporter(post: (event: Event) => void): (error: unknown, pkt: Packet) => void {
+  let reported = 0
+  return (error, pkt) => {
+    if (reported++ >= FAULTS_REPORTED_MAX) return
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    const bytes = pkt.bytes.subarray(pkt.l3, Math.min(pkt.end, pkt.l3 + 128))
+    const hex = Array.from(bytes, b => b.toString(16).padStart(2, '0')).join('')
+    post({ event: 'fault', fatal: false, detail: `${text}\npacket: ${format(pkt)} ${hex}` })
+  }
+}
+
+main(workerData as WorkerConfig)

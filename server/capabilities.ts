@@ -1,0 +1,9 @@
+/**
+ * What the schema knows and this dataplane does not do yet: answered with NOT_SUPPORTED_YET. Delete
+ * an entry when the dataplane learns it.
+ */
+export const NOT_YET = {
+  forwarding: ['tunnel', 'local'] as readonly string[],
+  persistenceEngine: ['sip'] as readonly string[],
+  fwmark: true as boolean,
+}

@@ -1,0 +1,98 @@
+/** Who is behind an address: names by key and endpoint, and what the host has to provide. */
+import { isDeepStrictEqual } from 'node:util'
+import { endpointOf } from './documents.js'
+import type { HostService, HostState } from './host-state.js'
+import { isInDataplane, keyOf, keyText } from './plan.js'
+import type { Change } from './repo/configuration.js'
+import type { ServiceRecord } from './repo/records.js'
+
+interface Entry {
+  key: string
+  host: HostService
+  /** Endpoint to name. */
+  servers: ReadonlyMap<string, string>
+}
+
+export class Directory {
+  readonly #entries = new Map<string, Entry>()
+  /** Key to name of the service. */
+  readonly #names = new Map<string, string>()
+  /** So that what was planned with a record is the very object that is later applied with it. */
+  readonly #made = new WeakMap<ServiceRecord, Entry>()
+
+  load(services: readonly ServiceRecord[]): void {
+    this.#entries.clear()
+    this.#names.clear()
+    this.apply(services.map(after => ({ before: null, after })))
+  }
+
+  apply(changes: readonly Change[]): void {
+    for (const { before, after } of changes) {
+      if (before === null) continue
+      this.#names.delete(this.#entries.get(before.name)!.key)
+      if (after === null) this.#entries.delete(before.name)
+    }
+    for (const { after } of changes) {
+      if (after === null) continue
+      const entry = this.#entryOf(after)
+      this.#entries.set(after.name, entry)
+      this.#names.set(entry.key, after.name)
+    }
+  }
+
+  /** What the host is to provide, as it will be after `changes`, without services in `except`. */
+  hostState(changes: readonly Change[] = [], except: ReadonlySet<string> = new Set()): HostState {
+    const changed = new Map(
+      changes.map(({ before, after }) => [(before ?? after)!.name, after] as const),
+    )
+    const state: HostService[] = []
+    for (const [name, { host }] of this.#entries) {
+      if (!changed.has(name) && !except.has(name)) state.push(host)
+    }
+    for (const after of changed.values()) {
+      if (after !== null) state.push(this.#entryOf(after).host)
+    }
+    return state
+  }
+
+  serviceName(key: string): string | null {
+    return this.#names.get(key) ?? null
+  }
+
+  serverName(serviceName: string, endpoint: string): string | null {
+    return this.#entries.get(serviceName)?.servers.get(endpoint) ?? null
+  }
+
+  #entryOf(service: ServiceRecord): Entry {
+    const made = this.#made.get(service)
+    if (made !== undefined) return made
+    const old = this.#entries.get(service.name)
+    const host = hostService(service)
+    const servers = new Map(service.servers.map(({ name, config }) => [endpointOf(config), name]))
+    // The same object when nothing changed: the host tells by identity what is new.
+    const same = old !== undefined && isDeepStrictEqual(old.host, host)
+    const entry = { key: keyText(keyOf(service)), host: same ? old.host : host, servers }
+    this.#made.set(service, entry)
+    return entry
+  }
+}
+
+function hostService(service: ServiceRecord): HostService {
+  const key = keyOf(service)
+  const protocols = service.config.protocol
+  const masq = service.servers.filter(s => isInDataplane(s) && s.config.forwarding === 'masq')
+  return {
+    name: service.name,
+    key,
+    manageAddress: service.config.manageAddress,
+    ...(service.config.interface === undefined ? {} : { interface: service.config.interface }),
+    // A mark service takes every protocol; its answers come with any of them.
+    dests: masq.flatMap(({ config: { address, port } }) =>
+      (protocols === undefined ? (['tcp', 'udp', 'sctp'] as const) : [protocols]).map(protocol => ({
+        address,
+        port,
+        protocol,
+      })),
+    ),
+  }
+}

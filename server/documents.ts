@@ -1,0 +1,334 @@
+/**
+ * From a document as a client wrote it to a configuration that is complete and normalised, or to
+ * every fault in it. What depends on other documents (names, keys, limits) is checked by the control.
+ */
+import { isIPv4 } from 'node:net'
+import type { FamilyName } from '../dataplane/protocol.js'
+import { NOT_YET } from './capabilities.js'
+import { escapePointer, type Fault, type FaultCode } from './errors.js'
+import { Findings } from './findings.js'
+import { isLinkLocal6, notUsable, parseAddress, type IpAddress } from './ip-address.js'
+import { RealServerConfig, type ServerConfig, type TunnelConfig } from './schemas/real-server.js'
+import { VirtualServiceConfig, type PersistenceConfig } from './schemas/virtual-service.js'
+import type { ServiceFields } from './schemas/virtual-service.js'
+import { faultsOf, isObject, quote } from './schemas/walk.js'
+
+export interface ServiceDraft {
+  family: FamilyName
+  config: ServiceFields
+  /** In the document's order. */
+  servers: Map<string, ServerConfig>
+}
+
+/** What a real server's document is read against. */
+export interface ServiceContext {
+  /** Null when the service's own address is faulty, so nothing can be said about it. */
+  family: FamilyName | null
+  /** Null for a fwmark service. */
+  port: number | null
+}
+
+export type Read<T> = { draft: T; faults: [] } | { draft: null; faults: Fault[] }
+
+/** Reads a service; `servers` stands in for `realServers` when the document has none. */
+export function readService(
+  name: string,
+  body: unknown,
+  servers: Record<string, unknown>,
+): Read<ServiceDraft> {
+  const found = new Findings(faultsOf(VirtualServiceConfig, body))
+  if (!isObject(body)) return { draft: null, faults: found.faults }
+  const fields = new Fields(body, '', found)
+  checkName(fields, name)
+  const address = checkKey(fields)
+  const persistence = checkPersistence(fields, address)
+  checkScheduling(fields)
+  const port = fields.get<number>('port') ?? null
+  const context = { family: familyOf(fields, address), port }
+  const set = readServers(fields.get('realServers') ?? servers, '/realServers', context, found)
+  if (found.any) return { draft: null, faults: found.faults }
+  const key =
+    address === null
+      ? { fwmark: body.fwmark as number, addressFamily: context.family! }
+      : {
+          protocol: body.protocol as NonNullable<ServiceFields['protocol']>,
+          address: address.text,
+          port: port!,
+        }
+  const config: ServiceFields = {
+    ...key,
+    scheduler: fields.get<ServiceFields['scheduler']>('scheduler') ?? 'wlc',
+    schedulerFlags: [...new Set(fields.get<string[]>('schedulerFlags') ?? [])].sort(),
+    ...(persistence === null ? {} : { persistence }),
+    onePacket: fields.get<boolean>('onePacket') ?? false,
+    ...fields.optional<'interface', string>('interface'),
+    manageAddress: fields.get<boolean>('manageAddress') ?? true,
+    labels: sortedLabels(fields.get('labels')),
+  }
+  return { draft: { family: context.family!, config, servers: set }, faults: [] }
+}
+
+/** Reads one real server. */
+export function readServer(
+  name: string,
+  body: unknown,
+  context: ServiceContext,
+): Read<ServerConfig> {
+  const found = new Findings(faultsOf(RealServerConfig, body))
+  if (!isObject(body)) return { draft: null, faults: found.faults }
+  const draft = serverOf(name, new Fields(body, '', found), context)
+  return found.any || draft === null ? { draft: null, faults: found.faults } : { draft, faults: [] }
+}
+
+/** Reads a map of real servers that the schema has been checked for; faults go to `found`. */
+export function readServers(
+  documents: Record<string, unknown>,
+  pointer: string,
+  context: ServiceContext,
+  found: Findings,
+): Map<string, ServerConfig> {
+  const set = new Map<string, ServerConfig>()
+  const holders = new Map<string, string>()
+  for (const [name, document] of Object.entries(documents)) {
+    if (!isObject(document)) continue
+    const at = `${pointer}/${escapePointer(name)}`
+    const config = serverOf(name, new Fields(document, at, found), context)
+    if (config === null) continue
+    const endpoint = endpointOf(config)
+    const holder = holders.get(endpoint)
+    if (holder !== undefined) found.add(duplicateServer(at, endpoint, holder))
+    holders.set(endpoint, name)
+    set.set(name, config)
+  }
+  return set
+}
+
+export const endpointOf = ({ address, port }: { address: string; port: number }): string =>
+  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+
+export function duplicateServer(pointer: string, endpoint: string, holder: string): Fault {
+  const detail = `Real server '${holder}' of this service already has ${endpoint}.`
+  return { pointer: `${pointer}/address`, code: 'REAL_SERVER_EXISTS', detail }
+}
+
+/** Reads fields that have no fault of their own, so that each fault is reported once. */
+class Fields {
+  readonly body: Record<string, unknown>
+  readonly #pointer: string
+  readonly #found: Findings
+
+  constructor(body: Record<string, unknown>, pointer: string, found: Findings) {
+    this.body = body
+    this.#pointer = pointer
+    this.#found = found
+  }
+
+  /** The field as the schema says it is; undefined when absent or faulty. */
+  get<T>(name: string): T | undefined {
+    return this.has(name) && !this.isFaulty(name) ? (this.body[name] as T) : undefined
+  }
+
+  optional<K extends string, T>(name: K): { [P in K]?: T } {
+    const value = this.get<T>(name)
+    return value === undefined ? {} : ({ [name]: value } as { [P in K]?: T })
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.body, name)
+  }
+
+  isFaulty(name: string): boolean {
+    return this.#found.isFaulty(`${this.#pointer}/${escapePointer(name)}`)
+  }
+
+  /** A member that is an object itself. */
+  inner(name: string): Fields | null {
+    const value = this.get(name)
+    return isObject(value) ? new Fields(value, `${this.#pointer}/${name}`, this.#found) : null
+  }
+
+  fault(name: string, code: FaultCode, detail: string, hint?: string): void {
+    const pointer = `${this.#pointer}/${escapePointer(name)}`
+    this.#found.add({ pointer, code, detail, ...(hint === undefined ? {} : { hint }) })
+  }
+}
+
+function checkName(fields: Fields, name: string): void {
+  const given = fields.get<string>('name')
+  if (given === undefined || given === name) return
+  const detail = `The document is called ${quote(given)}, the path says '${name}'.`
+  fields.fault('name', 'CONFLICTING_FIELDS', detail, 'A name cannot be changed; leave it out.')
+}
+
+/** The virtual address; null for a mark service or when it is faulty. */
+function checkKey(fields: Fields): IpAddress | null {
+  if (fields.has('fwmark')) {
+    for (const other of ['address', 'protocol', 'port']) {
+      if (fields.has(other))
+        fields.fault(other, 'CONFLICTING_FIELDS', `'fwmark' excludes '${other}'.`)
+    }
+    if (!fields.has('addressFamily'))
+      fields.fault('addressFamily', 'MISSING_FIELD', "'fwmark' needs 'addressFamily'.")
+    if (NOT_YET.fwmark)
+      fields.fault('fwmark', 'NOT_SUPPORTED_YET', 'Services by firewall mark are not built yet.')
+    return null
+  }
+  for (const needed of ['address', 'protocol', 'port']) {
+    if (!fields.has(needed))
+      fields.fault(needed, 'MISSING_FIELD', `The field '${needed}' is missing.`)
+  }
+  if (fields.has('addressFamily')) {
+    const detail = "'addressFamily' goes with 'fwmark'; an address has its family in itself."
+    fields.fault('addressFamily', 'CONFLICTING_FIELDS', detail)
+  }
+  return addressOf(fields)
+}
+
+function addressOf(fields: Fields): IpAddress | null {
+  const text = fields.get<string>('address')
+  if (text === undefined) return null
+  const address = parseAddress(text)
+  const wrong = address === null ? 'it is neither IPv4 nor IPv6' : notUsable(address)
+  if (wrong === null) return address
+  fields.fault('address', 'INVALID_ADDRESS', `${quote(text)} cannot be used: ${wrong}.`)
+  return null
+}
+
+function familyOf(fields: Fields, address: IpAddress | null): FamilyName | null {
+  return address?.family ?? fields.get<FamilyName>('addressFamily') ?? null
+}
+
+function checkPersistence(fields: Fields, address: IpAddress | null): PersistenceConfig | null {
+  const inner = fields.inner('persistence')
+  if (inner === null) {
+    if (fields.get('port') === 0 && !fields.has('persistence')) {
+      const detail = 'Port 0 takes every port, which only works with persistence.'
+      fields.fault('port', 'PORT_ZERO_NEEDS_PERSISTENCE', detail, "Add 'persistence': {}.")
+    }
+    return null
+  }
+  const family = familyOf(fields, address)
+  const netmask = inner.get<string>('netmask')
+  const engine = inner.get<'sip'>('engine')
+  if (family === 'ipv6' && inner.has('netmask'))
+    inner.fault('netmask', 'CONFLICTING_FIELDS', 'An IPv6 service has a prefixLength instead.')
+  else if (netmask !== undefined && !isIPv4(netmask))
+    inner.fault('netmask', 'INVALID_NETMASK', `${quote(netmask)} is not an IPv4 netmask.`)
+  if (family === 'ipv4' && inner.has('prefixLength'))
+    inner.fault('prefixLength', 'CONFLICTING_FIELDS', 'An IPv4 service has a netmask instead.')
+  if (engine !== undefined && NOT_YET.persistenceEngine.includes(engine))
+    inner.fault('engine', 'NOT_SUPPORTED_YET', `The engine '${engine}' is not built yet.`)
+  return {
+    timeoutSeconds: inner.get<number>('timeoutSeconds') ?? 360,
+    ...(family === 'ipv6'
+      ? { prefixLength: inner.get<number>('prefixLength') ?? 128 }
+      : { netmask: netmask ?? '255.255.255.255' }),
+    ...(engine === undefined ? {} : { engine }),
+  }
+}
+
+function checkScheduling(fields: Fields): void {
+  const protocol = fields.get<string>('protocol')
+  if (fields.get('onePacket') === true && protocol !== undefined && protocol !== 'udp') {
+    const detail = `One-packet scheduling is for UDP services; this one is ${protocol}.`
+    fields.fault('onePacket', 'ONE_PACKET_NEEDS_UDP', detail)
+  }
+  if (fields.isFaulty('scheduler')) return
+  const scheduler = fields.get<string>('scheduler') ?? 'wlc'
+  for (const [i, flag] of (fields.get<string[]>('schedulerFlags') ?? []).entries()) {
+    const owner = flag.split('-')[0]!
+    if (owner === 'flag' || owner === scheduler) continue
+    const detail = `The scheduler ${scheduler} has no flag '${flag}'.`
+    fields.fault('schedulerFlags', 'FLAG_MISMATCH', detail, `Entry ${i} goes with '${owner}'.`)
+  }
+}
+
+/** Null when something is wrong with it. */
+function serverOf(name: string, fields: Fields, context: ServiceContext): ServerConfig | null {
+  checkName(fields, name)
+  const forwarding = fields.get<ServerConfig['forwarding']>('forwarding') ?? 'masq'
+  if (NOT_YET.forwarding.includes(forwarding)) {
+    const detail = `Forwarding '${forwarding}' is not built yet.`
+    fields.fault('forwarding', 'NOT_SUPPORTED_YET', detail, "Use 'masq' or 'dr'.")
+  }
+  const address = addressOf(fields)
+  if (address !== null) checkServerAddress(fields, address, forwarding, context)
+  const port = checkServerPort(fields, forwarding, context)
+  const tunnel = checkTunnel(fields, forwarding)
+  const upperThreshold = fields.get<number>('upperThreshold') ?? 0
+  const lowerThreshold = fields.get<number>('lowerThreshold') ?? 0
+  if (lowerThreshold > upperThreshold && !fields.isFaulty('upperThreshold')) {
+    const detail = `The lower threshold ${lowerThreshold} exceeds the upper one, ${upperThreshold}.`
+    fields.fault('lowerThreshold', 'THRESHOLD_ORDER', detail)
+  }
+  if (address === null || port === null) return null
+  return {
+    address: address.text,
+    port,
+    weight: fields.get<number>('weight') ?? 1,
+    forwarding,
+    ...(tunnel === null ? {} : { tunnel }),
+    upperThreshold,
+    lowerThreshold,
+    adminState: fields.get<ServerConfig['adminState']>('adminState') ?? 'enabled',
+    labels: sortedLabels(fields.get('labels')),
+  }
+}
+
+function checkServerAddress(
+  fields: Fields,
+  address: IpAddress,
+  forwarding: string,
+  { family }: ServiceContext,
+): void {
+  if (isLinkLocal6(address)) {
+    const detail = `${address.text} is link-local, which a real server's address cannot be.`
+    fields.fault('address', 'INVALID_ADDRESS', detail)
+  } else if (family !== null && address.family !== family && forwarding !== 'tunnel') {
+    const detail = `${address.text} is ${address.family}; the virtual service is ${family}.`
+    fields.fault('address', 'FAMILY_MISMATCH', detail)
+  }
+}
+
+/** Null when the port cannot be told, because it or the service's own is faulty. */
+function checkServerPort(
+  fields: Fields,
+  forwarding: string,
+  { port: servicePort }: ServiceContext,
+): number | null {
+  if (fields.isFaulty('port')) return null
+  const port = fields.get<number>('port') ?? servicePort
+  // Packets are not rewritten, so another port would be a promise that nobody keeps; ipvsadm
+  // replaces it in silence.
+  if (forwarding !== 'masq' && servicePort !== null && port !== servicePort) {
+    const detail = `With forwarding '${forwarding}' the port stays that of the service, ${servicePort}.`
+    fields.fault('port', 'PORT_MISMATCH', detail, 'Leave the port out.')
+  }
+  return port
+}
+
+function checkTunnel(fields: Fields, forwarding: string): TunnelConfig | null {
+  const inner = fields.inner('tunnel')
+  if (forwarding !== 'tunnel') {
+    if (fields.has('tunnel') && !fields.isFaulty('forwarding'))
+      fields.fault('tunnel', 'CONFLICTING_FIELDS', "'tunnel' needs forwarding 'tunnel'.")
+    return null
+  }
+  const type = inner?.get<TunnelConfig['type']>('type') ?? 'ipip'
+  const port = inner?.get<number>('port')
+  const checksum = inner?.get<TunnelConfig['checksum']>('checksum') ?? 'none'
+  if (type === 'gue' && (port ?? 0) === 0)
+    fields.fault('tunnel', 'MISSING_FIELD', "A gue tunnel needs 'port'.")
+  if (type !== 'gue' && port !== undefined)
+    inner!.fault('port', 'CONFLICTING_FIELDS', `An ${type} tunnel has no port.`)
+  const possible = { ipip: ['none'], gre: ['none', 'checksum'], gue: ['none', 'checksum', 'remote'] }
+  if (!possible[type].includes(checksum))
+    inner!.fault('checksum', 'CONFLICTING_FIELDS', `${type} has no checksum '${checksum}'.`)
+  return { type, ...(port === undefined ? {} : { port }), checksum }
+}
+
+/** In one order, so that two equal sets of labels are equal texts. */
+function sortedLabels(labels: unknown): Record<string, string> {
+  const entries = Object.entries((labels ?? {}) as Record<string, string>)
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,92 @@
+/** From drafts to records: who keeps identity, revision and place, and what is a change at all. */
+import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import type { ServiceDraft } from './documents.js'
+import { endpointOf } from './documents.js'
+import type { ServerRecord, ServiceRecord } from './repo/records.js'
+import type { ServerConfig } from './schemas/real-server.js'
+
+/** Identity of a change: the revision it makes and when. */
+export interface Stamp {
+  revision: number
+  now: string
+}
+
+/** The record after a write; `before` itself when the write changes nothing. */
+export function nextService(
+  name: string,
+  before: ServiceRecord | null,
+  draft: ServiceDraft,
+  stamp: Stamp,
+): ServiceRecord {
+  const servers = nextServers(before?.servers ?? [], draft.servers, stamp)
+  if (before !== null && servers === before.servers) {
+    if (isDeepStrictEqual(before.config, draft.config)) return before
+  }
+  const { family, config } = draft
+  return { name, meta: nextMeta(before, stamp), family, config, servers }
+}
+
+/** As `nextService`, for a change of its real servers only. */
+export function withServers(
+  before: ServiceRecord,
+  drafts: ReadonlyMap<string, ServerConfig>,
+  stamp: Stamp,
+): ServiceRecord {
+  const servers = nextServers(before.servers, drafts, stamp)
+  // Its document holds the real servers, so it has changed with them.
+  if (servers === before.servers) return before
+  return { ...before, meta: nextMeta(before, stamp), servers }
+}
+
+/** The set in order of position; `before` itself when nothing changes. */
+function nextServers(
+  before: ServerRecord[],
+  drafts: ReadonlyMap<string, ServerConfig>,
+  stamp: Stamp,
+): ServerRecord[] {
+  const old = new Map(before.map(server => [server.name, server]))
+  const held = new Map(before.map(server => [endpointOf(server.config), server]))
+  let position = Math.max(0, ...before.slice(-1).map(server => server.position))
+  let changed = before.length !== drafts.size
+  const after = [...drafts].map(([name, config]) => {
+    const was = old.get(name)
+    if (was !== undefined && isDeepStrictEqual(was.config, config)) return was
+    changed = true
+    // Whoever has this endpoint in the dataplane keeps its place there, whatever it is called now.
+    const there = held.get(endpointOf(config))
+    const keeps = there !== undefined && there.config.adminState !== 'disabled'
+    return nextServer(name, was, config, keeps ? there.position : ++position, stamp)
+  })
+  if (!changed) return before
+  return after.sort((a, b) => a.position - b.position)
+}
+
+function nextServer(
+  name: string,
+  was: ServerRecord | undefined,
+  config: ServerConfig,
+  position: number,
+  stamp: Stamp,
+): ServerRecord {
+  const same = was !== undefined && availability(was.config) === availability(config)
+  return {
+    name,
+    meta: nextMeta(was ?? null, stamp),
+    position,
+    stateSince: same ? was.stateSince : stamp.now,
+    config,
+  }
+}
+
+const availability = ({ adminState, weight }: ServerConfig): string =>
+  `${adminState} ${weight === 0}`
+
+function nextMeta(before: { meta: ServiceRecord['meta'] } | null, { revision, now }: Stamp) {
+  return {
+    uid: before?.meta.uid ?? randomUUID(),
+    revision,
+    createdAt: before?.meta.createdAt ?? now,
+    updatedAt: now,
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * Every error the API can return. People match on `code`, never on text: a code keeps its meaning
+ * for ever. Rendered as RFC 9457 problem details by plugins/problems.ts, served at /problems/{code}.
+ */
+
+/** Errors of a whole request: HTTP status, title and what to do about it. */
+export const problems = {
+  MALFORMED_JSON: {
+    status: 400,
+    title: 'The body is not JSON',
+    about: 'The text could not be parsed. `detail` gives line and column of the first fault.',
+  },
+  MISSING_BODY: {
+    status: 400,
+    title: 'The request has no body',
+    about: 'Send the document as JSON, with `Content-Type: application/json`.',
+  },
+  INVALID_REQUEST: {
+    status: 400,
+    title: 'The request could not be understood',
+    about: 'The request line, a header or the URL is not valid HTTP. `detail` says which.',
+  },
+  INVALID_PARAMETER: {
+    status: 400,
+    title: 'A parameter of the request is not valid',
+    about: '`errors` lists every faulty query or path parameter, by name in `parameter`.',
+  },
+  NOT_FOUND: {
+    status: 404,
+    title: 'There is nothing at this address',
+    about: 'No resource has this path. /openapi.json lists all of them.',
+  },
+  SERVICE_NOT_FOUND: {
+    status: 404,
+    title: 'No such virtual service',
+    about: 'No virtual service has this name. GET /v1/virtual-services lists those there are.',
+  },
+  REAL_SERVER_NOT_FOUND: {
+    status: 404,
+    title: 'No such real server',
+    about: 'The virtual service exists, but has no real server of this name.',
+  },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    title: 'The resource has no such method',
+    about: 'The `Allow` header lists the methods of this resource.',
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    title: 'The request did not arrive in time',
+    about: 'The client sent its request too slowly, or not to the end.',
+  },
+  SERVICE_EXISTS: {
+    status: 409,
+    title: 'Another virtual service has this address, port and protocol',
+    about: 'Two virtual services cannot take the same packets. `detail` names the holder.',
+  },
+  REAL_SERVER_EXISTS: {
+    status: 409,
+    title: 'Another real server of this service has this address and port',
+    about: 'Address and port are unique among the real servers of a service; `detail` names the holder.',
+  },
+  LIMIT_REACHED: {
+    status: 409,
+    title: 'The appliance holds as many of these as it can',
+    about: '`detail` names the limit. Delete something first.',
+  },
+  PRECONDITION_FAILED: {
+    status: 412,
+    title: 'The resource is not in the state that the request requires',
+    about: 'If-Match or If-None-Match did not hold. Read the resource again, then decide.',
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    title: 'The body is too large',
+    about: 'A request body has at most 1 MiB.',
+  },
+  URI_TOO_LONG: {
+    status: 414,
+    title: 'The address is too long',
+    about: 'A part of the path is longer than any name can be.',
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    title: 'The body has a content type that is not taken here',
+    about: 'PUT takes application/json; PATCH also application/merge-patch+json.',
+  },
+  VALIDATION_FAILED: {
+    status: 422,
+    title: 'The document is not valid',
+    about: '`errors` lists every fault, each with a JSON Pointer into the document and a code.',
+  },
+  NOT_SUPPORTED_YET: {
+    status: 422,
+    title: 'The document asks for something that this version cannot do',
+    about: 'The value is valid, but the dataplane does not implement it yet. `errors` points at it.',
+  },
+  INTERFACE_NOT_FOUND: {
+    status: 422,
+    title: 'The host cannot put the address on that interface',
+    about: 'The named interface does not exist, or no route says where the address belongs.',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    title: 'The headers are too large',
+    about: 'The headers of a request have at most 16 KiB.',
+  },
+  INTERNAL_ERROR: {
+    status: 500,
+    title: 'Something went wrong inside Sluice',
+    about: 'This is a bug. The log has the details under the `requestId`.',
+  },
+  DATAPLANE_REFUSED: {
+    status: 500,
+    title: 'The dataplane refused the change',
+    about: 'The change was checked, stored, then refused by the dataplane and taken back: a bug.',
+  },
+  STORAGE_FAILED: {
+    status: 503,
+    title: 'The database could not store the change',
+    about: 'Nothing was changed. `detail` has the reason, for instance a full disk.',
+  },
+  HOST_FAILED: {
+    status: 503,
+    title: 'The host could not be prepared for the change',
+    about: 'An address or the packet guard could not be set up. Nothing was stored or changed.',
+  },
+  DATAPLANE_UNAVAILABLE: {
+    status: 503,
+    title: 'The dataplane is not running',
+    about: 'It is being started again. Nothing was stored; repeat the request.',
+  },
+  APPLY_PENDING: {
+    status: 503,
+    title: 'The change is stored, but not yet in force everywhere',
+    about:
+      'It was stored under the revision in `Config-Revision` and is applied as soon as it can be. ' +
+      'Repeating the request is safe: it answers once the change is in force.',
+  },
+  SHUTTING_DOWN: {
+    status: 503,
+    title: 'Sluice is stopping',
+    about: 'Nothing was stored.',
+  },
+} as const
+
+export type ProblemCode = keyof typeof problems
+
+/** Faults inside a document or a parameter: the `code` of an entry of `errors`. */
+export const faults = {
+  UNKNOWN_FIELD: 'The document has no field of this name. The hint has the nearest known one.',
+  DUPLICATE_FIELD: 'The same field appears twice in one object.',
+  MISSING_FIELD: 'A field without a default was left out.',
+  WRONG_TYPE: 'The value has another JSON type than the field. Nothing is converted in silence.',
+  OUT_OF_RANGE: 'The number is below the smallest or above the largest allowed value.',
+  TOO_LONG: 'The text or the list is longer than allowed.',
+  INVALID_VALUE: 'The value is not one of those allowed.',
+  INVALID_NAME: 'A name has 1 to 63 lower-case letters, digits and inner hyphens.',
+  INVALID_ADDRESS: 'The text is not an IPv4 or IPv6 address, or not one usable here.',
+  INVALID_NETMASK: 'The text is not an IPv4 netmask.',
+  INVALID_LABEL: 'A label has a key of letters, digits and . _ / - and a text as its value.',
+  UNKNOWN_PARAMETER: 'The resource has no query parameter of this name.',
+  INVALID_PARAMETER: 'The parameter has a value that is not allowed.',
+  INVALID_CURSOR: 'The cursor is not one that this list gave out.',
+  FAMILY_MISMATCH: 'Only a tunnel reaches a real server of the other address family.',
+  PORT_MISMATCH: 'Without rewriting (dr, tunnel, local) a real server has the port of its service.',
+  PORT_ZERO_NEEDS_PERSISTENCE: 'Port 0 (any port) is only possible with persistence.',
+  ONE_PACKET_NEEDS_UDP: 'One-packet scheduling is for UDP services only.',
+  THRESHOLD_ORDER: 'The lower threshold exceeds the upper one.',
+  FLAG_MISMATCH: 'The scheduler does not know this flag.',
+  CONFLICTING_FIELDS: 'Two fields exclude each other, or one needs another that is missing.',
+  SERVICE_EXISTS: problems.SERVICE_EXISTS.about,
+  REAL_SERVER_EXISTS: problems.REAL_SERVER_EXISTS.about,
+  LIMIT_REACHED: problems.LIMIT_REACHED.about,
+  NOT_SUPPORTED_YET: problems.NOT_SUPPORTED_YET.about,
+  INTERFACE_NOT_FOUND: problems.INTERFACE_NOT_FOUND.about,
+} as const
+
+export type FaultCode = keyof typeof faults
+
+/** One fault: where it stands (JSON Pointer, RFC 6901, or a parameter's name) and what it is. */
+export interface Fault {
+  pointer?: string
+  parameter?: string
+  code: FaultCode
+  detail: string
+  hint?: string
+}
+
+export interface ProblemExtras {
+  errors?: readonly Fault[]
+  headers?: Readonly<Record<string, string>>
+  cause?: unknown
+}
+
+/** Thrown anywhere below a route; becomes the answer as it stands. */
+export class Problem extends Error {
+  readonly code: ProblemCode
+  readonly statusCode: number
+  readonly errors: readonly Fault[]
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: ProblemCode, detail: string, extras: ProblemExtras = {}) {
+    super(detail, { cause: extras.cause })
+    this.name = 'Problem'
+    this.code = code
+    this.statusCode = problems[code].status
+    this.errors = extras.errors ?? []
+    this.headers = extras.headers ?? {}
+  }
+}
+
+const CONFLICTS: ReadonlySet<FaultCode> = new Set([
+  'SERVICE_EXISTS',
+  'REAL_SERVER_EXISTS',
+  'LIMIT_REACHED',
+])
+
+/**
+ * The problem that a list of faults makes. A code of its own (409, NOT_SUPPORTED_YET) only when
+ * nothing else is wrong; otherwise mending the document comes first.
+ */
+export function problemOf(found: readonly Fault[]): Problem {
+  const first = found[0]!
+  const same = found.every(fault => fault.code === first.code)
+  if (found.every(fault => CONFLICTS.has(fault.code)) || (same && first.code in problems)) {
+    return new Problem(first.code as ProblemCode, first.detail, { errors: found })
+  }
+  const detail = found.length === 1 ? first.detail : `The document has ${found.length} faults.`
+  return new Problem('VALIDATION_FAILED', detail, { errors: found })
+}
+
+/** One word of a JSON Pointer (RFC 6901 section 3). */
+export const escapePointer = (word: string): string =>
+  word.replaceAll('~', '~0').replaceAll('/', '~1')
+
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error)

@@ -1,0 +1,49 @@
+/**
+ * What the control plane asks of the host: VIPs on interfaces and the packet guard. Declared beside
+ * its consumer; `host/` implements it, tests fake it.
+ */
+import type { ProtocolName, ServiceKey } from '../dataplane/protocol.js'
+
+/** A real server whose answers come back through here, so the kernel must not see them (masq). */
+export interface HostDest {
+  address: string
+  /** 0 = any port: the service keeps the packet's own. */
+  port: number
+  protocol: ProtocolName
+}
+
+export interface HostService {
+  /** Name of the virtual service, for messages. */
+  name: string
+  key: ServiceKey
+  /** Whether the address is to be put on an interface and announced. */
+  manageAddress: boolean
+  /** Where the address lives; found by route when absent. */
+  interface?: string
+  dests: readonly HostDest[]
+}
+
+/** The whole desired state. A service that has not changed is the same object as the last time. */
+export type HostState = readonly HostService[]
+
+/** An address that has just been put on an interface and is to be announced by the dataplane. */
+export interface Announcement {
+  address: string
+  interface: string
+}
+
+/**
+ * Calls never overlap. Both are idempotent and bring the host towards `desired` from wherever it
+ * is. A rejection is shown to the client: an Error's message, or a Problem as it stands (for
+ * instance INTERFACE_NOT_FOUND when the named interface does not exist).
+ */
+export interface HostControl {
+  /**
+   * Adds what `desired` needs and is missing, removes nothing. Runs before anything is stored: when
+   * it rejects, nothing is stored and `afterApply` is called with the state as it was.
+   * Answers with the addresses that were added by this call.
+   */
+  beforeApply(desired: HostState): Promise<readonly Announcement[]>
+  /** Removes what `desired` does not need. Runs once the dataplane has applied it. */
+  afterApply(desired: HostState): Promise<void>
+}

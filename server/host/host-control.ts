@@ -1,0 +1,147 @@
+/** What the control plane asks of a Linux host: VIPs, the packet guard, steering for raw sockets. */
+import type { Logger } from 'pino'
+import type { DriverName } from '../config.js'
+import { Problem } from '../errors.js'
+import type { Announcement, HostControl, HostService, HostState } from '../host-state.js'
+import { Addresses, type WantedAddress } from './addresses.js'
+import { run as runCommand, type Run } from './command.js'
+import type { Guarded } from './guard-elements.js'
+import type { Journal } from './journal.js'
+import { PacketGuard } from './packet-guard.js'
+import { Steering } from './steering.js'
+
+export interface LinuxHostOptions {
+  driver: DriverName
+  interfaces: readonly string[]
+  journal: Journal
+  logger: Logger
+  run?: Run
+}
+
+export class LinuxHost implements HostControl {
+  readonly #driver: DriverName
+  readonly #logger: Logger
+  readonly #addresses: Addresses
+  readonly #guard: PacketGuard
+  readonly #steering: Steering
+  /** Services whose needs the host meets now; identity tells an edited one from an unchanged one. */
+  readonly #held = new Set<HostService>()
+  /** Everything that touches the host, one after the other. */
+  #queue: Promise<unknown> = Promise.resolve()
+  #stopped = false
+
+  constructor(options: LinuxHostOptions) {
+    const { driver, interfaces, journal, logger, run = runCommand } = options
+    this.#driver = driver
+    this.#logger = logger
+    this.#addresses = new Addresses({ interfaces, journal, run })
+    this.#guard = new PacketGuard({
+      interfaces,
+      mode: driver === 'raw-socket' ? 'mark' : 'drop',
+      run,
+    })
+    this.#steering = new Steering({ journal, run })
+  }
+
+  /** Takes over what a killed Sluice left and prepares the host; before the first state. */
+  start(): Promise<void> {
+    return this.#exclusive(async () => {
+      const left = await this.#addresses.adopt()
+      if (left.length > 0) {
+        const addresses = left.map(each => `${each.address} on ${each.interface}`)
+        this.#logger.info({ addresses }, 'took over the addresses that an earlier run left')
+      }
+      await this.#steering.recover()
+      if (this.#driver === 'raw-socket') await this.#steering.install()
+    })
+  }
+
+  beforeApply(desired: HostState): Promise<readonly Announcement[]> {
+    return this.#exclusive(async () => {
+      if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
+      const fresh = desired.filter(service => !this.#held.has(service))
+      for (const service of fresh) this.#refuse(service)
+      // Guarded first: an address that exists before its guard would be answered by the kernel.
+      await this.#guard.add(fresh.flatMap(guardedOf))
+      const wanted = fresh.flatMap(wantedOf)
+      let announcements: Announcement[]
+      try {
+        announcements = await this.#addresses.add(wanted)
+      } catch (error) {
+        await this.#guard.remove(fresh.flatMap(guardedOf))
+        throw error
+      }
+      for (const service of fresh) this.#held.add(service)
+      return announcements
+    })
+  }
+
+  afterApply(desired: HostState): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.#stopped) return
+      const needed = new Set(desired)
+      const stale = [...this.#held].filter(service => !needed.has(service))
+      for (const service of stale) this.#held.delete(service)
+      this.#addresses.release(stale.flatMap(wantedOf))
+      // In the opposite order: the address goes before its guard.
+      await this.#addresses.trim()
+      await this.#guard.remove(stale.flatMap(guardedOf))
+    })
+  }
+
+  /** Mends what somebody else took away from under us; returns what is to be announced again. */
+  verify(): Promise<readonly Announcement[]> {
+    return this.#exclusive(async () => {
+      if (this.#stopped) return []
+      if (await this.#guard.verify())
+        this.#logger.warn('the packet guard was gone from nftables and has been put back')
+      const announcements = await this.#addresses.repair()
+      for (const each of announcements)
+        this.#logger.warn({ ...each }, 'a virtual address was gone and has been put back')
+      return announcements
+    })
+  }
+
+  /** Takes everything off the host, each part even when another cannot be. */
+  stop(): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#stopped = true
+      const failures: unknown[] = []
+      const attempt = (work: Promise<void>) => work.catch((error: unknown) => failures.push(error))
+      await attempt(this.#addresses.removeAll())
+      await attempt(this.#steering.uninstall())
+      await attempt(this.#guard.uninstall())
+      if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '))
+    })
+  }
+
+  /** The raw-socket driver is told of IPv4 packets only. */
+  #refuse({ key, name }: HostService): void {
+    if (this.#driver !== 'raw-socket' || key.family === 'ipv4') return
+    throw new Problem(
+      'NOT_SUPPORTED_YET',
+      `Virtual service '${name}' is IPv6, which the raw-socket driver cannot serve: a raw IPv6 ` +
+        'socket hands over no IPv6 header. Start Sluice with --driver packet-ring.',
+    )
+  }
+
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work)
+    this.#queue = result.catch(() => undefined)
+    return result
+  }
+}
+
+/** Endpoints whose packets belong to the dataplane. A firewall mark has no address of its own. */
+function guardedOf({ key, dests }: HostService): Guarded[] {
+  const reals = dests.map(dest => ({ ...dest, role: 'real' as const }))
+  if ('fwmark' in key) return reals
+  const { address, protocol, port } = key
+  return [{ role: 'vip', address, protocol, port }, ...reals]
+}
+
+function wantedOf({ key, manageAddress, interface: name, ...rest }: HostService): WantedAddress[] {
+  if (!manageAddress || 'fwmark' in key) return []
+  const wanted = { address: key.address, service: rest.name }
+  return [name === undefined ? wanted : { ...wanted, interface: name }]
+}

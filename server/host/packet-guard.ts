@@ -1,0 +1,138 @@
+/**
+ * Keeps the kernel from also acting on packets that the dataplane handles: it would answer them
+ * with RST or ICMP, or forward them untranslated. One nftables table (guard-ruleset.ts) holds the
+ * rules; this holds what is in its sets, counted, because one endpoint may serve several services.
+ */
+import { randomInt } from 'node:crypto'
+import { CommandError, run as runCommand, type Run } from './command.js'
+import { elementsOf, type Guarded, type SetElement } from './guard-elements.js'
+import { removal, ruleset, statements, TABLE, type GuardMode } from './guard-ruleset.js'
+
+export type { Guarded }
+
+export interface GuardOptions {
+  /** Interfaces that the dataplane reads; packets from elsewhere are never touched. */
+  interfaces: readonly string[]
+  mode?: GuardMode
+  run?: Run
+}
+
+interface Held extends SetElement {
+  count: number
+}
+
+export class PacketGuard {
+  readonly #interfaces: readonly string[]
+  readonly #mode: GuardMode
+  readonly #run: Run
+  readonly #held = new Map<string, Held>()
+  /** Written into the table, so that it can be told from one that somebody else put back. */
+  #token: number | null = null
+
+  constructor({ interfaces, mode = 'drop', run = runCommand }: GuardOptions) {
+    this.#interfaces = interfaces
+    this.#mode = mode
+    this.#run = run
+  }
+
+  /** Puts the table in place of whatever an earlier Sluice left, in one transaction. */
+  async install(): Promise<void> {
+    const token = randomInt(1, 2 ** 31)
+    await this.#nft(ruleset(this.#mode, this.#interfaces, token, this.#held.values()))
+    this.#token = token
+  }
+
+  /** Guards these endpoints too. All or nothing: when nft refuses, none of them is held. */
+  async add(endpoints: Iterable<Guarded>): Promise<void> {
+    const fresh: SetElement[] = []
+    const elements = [...endpoints].flatMap(elementsOf)
+    for (const element of elements) if (this.#hold(element)) fresh.push(element)
+    try {
+      await this.#change('add', fresh)
+    } catch (error) {
+      for (const element of elements) this.#release(element)
+      throw error
+    }
+  }
+
+  /** Lets these go, each as often as it was added; what nobody holds any more is unguarded. */
+  async remove(endpoints: Iterable<Guarded>): Promise<void> {
+    const stale: SetElement[] = []
+    for (const element of [...endpoints].flatMap(elementsOf))
+      if (this.#release(element)) stale.push(element)
+    await this.#change('delete', stale)
+  }
+
+  /**
+   * Puts the table back when somebody took it away (`nft flush ruleset`, a reload of the host's
+   * firewall). Returns whether that was needed.
+   */
+  async verify(): Promise<boolean> {
+    if (this.#token === null || (await this.#installedToken()) === this.#token) return false
+    await this.install()
+    return true
+  }
+
+  /** Takes the table off the host. */
+  async uninstall(): Promise<void> {
+    this.#token = null
+    await this.#nft(removal())
+  }
+
+  #hold(element: SetElement): boolean {
+    const key = keyOf(element)
+    const held = this.#held.get(key)
+    if (held) held.count++
+    else this.#held.set(key, { ...element, count: 1 })
+    return held === undefined
+  }
+
+  #release(element: SetElement): boolean {
+    const key = keyOf(element)
+    const held = this.#held.get(key)
+    if (!held || --held.count > 0) return false
+    return this.#held.delete(key)
+  }
+
+  async #change(verb: 'add' | 'delete', elements: readonly SetElement[]): Promise<void> {
+    // Not on the host yet: it comes at once, with everything that is held, or not at all.
+    if (this.#token === null) return verb === 'add' ? this.install() : undefined
+    if (elements.length === 0) return
+    try {
+      await this.#nft(statements(verb, elements).join('\n'))
+    } catch (error) {
+      // Somebody else may have emptied or removed the table; start from what is held.
+      if (!(error instanceof CommandError) || error.exitCode === null) throw error
+      await this.install()
+    }
+  }
+
+  /** Reads one small set: everything else that nft can list costs a walk over all elements. */
+  async #installedToken(): Promise<number | null> {
+    try {
+      const listing = await this.#nft(`list set ${TABLE} owner`)
+      return Number(/elements = \{ (\w+) \}/.exec(listing)?.[1] ?? NaN)
+    } catch (error) {
+      if (error instanceof CommandError && error.exitCode !== null) return null
+      throw error
+    }
+  }
+
+  async #nft(batch: string): Promise<string> {
+    try {
+      return await this.#run('nft', ['-f', '-'], batch)
+    } catch (error) {
+      if (error instanceof CommandError && error.missing)
+        throw new CommandError(
+          'nft is not installed; the packet guard needs it: apt-get install nftables',
+          {
+            missing: true,
+            cause: error,
+          },
+        )
+      throw error
+    }
+  }
+}
+
+const keyOf = ({ set, element }: SetElement) => `${set} ${element}`

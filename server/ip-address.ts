@@ -1,0 +1,78 @@
+/** IP addresses at the API's edge: text in, the one text form of RFC 5952 out. */
+import { isIP } from 'node:net'
+import type { FamilyName } from '../dataplane/protocol.js'
+
+export interface IpAddress {
+  family: FamilyName
+  /** RFC 5952 form. */
+  text: string
+}
+
+/** Null when the text is no IPv4 or IPv6 address; zone identifiers are not part of an address. */
+export function parseAddress(text: string): IpAddress | null {
+  const version = text.includes('%') ? 0 : isIP(text)
+  if (version === 4) return { family: 'ipv4', text }
+  if (version === 6) return { family: 'ipv6', text: formatGroups(groupsOf(text)) }
+  return null
+}
+
+/** Why an address can be neither a VIP nor a real server, or null. */
+export function notUsable({ family, text }: IpAddress): string | null {
+  if (family === 'ipv4') {
+    const first = Number(text.slice(0, text.indexOf('.')))
+    if (first === 0) return 'addresses of 0.0.0.0/8 belong to no host'
+    if (first >= 224 && first <= 239) return 'it is a multicast address'
+    return text === '255.255.255.255' ? 'it is the broadcast address' : null
+  }
+  const groups = groupsOf(text)
+  if (groups.every(group => group === 0)) return 'the unspecified address belongs to no host'
+  if (groups[0]! >>> 8 === 0xff) return 'it is a multicast address'
+  const mapped = groups.slice(0, 5).every(group => group === 0) && groups[5] === 0xffff
+  return mapped ? 'IPv4-mapped addresses never appear in packets; write the IPv4 address' : null
+}
+
+/** fe80::/10, RFC 4291 section 2.5.6. */
+export const isLinkLocal6 = ({ family, text }: IpAddress): boolean =>
+  family === 'ipv6' && (groupsOf(text)[0]! & 0xffc0) === 0xfe80
+
+/** The eight 16-bit groups of a valid IPv6 text. */
+function groupsOf(text: string): number[] {
+  const [head, tail] = text.split('::')
+  const left = wordsOf(head!)
+  const right = tail === undefined ? [] : wordsOf(tail)
+  return [...left, ...Array<number>(8 - left.length - right.length).fill(0), ...right]
+}
+
+function wordsOf(text: string): number[] {
+  if (text === '') return []
+  return text.split(':').flatMap(word => {
+    if (!word.includes('.')) return [parseInt(word, 16)]
+    const [a, b, c, d] = word.split('.').map(Number)
+    return [(a! << 8) | b!, (c! << 8) | d!]
+  })
+}
+
+/**
+ * RFC 5952 section 4: lower case, no leading zeros, `::` for the longest run of at least two zero
+ * groups, the first one of several; section 5: IPv4-mapped addresses end in dotted form.
+ */
+function formatGroups(groups: readonly number[]): string {
+  if (groups.slice(0, 5).every(group => group === 0) && groups[5] === 0xffff) {
+    const octets = [groups[6]! >> 8, groups[6]! & 255, groups[7]! >> 8, groups[7]! & 255]
+    return `::ffff:${octets.join('.')}`
+  }
+  let start = -1
+  let length = 1
+  for (let i = 0; i < 8; i++) {
+    let end = i
+    while (end < 8 && groups[end] === 0) end++
+    if (end - i > length) {
+      start = i
+      length = end - i
+    }
+    i = Math.max(i, end - 1)
+  }
+  const hex = groups.map(group => group.toString(16))
+  if (start < 0) return hex.join(':')
+  return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}`
+}

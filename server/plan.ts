@@ -1,0 +1,114 @@
+/** From a change of records to operations of the dataplane. */
+import type { DestConfig, Op, RestoredService, ServiceConfig } from '../dataplane/protocol.js'
+import type { ServiceKey } from '../dataplane/protocol.js'
+import { isDeepStrictEqual } from 'node:util'
+import type { Change } from './repo/configuration.js'
+import type { ServerRecord, ServiceRecord } from './repo/records.js'
+import { endpointOf } from './documents.js'
+import type { RowTable } from './row-table.js'
+
+export function keyOf({ family, config }: Pick<ServiceRecord, 'family' | 'config'>): ServiceKey {
+  if (config.fwmark !== undefined) return { family, fwmark: config.fwmark }
+  return { family, protocol: config.protocol!, address: config.address!, port: config.port! }
+}
+
+/** One text for each key; also how people read it. */
+export const keyText = (key: ServiceKey): string =>
+  'fwmark' in key ? `${key.family} fwmark ${key.fwmark}` : `${key.protocol} ${endpointOf(key)}`
+
+/** The one derivation of the weight that the scheduler sees. */
+export const effectiveWeight = ({ config }: Pick<ServerRecord, 'config'>): number =>
+  config.adminState === 'enabled' ? config.weight : 0
+
+/** A disabled real server is not in the dataplane at all. */
+export const isInDataplane = ({ config }: Pick<ServerRecord, 'config'>): boolean =>
+  config.adminState !== 'disabled'
+
+export function serviceConfig(service: ServiceRecord): ServiceConfig {
+  const { scheduler, schedulerFlags, persistence, onePacket } = service.config
+  return {
+    key: keyOf(service),
+    scheduler,
+    schedulerFlags,
+    persistence:
+      persistence === undefined
+        ? null
+        : {
+            timeoutS: persistence.timeoutSeconds,
+            netmask: persistence.netmask ?? persistence.prefixLength!,
+            ...(persistence.engine === undefined ? {} : { engine: persistence.engine }),
+          },
+    onePacket,
+  }
+}
+
+export function destConfig(server: ServerRecord): DestConfig {
+  const { address, port, forwarding, tunnel, upperThreshold, lowerThreshold } = server.config
+  return {
+    address,
+    port,
+    weight: effectiveWeight(server),
+    forwarding,
+    tunnel: tunnel === undefined ? null : { ...tunnel, port: tunnel.port ?? 0 },
+    upperThreshold,
+    lowerThreshold,
+  }
+}
+
+/** What brings the dataplane from `before` to `after`; deletions first, so that keys are free. */
+export function opsOf(changes: readonly Change[]): Op[] {
+  const deletions: Op[] = []
+  const rest: Op[] = []
+  for (const { before, after } of changes) {
+    const key = before === null ? null : keyOf(before)
+    const sameKey = after !== null && key !== null && isDeepStrictEqual(key, keyOf(after))
+    if (key !== null && !sameKey) deletions.push({ op: 'delService', key })
+    if (after !== null && sameKey) editService(before!, after, deletions, rest)
+    if (after !== null && !sameKey) rest.push(...addService(after))
+  }
+  return [...deletions, ...rest]
+}
+
+function addService(service: ServiceRecord): Op[] {
+  const key = keyOf(service)
+  const dests = service.servers.filter(isInDataplane)
+  return [
+    { op: 'addService', service: serviceConfig(service) },
+    ...dests.map((server): Op => ({ op: 'addDest', key, dest: destConfig(server) })),
+  ]
+}
+
+function editService(before: ServiceRecord, after: ServiceRecord, deletions: Op[], rest: Op[]) {
+  const key = keyOf(after)
+  const edited = serviceConfig(after)
+  if (!isDeepStrictEqual(serviceConfig(before), edited))
+    rest.push({ op: 'editService', service: edited })
+  // By endpoint, not by name: a renamed real server keeps its connections.
+  const dests = (service: ServiceRecord) =>
+    new Map(service.servers.filter(isInDataplane).map(s => [endpointOf(s.config), destConfig(s)]))
+  const old = dests(before)
+  const wanted = dests(after)
+  for (const [endpoint, { address, port }] of old) {
+    if (!wanted.has(endpoint)) deletions.push({ op: 'delDest', key, dest: { address, port } })
+  }
+  for (const [endpoint, dest] of wanted) {
+    const was = old.get(endpoint)
+    if (was === undefined) rest.push({ op: 'addDest', key, dest })
+    else if (!isDeepStrictEqual(was, dest)) rest.push({ op: 'editDest', key, dest })
+  }
+}
+
+/** Everything, with the rows that hold the statistics so far. */
+export function restoreOf(services: readonly ServiceRecord[], rows: RowTable): RestoredService[] {
+  return services.map(service => {
+    const key = keyText(keyOf(service))
+    return {
+      service: serviceConfig(service),
+      row: rows.service(key),
+      dests: service.servers.filter(isInDataplane).map(server => ({
+        dest: destConfig(server),
+        row: rows.dest(key, endpointOf(server.config)),
+      })),
+    }
+  })
+}

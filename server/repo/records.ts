@@ -1,0 +1,24 @@
+/** What is stored: configuration with its identity. Rows are mapped to these in `repo/` alone. */
+import type { FamilyName } from '../../dataplane/protocol.js'
+import type { Meta } from '../schemas/common.js'
+import type { ServerConfig } from '../schemas/real-server.js'
+import type { ServiceFields } from '../schemas/virtual-service.js'
+
+export interface ServerRecord {
+  name: string
+  meta: Meta
+  /** Order in which the dataplane got them, ascending. */
+  position: number
+  /** When it last began or stopped to take new connections. */
+  stateSince: string
+  config: ServerConfig
+}
+
+export interface ServiceRecord {
+  name: string
+  meta: Meta
+  family: FamilyName
+  config: ServiceFields
+  /** In order of position. */
+  servers: ServerRecord[]
+}

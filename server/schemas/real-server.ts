@@ -1,0 +1,170 @@
+/** The real-server document of the API. */
+import { Type } from 'typebox'
+import { Address, Labels, Meta, Port, RealServerStatus, NAME_PATTERN } from './common.js'
+import { component, StringEnum } from './components.js'
+
+export const FORWARDINGS = ['masq', 'dr', 'tunnel', 'local'] as const
+export const ADMIN_STATES = ['enabled', 'draining', 'disabled'] as const
+export const TUNNEL_TYPES = ['ipip', 'gue', 'gre'] as const
+export const TUNNEL_CHECKSUMS = ['none', 'checksum', 'remote'] as const
+/** ipvsadm's bound for -w, -x and -y. */
+export const INT32_MAX = 2147483647
+
+const Tunnel = component(
+  'Tunnel',
+  Type.Object(
+    {
+      type: StringEnum(TUNNEL_TYPES, { default: 'ipip' }),
+      port: Type.Optional(Port('Destination port of GUE; needed there, not allowed elsewhere.')),
+      checksum: Type.Optional(StringEnum(TUNNEL_CHECKSUMS, { default: 'none' })),
+    },
+    { additionalProperties: false, description: 'Encapsulation, for forwarding `tunnel`.' },
+  ),
+)
+Tunnel.required = []
+
+export const example = {
+  address: '10.0.0.1',
+  port: 8080,
+  weight: 1,
+  forwarding: 'masq',
+  upperThreshold: 0,
+  lowerThreshold: 0,
+  adminState: 'enabled',
+  labels: { rack: 'a1' },
+}
+
+const fields = {
+  address: Address('IPv4 or IPv6 address of the real server.'),
+  port: Type.Optional(
+    Port(
+      'Port of the real server; that of the service when absent. 0, on a service of port 0, keeps ' +
+        'the port of the packet.',
+    ),
+  ),
+  weight: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: INT32_MAX,
+      default: 1,
+      description: 'Configured weight. 0 takes no new connections. Nothing else ever changes it.',
+    }),
+  ),
+  forwarding: Type.Optional(
+    StringEnum(FORWARDINGS, {
+      default: 'masq',
+      description: 'masq rewrites addresses (NAT), dr answers clients directly, tunnel, local.',
+    }),
+  ),
+  tunnel: Type.Optional(Tunnel),
+  upperThreshold: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: INT32_MAX,
+      default: 0,
+      description: 'No new connections from this many on; 0 = no limit.',
+    }),
+  ),
+  lowerThreshold: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: INT32_MAX,
+      default: 0,
+      description: 'New connections again below this many; 0 = three quarters of the upper one.',
+    }),
+  ),
+  adminState: Type.Optional(
+    StringEnum(ADMIN_STATES, {
+      default: 'enabled',
+      description:
+        'draining: effective weight 0, connections go on. disabled: taken out of the dataplane, ' +
+        'nothing reaches it.',
+    }),
+  ),
+  labels: Type.Optional(Labels),
+}
+
+/** What a client writes. `name`, `meta` and `status` come back from a read and are ignored. */
+export const RealServerConfig = component(
+  'RealServerConfig',
+  Type.Object(
+    {
+      ...fields,
+      name: Type.Optional(Type.String({ description: 'As in the path, when given.' })),
+      meta: Type.Optional(Type.Unknown({ readOnly: true, description: 'Ignored on write.' })),
+      status: Type.Optional(Type.Unknown({ readOnly: true, description: 'Ignored on write.' })),
+    },
+    { additionalProperties: false, description: 'A real server as written.', examples: [example] },
+  ),
+)
+
+export const RealServer = component(
+  'RealServer',
+  Type.Object(
+    {
+      name: Type.String({ pattern: NAME_PATTERN }),
+      address: Type.String(),
+      port: Type.Integer(),
+      weight: Type.Integer(),
+      forwarding: StringEnum(FORWARDINGS),
+      tunnel: Type.Optional(Tunnel),
+      upperThreshold: Type.Integer(),
+      lowerThreshold: Type.Integer(),
+      adminState: StringEnum(ADMIN_STATES),
+      labels: Labels,
+      meta: Meta,
+      status: RealServerStatus,
+    },
+    { description: 'A real server of one virtual service.' },
+  ),
+)
+export type RealServer = Omit<Type.Static<typeof RealServer>, 'status' | 'tunnel'> & {
+  tunnel?: TunnelConfig
+  status: RealServerStatus
+}
+
+export const RealServerList = component(
+  'RealServerList',
+  Type.Object({
+    items: Type.Array(RealServer),
+    nextCursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+  }),
+)
+
+/** What a list gives is what PUT on the collection takes. */
+export const RealServerSet = component(
+  'RealServerSet',
+  Type.Object(
+    {
+      items: Type.Array(RealServerConfig, {
+        description: 'The whole set, as listed: each item carries its `name`.',
+      }),
+      nextCursor: Type.Optional(
+        Type.Unsafe<null>({
+          type: 'null',
+          description: 'Accepted as null, so that a complete list can be sent back.',
+        }),
+      ),
+    },
+    { additionalProperties: false, examples: [{ items: [{ name: 'a', ...example }] }] },
+  ),
+)
+
+export interface TunnelConfig {
+  type: (typeof TUNNEL_TYPES)[number]
+  port?: number
+  checksum: (typeof TUNNEL_CHECKSUMS)[number]
+}
+
+/** A real server's configuration, complete and normalised: what is stored and compared. */
+export interface ServerConfig {
+  address: string
+  port: number
+  weight: number
+  forwarding: (typeof FORWARDINGS)[number]
+  tunnel?: TunnelConfig
+  upperThreshold: number
+  lowerThreshold: number
+  adminState: (typeof ADMIN_STATES)[number]
+  labels: Record<string, string>
+}

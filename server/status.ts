@@ -1,0 +1,86 @@
+/** The derived half of a document: status words are Octavia's, reasons say why. */
+import { Col, readRow, STRIDE, type Statistics } from '../dataplane/shared/statistics.js'
+import { effectiveWeight } from './plan.js'
+import type { ServerRecord } from './repo/records.js'
+import type { OperatingStatus, RealServerStatus, Reason, Status } from './schemas/common.js'
+
+export interface Live {
+  statistics: Statistics
+  activeConns: number
+  inactConns: number
+  persistConns: number
+  overloaded: boolean
+}
+
+/** Reads one row; `row` null means that the dataplane does not have it. */
+export function readLive(memory: Float64Array, row: number | null): Live {
+  // Row 0 is never given out and stays zero.
+  const at = (row ?? 0) * STRIDE
+  return {
+    statistics: readRow(memory, row ?? 0),
+    activeConns: memory[at + Col.activeConns]!,
+    inactConns: memory[at + Col.inactConns]!,
+    persistConns: memory[at + Col.persistConns]!,
+    overloaded: memory[at + Col.overloaded] !== 0,
+  }
+}
+
+export function serverStatus(server: ServerRecord, row: number | null, live: Live) {
+  const { config, stateSince: since } = server
+  const reasons: Reason[] = []
+  if (config.adminState === 'draining') reasons.push({ code: 'ADMIN_DRAINING', since })
+  if (config.adminState === 'disabled') reasons.push({ code: 'ADMIN_DISABLED', since })
+  else if (config.weight === 0) reasons.push({ code: 'WEIGHT_ZERO', since })
+  if (config.adminState !== 'disabled' && row === null) reasons.push({ code: 'NOT_APPLIED' })
+  if (live.overloaded) reasons.push({ code: 'OVERLOADED' })
+  const status: RealServerStatus = {
+    operatingStatus: serverWord(reasons),
+    reasons,
+    effectiveWeight: effectiveWeight(server),
+    activeConns: live.activeConns,
+    inactConns: live.inactConns,
+    persistConns: live.persistConns,
+    statistics: live.statistics,
+  }
+  return status
+}
+
+function serverWord(reasons: readonly Reason[]): OperatingStatus {
+  const has = (code: string) => reasons.some(reason => reason.code === code)
+  if (has('ADMIN_DISABLED')) return 'OFFLINE'
+  if (has('NOT_APPLIED')) return 'ERROR'
+  if (has('ADMIN_DRAINING') || has('WEIGHT_ZERO')) return 'DRAINING'
+  // Nothing checks its health yet, so nobody can say that it is online.
+  return has('OVERLOADED') ? 'DEGRADED' : 'NO_MONITOR'
+}
+
+/** `trouble` is why host or dataplane do not have the service, if so. */
+export function serviceStatus(
+  servers: readonly RealServerStatus[],
+  row: number | null,
+  live: Live,
+  trouble: string | null,
+): Status {
+  const usable = servers.filter(server =>
+    ['ONLINE', 'NO_MONITOR'].includes(server.operatingStatus),
+  )
+  const reasons: Reason[] = []
+  if (row === null) reasons.push({ code: 'NOT_APPLIED' })
+  if (trouble !== null) reasons.push({ code: trouble })
+  if (servers.length === 0) reasons.push({ code: 'NO_REAL_SERVER' })
+  else if (usable.length === 0) reasons.push({ code: 'NO_USABLE_REAL_SERVER' })
+  const degraded = servers.some(server => ['ERROR', 'DEGRADED'].includes(server.operatingStatus))
+  if (degraded && usable.length > 0) reasons.push({ code: 'REAL_SERVER_DEGRADED' })
+  const sum = (column: 'activeConns' | 'inactConns' | 'persistConns') =>
+    servers.reduce((total, server) => total + server[column], 0)
+  const word = row === null || trouble !== null ? 'ERROR' : usable.length === 0 ? 'OFFLINE' : null
+  return {
+    operatingStatus: word ?? (degraded ? 'DEGRADED' : 'ONLINE'),
+    reasons,
+    // The dataplane counts these for real servers; a service has the sum.
+    activeConns: sum('activeConns'),
+    inactConns: sum('inactConns'),
+    persistConns: sum('persistConns'),
+    statistics: live.statistics,
+  }
+}

@@ -1,0 +1,85 @@
+/** Documents as they are read: configuration, meta and status. */
+import type { SharedMemory } from '../dataplane/protocol.js'
+import { endpointOf } from './documents.js'
+import { keyOf, keyText } from './plan.js'
+import type { ServerRecord, ServiceRecord } from './repo/records.js'
+import type { RowTable } from './row-table.js'
+import { readLive, serverStatus, serviceStatus } from './status.js'
+
+export class Views {
+  readonly #services: Float64Array
+  readonly #dests: Float64Array
+  readonly #rows: RowTable
+  readonly #troubleOf: (service: string) => string | null
+
+  constructor(
+    memory: SharedMemory,
+    rows: RowTable,
+    troubleOf: (service: string) => string | null = () => null,
+  ) {
+    this.#services = new Float64Array(memory.services)
+    this.#dests = new Float64Array(memory.dests)
+    this.#rows = rows
+    this.#troubleOf = troubleOf
+  }
+
+  service(service: ServiceRecord) {
+    const key = keyText(keyOf(service))
+    const row = this.#rows.service(key)
+    const servers = [...service.servers].sort(byName).map(server => this.#server(key, server))
+    const live = readLive(this.#services, row)
+    const statuses = servers.map(server => server.status)
+    return {
+      name: service.name,
+      ...service.config,
+      realServers: Object.fromEntries(servers.map(server => [server.name, server])),
+      meta: service.meta,
+      status: serviceStatus(statuses, row, live, this.#troubleOf(service.name)),
+    }
+  }
+
+  server(service: ServiceRecord, server: ServerRecord) {
+    return this.#server(keyText(keyOf(service)), server)
+  }
+
+  #server(key: string, server: ServerRecord) {
+    const row = this.#rows.dest(key, endpointOf(server.config))
+    return {
+      name: server.name,
+      ...server.config,
+      meta: server.meta,
+      status: serverStatus(server, row, readLive(this.#dests, row)),
+    }
+  }
+}
+
+export type ServiceView = ReturnType<Views['service']>
+export type ServerView = ReturnType<Views['server']>
+
+export const byName = (a: { name: string }, b: { name: string }): number =>
+  a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+
+/**
+ * The configuration alone, as a client could have written it. The port of a real server that must
+ * have its service's is left out, so that it follows when the service changes.
+ */
+export function serverDocument(service: ServiceRecord, { config }: ServerRecord) {
+  const { port, ...rest } = config
+  const follows = config.forwarding !== 'masq' && port === service.config.port
+  return follows ? rest : { port, ...rest }
+}
+
+export function serverDocuments(service: ServiceRecord): Record<string, unknown> {
+  return Object.fromEntries(
+    service.servers.map(server => [server.name, serverDocument(service, server)]),
+  )
+}
+
+export const serviceDocument = (service: ServiceRecord) => ({
+  ...service.config,
+  realServers: serverDocuments(service),
+})
+
+/** RFC 9110 section 8.8.3: strong, over configuration; counters never move it. */
+export const etagOf = ({ meta }: Pick<ServiceRecord, 'meta'>): string =>
+  `"${meta.revision}-${Date.parse(meta.updatedAt).toString(36)}-${meta.uid.slice(0, 8)}"`
