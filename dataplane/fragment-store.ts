@@ -5,8 +5,6 @@
  *     fragment (number of its first block) -> block -> block -> 0
  *     per fragment: offset and octets of its payload, octets of header before it, next fragment
  */
-import { copy } from './wire/checksum.js'
-
 export const BLOCK_OCTETS = 2048
 
 export class FragmentStore {
@@ -14,7 +12,7 @@ export class FragmentStore {
   readonly blocks: number
   /** Blocks that are free. */
   free: number
-  readonly #view: DataView
+  readonly #bytes: Uint8Array
   readonly #nextBlock: Int32Array
   readonly #nextFragment: Int32Array
   readonly #offsets: Int32Array
@@ -26,7 +24,7 @@ export class FragmentStore {
     const blocks = Math.max(1, Math.floor(octetsMax / BLOCK_OCTETS))
     this.blocks = blocks
     this.free = blocks
-    this.#view = new DataView(new ArrayBuffer((blocks + 1) * BLOCK_OCTETS))
+    this.#bytes = new Uint8Array((blocks + 1) * BLOCK_OCTETS)
     this.#nextBlock = new Int32Array(blocks + 1).map((_, i) => (i < blocks ? i + 1 : 0))
     this.#nextFragment = new Int32Array(blocks + 1)
     this.#offsets = new Int32Array(blocks + 1)
@@ -43,13 +41,20 @@ export class FragmentStore {
    * Keeps `[at, end)`, whose payload starts `header` octets in and belongs at `offset`. There must
    * be room. Returns the fragment, linked in front of `next`.
    */
-  put(v: DataView, at: number, end: number, header: number, offset: number, next: number): number {
+  put(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    header: number,
+    offset: number,
+    next: number,
+  ): number {
     const first = this.#firstFree
     this.#octets[first] = end - at - header
     let block = first
     for (;;) {
       const stop = Math.min(at + BLOCK_OCTETS, end)
-      copy(v, at, stop, this.#view, block * BLOCK_OCTETS)
+      this.#bytes.set(bytes.subarray(at, stop), block * BLOCK_OCTETS)
       at = stop
       this.free--
       if (at >= end) break
@@ -81,7 +86,7 @@ export class FragmentStore {
   }
 
   /** Copies octets `[from, to)` of what was put in to `at`. */
-  read(fragment: number, from: number, to: number, v: DataView, at: number): void {
+  read(fragment: number, from: number, to: number, bytes: Uint8Array, at: number): void {
     let block = fragment
     for (; from >= BLOCK_OCTETS; from -= BLOCK_OCTETS, to -= BLOCK_OCTETS) {
       block = this.#nextBlock[block]!
@@ -89,7 +94,7 @@ export class FragmentStore {
     for (; from < to; block = this.#nextBlock[block]!) {
       const stop = Math.min(to, BLOCK_OCTETS)
       const start = block * BLOCK_OCTETS
-      copy(this.#view, start + from, start + stop, v, at)
+      bytes.set(this.#bytes.subarray(start + from, start + stop), at)
       at += stop - from
       from = 0
       to -= BLOCK_OCTETS

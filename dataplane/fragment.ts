@@ -4,7 +4,7 @@
  * datagram have to be complete, and it must not be an offload frame.
  */
 import { IPV4, type Packet } from './packet.js'
-import { begin, type Emit, type Take } from './piece.js'
+import { begin, copyOctets, type Emit, type Take } from './piece.js'
 import * as checksum from './wire/checksum.js'
 import { FRAGMENT } from './wire/ip-protocol.js'
 import * as ipv4 from './wire/ipv4.js'
@@ -116,7 +116,7 @@ function cut(pkt: Packet, at: number, end: number, take: Take, emit: Emit): bool
   piece.l4 += extra
   piece.fragmentOffset = plan.base + at - plan.payload
   piece.moreFragments = plan.more || end < pkt.end
-  checksum.copy(pkt.view, at, end, piece.view, piece.l4)
+  copyOctets(pkt, at, end, piece, piece.l4)
   if (isIpv4) finish4(piece)
   else finish6(piece)
   if (piece.fragmentOffset !== 0) piece.flow.srcPort = piece.flow.dstPort = 0

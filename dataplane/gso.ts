@@ -5,7 +5,7 @@
  */
 import * as fragment from './fragment.js'
 import { IPV4, type Packet } from './packet.js'
-import { begin, type Emit, type Take } from './piece.js'
+import { begin, copyOctets, type Emit, type Take } from './piece.js'
 import * as checksum from './wire/checksum.js'
 import { TCP, UDP } from './wire/ip-protocol.js'
 import * as ipv4 from './wire/ipv4.js'
@@ -48,10 +48,10 @@ export function segment(pkt: Packet, take: Take, emit: Emit): boolean {
     const piece = begin(pkt, payload - l3, octets, take)
     if (piece === null) return false
     piece.l4 = piece.l3 + (l4 - l3)
-    const sum = checksum.copy(view, at, at + octets, piece.view, piece.l4 + transport)
+    copyOctets(pkt, at, at + octets, piece, piece.l4 + transport)
     setLengths(piece, index)
-    if (pkt.flow.protocol === TCP) finishTcp(piece, at - payload, at + octets === end, sum)
-    else finishUdp(piece, sum)
+    if (pkt.flow.protocol === TCP) finishTcp(piece, at - payload, at + octets === end)
+    else finishUdp(piece)
     emit(piece)
   }
   return true
@@ -82,7 +82,7 @@ function setLengths(piece: Packet, index: number): void {
  * FIN and PSH belong to the last octet, so to the last segment; CWR answers one congestion signal,
  * so the first segment alone carries it (RFC 3168 section 6.1.2).
  */
-function finishTcp(piece: Packet, offset: number, last: boolean, payloadSum: number): void {
+function finishTcp(piece: Packet, offset: number, last: boolean): void {
   const { view, l4 } = piece
   tcp.setSeq(view, l4, (tcp.seq(view, l4) + offset) | 0)
   let flags = tcp.flags(view, l4)
@@ -90,22 +90,14 @@ function finishTcp(piece: Packet, offset: number, last: boolean, payloadSum: num
   if (offset !== 0) flags &= ~tcp.CWR
   tcp.setFlags(view, l4, flags)
   tcp.setChecksum(view, l4, 0)
-  tcp.setChecksum(view, l4, transportCheck(piece, l4 + tcp.headerLength(view, l4), payloadSum))
+  tcp.setChecksum(view, l4, checksum.transport(piece))
 }
 
-function finishUdp(piece: Packet, payloadSum: number): void {
+function finishUdp(piece: Packet): void {
   const { view, l4, end } = piece
   udp.setLength(view, l4, end - l4)
   udp.setChecksum(view, l4, 0)
-  const check = transportCheck(piece, l4 + udp.MIN_LENGTH, payloadSum)
-  udp.setChecksum(view, l4, checksum.udpCheck(check))
-}
-
-/** The check over pseudo-header and transport header, given the sum of the payload. */
-function transportCheck(piece: Packet, payload: number, payloadSum: number): number {
-  const { view, l3, l4, end, flow } = piece
-  const pseudo = checksum.pseudo(view, l3, flow.protocol, end - l4)
-  return checksum.compute(view, l4, payload, pseudo + payloadSum)
+  udp.setChecksum(view, l4, checksum.udpFull(piece))
 }
 
 /** UFO, the old UDP offload that some virtual machines still use: one datagram, IP fragments. */

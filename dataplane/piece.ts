@@ -1,6 +1,5 @@
 /** What segments and fragments have in common: packets cut from a larger one. */
 import type { Flow, Packet } from './packet.js'
-import * as checksum from './wire/checksum.js'
 import * as ethernet from './wire/ethernet.js'
 
 /** Gives a packet with room for that many octets from `l2` on, or null (see Driver.take). */
@@ -21,9 +20,9 @@ export function begin(
 ): Packet | null {
   const piece = take(ethernet.MIN_LENGTH + headerOctets + payloadOctets)
   if (piece === null) return null
-  const { view, l2, l3 } = pkt
-  if (l3 - l2 === ethernet.MIN_LENGTH) checksum.copy(view, l2, l3, piece.view, piece.l2)
-  checksum.copy(view, l3, l3 + headerOctets, piece.view, piece.l3)
+  const { l2, l3 } = pkt
+  if (l3 - l2 === ethernet.MIN_LENGTH) copyOctets(pkt, l2, l3, piece, piece.l2)
+  copyOctets(pkt, l3, l3 + headerOctets, piece, piece.l3)
   piece.l4 = piece.l3 + headerOctets
   piece.end = piece.l4 + payloadOctets
   piece.toHost = pkt.toHost
@@ -32,6 +31,14 @@ export function begin(
   piece.pieces = null
   copyFlow(pkt.flow, piece.flow)
   return piece
+}
+
+/**
+ * Copies `[at, end)`. The view that this allocates costs 40 ns; copying 1460 octets word by word
+ * costs 400.
+ */
+export function copyOctets(from: Packet, at: number, end: number, to: Packet, toAt: number): void {
+  to.bytes.set(from.bytes.subarray(at, end), toAt)
 }
 
 export function copyFlow(from: Flow, to: Flow): void {

@@ -84,7 +84,14 @@ export class Reassembler {
     if (found === DUPLICATE) return this.#drop(Counter.fragmentDuplicate)
     if (found === OVERLAP) return this.#discard(queue)
     const before = queue.fragments
-    queue.fragments = this.#store.put(view, l2, data + octets, data - l2, fragmentOffset, before)
+    queue.fragments = this.#store.put(
+      pkt.bytes,
+      l2,
+      data + octets,
+      data - l2,
+      fragmentOffset,
+      before,
+    )
     source.blocks += blocks
     this.#counters[Counter.fragmentHeld]!++
     this.#note(queue, pkt, octets)
@@ -213,7 +220,7 @@ export class Reassembler {
     out.toHost = queue.toHost
     out.pieces = null
     virtioNet.clear(out.view, out.l2 - virtioNet.LENGTH)
-    this.#store.read(queue.first, 0, octets, out.view, out.l2)
+    this.#store.read(queue.first, 0, octets, out.bytes, out.l2)
     return out
   }
 
@@ -226,7 +233,7 @@ export class Reassembler {
       const header = store.header(fragment)
       const offset = store.offset(fragment)
       const octets = store.octets(fragment)
-      store.read(fragment, header, header + octets, this.#out.view, payload + offset)
+      store.read(fragment, header, header + octets, this.#out.bytes, payload + offset)
       // Sorted by offset as one number, then cut down to the size.
       sizes.push(offset * 65536 + octets)
     }

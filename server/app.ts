@@ -1,10 +1,63 @@
-import type { FastifyInstance } from 'fastify'
+/** Builds the HTTP server of the management API. Handlers only translate; rules are in control.ts. */
+import { randomBytes } from 'node:crypto'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Logger } from 'pino'
 import type { Control } from './control.js'
+import { answerClientError } from './plugins/client-error.js'
+import { addJsonBody } from './plugins/json-body.js'
+import { addNotFound } from './plugins/not-found.js'
+import { addOpenApi } from './plugins/openapi.js'
+import { addProblems, sendProblem, toProblem } from './plugins/problems.js'
+import { addValidation } from './plugins/validation.js'
+import { addLive } from './routes/live.js'
+import { addRealServers } from './routes/real-servers.js'
+import { addSystem } from './routes/system.js'
+import { addVirtualServices } from './routes/virtual-services.js'
 
 export interface AppOptions {
   control: Control
   logger?: Logger
 }
+
+export const BODY_LIMIT_OCTETS = 1024 * 1024
+/** A whole request has to arrive within this time. */
+const REQUEST_TIMEOUT_MS = 30_000
+
 /** Synchronous; `await app.listen(...)` or `await app.ready()` finishes it. */
-export declare function buildApp(options: AppOptions): FastifyInstance
+export function buildApp({ control, logger }: AppOptions): FastifyInstance {
+  // Tells requests of one run from those of another in the log.
+  const run = randomBytes(4).toString('hex')
+  let requests = 0
+  const app = Fastify({
+    ...(logger === undefined ? {} : { loggerInstance: logger as FastifyBaseLogger }),
+    bodyLimit: BODY_LIMIT_OCTETS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Longer than any name, so that a long one gets an answer of its own.
+    routerOptions: { maxParamLength: 1024 },
+    requestIdHeader: false,
+    genReqId: () => `${run}-${(++requests).toString(36)}`,
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id)
+    done()
+  })
+  addProblems(app)
+  addValidation(app)
+  addJsonBody(app)
+  addNotFound(app)
+  addOpenApi(app)
+  // After the OpenAPI plugin, which listens to routes being added.
+  void app.register((routes, _options, done) => {
+    const typed = routes.withTypeProvider<TypeBoxTypeProvider>()
+    addVirtualServices(typed, control)
+    addRealServers(typed, control)
+    addLive(typed, control)
+    addSystem(typed, control)
+    done()
+  })
+  return app
+}

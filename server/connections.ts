@@ -1,29 +1,164 @@
-/** Connections as the API lists them, and where they come from. */
-import type { FamilyName } from '../dataplane/protocol.js'
+/** Connections as the API lists them: read straight from the slab, with names put to addresses. */
+import type { SharedMemory } from '../dataplane/protocol.js'
+import { ConnReader, type ConnFilter, type ConnPage } from '../dataplane/shared/conn-reader.js'
+import type { ConnRecord } from '../dataplane/shared/conn-reader.js'
+import type { Directory } from './directory.js'
+import { endpointOf } from './documents.js'
+import { Problem } from './errors.js'
+import { parseAddress } from './ip-address.js'
+import { keyOf, keyText } from './plan.js'
+import type { ServiceRecord } from './repo/records.js'
+import type { RowTable } from './row-table.js'
 
-export interface ConnectionRecord {
-  protocol: string
-  family: FamilyName
-  client: { address: string; port: number }
-  virtual: { address: string; port: number }
-  realServer: { address: string; port: number }
-  state: string
-  expiresInSeconds: number
-  /** Row of the real server's statistics, 0 = none. */
-  destRow: number
-}
-export interface ConnectionFilter {
-  protocol?: string
-  client?: { address: string; port?: number }
-  virtual?: { address: string; port: number }
-  destRow?: number
-  state?: string
-}
-export interface ConnectionPage {
-  items: ConnectionRecord[]
-  /** Where to go on; null at the end. */
-  nextCursor: number | null
-}
+export type ConnectionFilter = ConnFilter
+export type ConnectionPage = ConnPage
+export type ConnectionRecord = ConnRecord
+
+/** One call looks at a bounded number of records: a page may be short and still have a next one. */
 export interface ConnectionSource {
   scan(cursor: number, limit: number, filter: ConnectionFilter): ConnectionPage
+}
+
+export class SharedConnections implements ConnectionSource {
+  readonly #reader: ConnReader
+  constructor(memory: SharedMemory) {
+    this.#reader = new ConnReader(memory.conns, memory.control)
+  }
+  scan(cursor: number, limit: number, filter: ConnectionFilter): ConnectionPage {
+    return this.#reader.scan(cursor, limit, filter)
+  }
+}
+
+export interface ConnectionQuery {
+  service?: string
+  client?: string
+  realServer?: string
+  state?: string
+  protocol?: string
+}
+
+/** A filter that lets little through must not hold up everybody else. */
+const BUDGET_MS = 20
+
+export class ConnectionLister {
+  readonly #source: ConnectionSource
+  readonly #rows: RowTable
+  readonly #directory: Directory
+  readonly #get: (name: string) => ServiceRecord | null
+
+  constructor(
+    source: ConnectionSource,
+    rows: RowTable,
+    directory: Directory,
+    get: (name: string) => ServiceRecord | null,
+  ) {
+    this.#source = source
+    this.#rows = rows
+    this.#directory = directory
+    this.#get = get
+  }
+
+  list(query: ConnectionQuery, limit: number, start: number) {
+    const search = this.#search(query)
+    if (search === null) return { items: [], nextCursor: null }
+    const items: ReturnType<ConnectionLister['named']>[] = []
+    const stopMs = performance.now() + BUDGET_MS
+    let cursor: number | null = start
+    while (cursor !== null && items.length < limit && performance.now() < stopMs) {
+      const page: ConnectionPage = this.#source.scan(cursor, limit - items.length, search.filter)
+      items.push(...page.items.map(record => this.named(record)).filter(search.accepts))
+      cursor = page.nextCursor
+    }
+    return { items, nextCursor: cursor }
+  }
+
+  /** With the names that were configured; null for what is no longer there. */
+  named(record: ConnectionRecord) {
+    const owner = this.#rows.owner(record.destRow)
+    const virtual = `${record.protocol} ${endpointOf(record.virtual)}`
+    const service = this.#directory.serviceName(owner?.service ?? virtual)
+    const endpoint = owner?.endpoint ?? endpointOf(record.realServer)
+    const name = service === null ? null : this.#directory.serverName(service, endpoint)
+    const { protocol, client, forwarding, state, expiresInSeconds, inPkts, template } = record
+    return {
+      service,
+      protocol,
+      client,
+      virtual: record.virtual,
+      realServer: { name, ...record.realServer },
+      forwarding,
+      state,
+      expiresInSeconds,
+      inPkts,
+      template,
+    }
+  }
+
+  /** Null when nothing can match. */
+  #search(query: ConnectionQuery) {
+    const filter: ConnectionFilter = {
+      ...(query.protocol === undefined ? {} : { protocol: query.protocol }),
+      ...(query.state === undefined ? {} : { state: query.state }),
+    }
+    const tests: ((item: ReturnType<ConnectionLister['named']>) => boolean)[] = []
+    if (query.client !== undefined) {
+      const { address, port } = parseEndpoint('client', query.client)
+      filter.client = { address, ...(port === undefined ? {} : { port }) }
+    }
+    const service = query.service === undefined ? null : this.#get(query.service)
+    if (query.service !== undefined) {
+      if (service === null) return null
+      const { protocol, address, port } = service.config
+      if (protocol !== undefined) {
+        if (filter.protocol !== undefined && filter.protocol !== protocol) return null
+        filter.protocol = protocol
+        // A service of port 0 has connections on every port.
+        filter.virtual = { address: address!, ...(port === 0 ? {} : { port: port! }) }
+      }
+      tests.push(item => item.service === service.name)
+    }
+    if (query.realServer !== undefined) {
+      const test = this.#realServer(query.realServer, service, filter)
+      if (test === null) return null
+      tests.push(test)
+    }
+    const accepts = (item: ReturnType<ConnectionLister['named']>) => tests.every(test => test(item))
+    return { filter, accepts }
+  }
+
+  /** By name within a service, or by address and port anywhere. */
+  #realServer(text: string, service: ServiceRecord | null, filter: ConnectionFilter) {
+    if (/[.:]/.test(text)) {
+      const { address, port } = parseEndpoint('realServer', text)
+      return ({ realServer }: ReturnType<ConnectionLister['named']>) =>
+        realServer.address === address && (port === undefined || realServer.port === port)
+    }
+    if (service === null) {
+      throw badParameter('realServer', `'${text}' is a name, which needs 'service' beside it.`)
+    }
+    const server = service.servers.find(each => each.name === text)
+    if (server === undefined) return null
+    const row = this.#rows.dest(keyText(keyOf(service)), endpointOf(server.config))
+    if (row !== null) filter.destRow = row
+    return (item: ReturnType<ConnectionLister['named']>) => item.realServer.name === text
+  }
+}
+
+function badParameter(parameter: string, detail: string): Problem {
+  return new Problem('INVALID_PARAMETER', detail, {
+    errors: [{ parameter, code: 'INVALID_PARAMETER', detail }],
+  })
+}
+
+/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`. */
+function parseEndpoint(parameter: string, text: string): { address: string; port?: number } {
+  const bare = parseAddress(text)
+  if (bare !== null) return { address: bare.text }
+  const match = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text)
+  const address = parseAddress(match?.[1] ?? match?.[2] ?? '')
+  const port = match?.[3] === undefined ? undefined : Number(match[3])
+  if (address === null || (port ?? 0) > 65535) {
+    throw badParameter(parameter, `'${text.slice(0, 64)}' is not an address or address:port.`)
+  }
+  return { address: address.text, ...(port === undefined ? {} : { port }) }
 }

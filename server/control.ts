@@ -1,9 +1,30 @@
 /** The control plane: every rule between an API call and the database, the host and the dataplane. */
+import { networkInterfaces } from 'node:os'
 import type { Logger } from 'pino'
-import type { Database } from './db.js'
+import { DESTS_MAX, SERVICES_MAX } from '../dataplane/limits.js'
+import { Applier } from './applier.js'
+import { checkConditions, type Conditions } from './conditions.js'
+import { ConnectionLister, type ConnectionQuery, type ConnectionSource } from './connections.js'
 import type { Dataplane } from './dataplane-client.js'
-import type { ConnectionSource } from './connections.js'
+import type { Database } from './db.js'
+import { readServer, readService, type ServiceContext, type ServiceDraft } from './documents.js'
+import { nextService, withServers, type Stamp } from './drafts.js'
+import { Problem, problemOf, type Fault } from './errors.js'
 import type { HostControl } from './host-state.js'
+import { listInterfaces } from './interface-list.js'
+import { mergePatch } from './merge-patch.js'
+import { Mutex } from './mutex.js'
+import { NAME, NUMBER, decodeCursor, encodeCursor, pageOf, passes } from './paging.js'
+import type { Page, Paging, ServerFilter } from './paging.js'
+import { keyOf, keyText } from './plan.js'
+import { ConfigurationRepo } from './repo/configuration.js'
+import type { ServerRecord, ServiceRecord } from './repo/records.js'
+import type { ServiceFilter } from './repo/virtual-services.js'
+import type { ServerConfig } from './schemas/real-server.js'
+import { checkEndpoints, readSet } from './server-set.js'
+import { StatisticsReader } from './statistics.js'
+import { byName, etagOf, serverDocument, serverDocuments, serviceDocument } from './views.js'
+import { Views, type ServerView, type ServiceView } from './views.js'
 
 export type { Announcement, HostControl, HostDest, HostService, HostState } from './host-state.js'
 
@@ -15,16 +36,335 @@ export interface ControlOptions {
   logger: Logger
   /** Wall clock, for meta and reasons. */
   now?: () => Date
+  /** How long a write waits for a dataplane that is away. */
+  patienceMs?: number
+  /** Pause before the first new attempt to bring the host where it should be. */
+  retryMs?: number
 }
 
-export interface Control {
+export interface Written<T> {
+  view: T
+  etag: string
+  created: boolean
+  revision: number
+}
+
+export const createControl = (options: ControlOptions): Control => new Control(options)
+
+export class Control {
+  readonly #repo: ConfigurationRepo
+  readonly #dataplane: Dataplane
+  readonly #applier: Applier
+  readonly #views: Views
+  readonly #statistics: StatisticsReader
+  readonly #connections: ConnectionLister
+  readonly #now: () => Date
+  /** Writes happen one after the other; none is refused because another is under way. */
+  readonly #writes = new Mutex()
+
+  constructor({ database, now = () => new Date(), ...options }: ControlOptions) {
+    this.#repo = new ConfigurationRepo(database)
+    this.#dataplane = options.dataplane
+    this.#now = now
+    this.#applier = new Applier({ repo: this.#repo, ...options })
+    const { rows, directory } = this.#applier
+    this.#views = new Views(options.dataplane.memory, rows, name => this.#applier.troubleOf(name))
+    this.#statistics = new StatisticsReader(options.dataplane, rows)
+    this.#connections = new ConnectionLister(options.connections, rows, directory, name =>
+      this.#repo.services.get(name),
+    )
+  }
+
   /**
    * Brings host and dataplane to what the database says and resolves once both have it, or rejects
-   * (Problem) when the dataplane has not come up within `deadlineMs` (default 30 s).
+   * (Problem) when the dataplane has not come up within `deadlineMs`.
    */
-  start(deadlineMs?: number): Promise<void>
+  async start(deadlineMs = 30_000): Promise<void> {
+    const exclusive = (work: () => Promise<void>) => this.#writes.run(work)
+    if (await this.#applier.start(deadlineMs, exclusive)) return
+    const reason = this.#dataplane.reason ?? 'The dataplane did not come up.'
+    throw new Problem('DATAPLANE_UNAVAILABLE', reason)
+  }
+
   /** Lets writes in flight finish, then stops the dataplane. The host is the caller's to clear. */
-  stop(): Promise<void>
+  async stop(): Promise<void> {
+    this.#applier.stop()
+    await this.#writes.idle()
+    await this.#dataplane.stop()
+  }
+
+  /** Why the appliance does not do its work; null when it does. */
+  notReady(): string | null {
+    if (this.#dataplane.phase === 'ready') return null
+    return this.#dataplane.reason ?? 'The dataplane is not running.'
+  }
+
+  revision = (): number => this.#repo.revision()
+
+  getService(name: string): Written<ServiceView> {
+    return this.#written(this.#service(name), false)
+  }
+
+  listServices(filter: ServiceFilter, { limit, cursor, labels }: Paging): Page<ServiceView> {
+    const after = decodeCursor(cursor, NAME, '')
+    const records = this.#repo.services.page(after, limit + 1, filter, labels)
+    return pageOf(records, limit, record => this.#views.service(record))
+  }
+
+  putService(name: string, body: unknown, conditions: Conditions): Promise<Written<ServiceView>> {
+    return this.#write(stamp => {
+      const before = this.#repo.services.get(name)
+      checkConditions(conditions, before)
+      const kept = before === null ? {} : serverDocuments(before)
+      return { before, after: this.#draftService(name, body, kept, before, stamp) }
+    })
+  }
+
+  patchService(name: string, patch: unknown, conditions: Conditions): Promise<Written<ServiceView>> {
+    return this.#write(stamp => {
+      const before = this.#service(name)
+      checkConditions(conditions, before)
+      const merged = mergePatch(serviceDocument(before), patch)
+      return { before, after: this.#draftService(name, merged, {}, before, stamp) }
+    })
+  }
+
+  async deleteService(name: string, conditions: Conditions, missingOk: boolean): Promise<number> {
+    return this.#writes.run(async () => {
+      const before = this.#repo.services.get(name)
+      checkConditions(conditions, before)
+      if (before !== null) return this.#commit(name, before, null)
+      await this.#applier.settle(name)
+      if (missingOk) return this.#repo.revision()
+      throw serviceNotFound(name)
+    })
+  }
+
+  getServer(name: string, server: string): Written<ServerView> {
+    const service = this.#service(name)
+    return this.#writtenServer(service, server, false)
+  }
+
+  listServers(name: string, filter: ServerFilter, paging: Paging): Page<ServerView> {
+    const { limit, cursor, labels } = paging
+    const after = decodeCursor(cursor, NAME, '')
+    const service = this.#service(name)
+    const records = service.servers
+      .filter(server => server.name > after && passes(server, filter, labels))
+      .sort(byName)
+      .slice(0, limit + 1)
+    return pageOf(records, limit, record => this.#views.server(service, record))
+  }
+
+  putServer(
+    name: string,
+    server: string,
+    body: unknown,
+    conditions: Conditions,
+  ): Promise<Written<ServerView>> {
+    return this.#writeServer(name, server, service => {
+      checkConditions(conditions, find(service, server))
+      return body
+    })
+  }
+
+  patchServer(
+    name: string,
+    server: string,
+    patch: unknown,
+    conditions: Conditions,
+  ): Promise<Written<ServerView>> {
+    return this.#writeServer(name, server, service => {
+      const before = this.#server(service, server)
+      checkConditions(conditions, before)
+      return mergePatch(serverDocument(service, before), patch)
+    })
+  }
+
+  deleteServer(
+    name: string,
+    server: string,
+    conditions: Conditions,
+    missingOk: boolean,
+  ): Promise<number> {
+    return this.#writes.run(async () => {
+      const before = this.#service(name)
+      const record = find(before, server)
+      checkConditions(conditions, record)
+      if (record === null) {
+        await this.#applier.settle(name)
+        if (missingOk) return this.#repo.revision()
+        throw serverNotFound(name, server)
+      }
+      const drafts = configsOf(before)
+      drafts.delete(server)
+      return this.#commit(name, before, withServers(before, drafts, this.#stamp()))
+    })
+  }
+
+  /** Makes the set what the document says; `merge` leaves those that it does not name. */
+  async replaceServers(
+    name: string,
+    body: unknown,
+    mode: 'replace' | 'merge',
+  ): Promise<{ page: Page<ServerView>; revision: number }> {
+    const { revision } = await this.#write(stamp => {
+      const before = this.#service(name)
+      const listed = readSet(body, contextOf(before))
+      const drafts = new Map([...(mode === 'merge' ? configsOf(before) : []), ...listed])
+      checkEndpoints(drafts, listed)
+      this.#checkLimits(before, drafts.size)
+      return { before, after: withServers(before, drafts, stamp) }
+    })
+    const service = this.#service(name)
+    const records = [...service.servers].sort(byName)
+    return {
+      page: pageOf(records, Infinity, record => this.#views.server(service, record)),
+      revision,
+    }
+  }
+
+  listConnections(query: ConnectionQuery, limit: number, cursor: string | undefined) {
+    const start = Number(decodeCursor(cursor, NUMBER, '0'))
+    const { items, nextCursor } = this.#connections.list(query, limit, start)
+    return { items, nextCursor: nextCursor === null ? null : encodeCursor(String(nextCursor)) }
+  }
+
+  readStatistics(service: string | undefined) {
+    const records = service === undefined ? this.#repo.services.all() : [this.#service(service)]
+    return this.#statistics.read(records.sort(byName), this.#now())
+  }
+
+  listInterfaces() {
+    return listInterfaces(this.#dataplane.ports, networkInterfaces())
+  }
+
+  #service(name: string): ServiceRecord {
+    const found = this.#repo.services.get(name)
+    if (found === null) throw serviceNotFound(name)
+    return found
+  }
+
+  #server(service: ServiceRecord, name: string): ServerRecord {
+    const found = find(service, name)
+    if (found === null) throw serverNotFound(service.name, name)
+    return found
+  }
+
+  #draftService(
+    name: string,
+    body: unknown,
+    kept: Record<string, unknown>,
+    before: ServiceRecord | null,
+    stamp: Stamp,
+  ): ServiceRecord {
+    const { draft, faults } = readService(name, body, kept)
+    if (draft === null) throw problemOf(faults)
+    this.#checkHolder(name, draft)
+    this.#checkLimits(before, draft.servers.size)
+    return nextService(name, before, draft, stamp)
+  }
+
+  #checkHolder(name: string, draft: ServiceDraft): void {
+    const holder = this.#repo.services.holder(draft)
+    if (holder === null || holder === name) return
+    const detail = `Virtual service '${holder}' already has ${keyText(keyOf(draft))}.`
+    const pointer = draft.config.fwmark === undefined ? '/address' : '/fwmark'
+    throw problemOf([{ pointer, code: 'SERVICE_EXISTS', detail }])
+  }
+
+  #checkLimits(before: ServiceRecord | null, serverCount: number): void {
+    const { services, servers } = this.#repo.services.counts()
+    // Row 0 of each memory means "none".
+    const faults: Fault[] = []
+    if (before === null && services + 1 >= SERVICES_MAX)
+      faults.push(limitFault('', `There can be at most ${SERVICES_MAX - 1} virtual services.`))
+    if (servers - (before?.servers.length ?? 0) + serverCount >= DESTS_MAX)
+      faults.push(limitFault('/realServers', `At most ${DESTS_MAX - 1} real servers fit in all.`))
+    if (faults.length > 0) throw problemOf(faults)
+  }
+
+  async #writeServer(
+    name: string,
+    server: string,
+    bodyOf: (service: ServiceRecord) => unknown,
+  ): Promise<Written<ServerView>> {
+    let created = false
+    const { revision } = await this.#write(stamp => {
+      const before = this.#service(name)
+      created = find(before, server) === null
+      const { draft, faults } = readServer(server, bodyOf(before), contextOf(before))
+      if (draft === null) throw problemOf(faults)
+      const listed = new Map([[server, draft]])
+      const drafts = new Map([...configsOf(before), ...listed])
+      checkEndpoints(drafts, listed, '')
+      this.#checkLimits(before, drafts.size)
+      return { before, after: withServers(before, drafts, stamp) }
+    })
+    return { ...this.#writtenServer(this.#service(name), server, created), revision }
+  }
+
+  /** Plans a change and carries it through; nothing else writes meanwhile. */
+  #write(
+    plan: (stamp: Stamp) => { before: ServiceRecord | null; after: ServiceRecord },
+  ): Promise<Written<ServiceView>> {
+    return this.#writes.run(async () => {
+      const { before, after } = plan(this.#stamp())
+      const revision = await this.#commit(after.name, before, after)
+      return { ...this.#written(after, before === null), revision }
+    })
+  }
+
+  /** The revision that holds it: a new one, or the present one when there was nothing to change. */
+  async #commit(
+    name: string,
+    before: ServiceRecord | null,
+    after: ServiceRecord | null,
+  ): Promise<number> {
+    if (before === after) {
+      await this.#applier.settle(name)
+      return this.#repo.revision()
+    }
+    const revision = this.#repo.revision() + 1
+    await this.#applier.apply([{ before, after }], revision)
+    return revision
+  }
+
+  #stamp(): Stamp {
+    return { revision: this.#repo.revision() + 1, now: this.#now().toISOString() }
+  }
+
+  #written(service: ServiceRecord, created: boolean): Written<ServiceView> {
+    const view = this.#views.service(service)
+    return { view, etag: etagOf(service), created, revision: this.#repo.revision() }
+  }
+
+  #writtenServer(service: ServiceRecord, name: string, created: boolean): Written<ServerView> {
+    const server = this.#server(service, name)
+    const view = this.#views.server(service, server)
+    return { view, etag: etagOf(server), created, revision: this.#repo.revision() }
+  }
 }
 
-export declare function createControl(options: ControlOptions): Control
+const find = (service: ServiceRecord, name: string): ServerRecord | null =>
+  service.servers.find(server => server.name === name) ?? null
+
+const contextOf = ({ family, config }: ServiceRecord): ServiceContext => ({
+  family,
+  port: config.port ?? null,
+})
+
+const configsOf = ({ servers }: ServiceRecord): Map<string, ServerConfig> =>
+  new Map(servers.map(({ name, config }) => [name, config]))
+
+const serviceNotFound = (name: string) =>
+  new Problem('SERVICE_NOT_FOUND', `There is no virtual service '${name}'.`)
+
+const serverNotFound = (service: string, name: string) =>
+  new Problem('REAL_SERVER_NOT_FOUND', `Virtual service '${service}' has no real server '${name}'.`)
+
+const limitFault = (pointer: string, detail: string): Fault => ({
+  pointer,
+  code: 'LIMIT_REACHED',
+  detail,
+})

@@ -45,7 +45,9 @@ export function readService(
   checkScheduling(fields)
   const port = fields.get<number>('port') ?? null
   const context = { family: familyOf(fields, address), port }
-  const set = readServers(fields.get('realServers') ?? servers, '/realServers', context, found)
+  const documents = Object.entries(fields.get<Record<string, unknown>>('realServers') ?? servers)
+  const pointerOf = (server: string) => `/realServers/${escapePointer(server)}`
+  const set = readServers(documents, pointerOf, context, found)
   if (found.any) return { draft: null, faults: found.faults }
   const key =
     address === null
@@ -80,18 +82,18 @@ export function readServer(
   return found.any || draft === null ? { draft: null, faults: found.faults } : { draft, faults: [] }
 }
 
-/** Reads a map of real servers that the schema has been checked for; faults go to `found`. */
+/** Reads real servers by name that the schema has been checked for; faults go to `found`. */
 export function readServers(
-  documents: Record<string, unknown>,
-  pointer: string,
+  documents: Iterable<[name: string, document: unknown]>,
+  pointerOf: (name: string) => string,
   context: ServiceContext,
   found: Findings,
 ): Map<string, ServerConfig> {
   const set = new Map<string, ServerConfig>()
   const holders = new Map<string, string>()
-  for (const [name, document] of Object.entries(documents)) {
+  for (const [name, document] of documents) {
     if (!isObject(document)) continue
-    const at = `${pointer}/${escapePointer(name)}`
+    const at = pointerOf(name)
     const config = serverOf(name, new Fields(document, at, found), context)
     if (config === null) continue
     const endpoint = endpointOf(config)

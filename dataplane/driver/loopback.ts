@@ -147,6 +147,10 @@ export class LoopbackDriver implements Driver {
     // Nothing is lost before it arrives here.
   }
 
+  refreshPorts(): boolean {
+    return false
+  }
+
   close(): void {
     this.flush()
     this.#waiting.length = 0

@@ -96,15 +96,18 @@ export class PacketPort implements Port {
   /**
    * Follows the interface: its MAC address and MTU, and its being made anew under the same name.
    * Going down and up again needs nothing, the kernel keeps the socket bound. Only between turns.
-   * Returns whether anything changed.
    */
-  refresh(): boolean {
+  refresh(): void {
     const found = interfaceProperties(this.#shared.ledger, this.name)
-    if (found === null || !found.ethernet) return false
+    if (found === null || !found.ethernet) return
     const reopen = this.#broken || found.ifIndex !== this.ifIndex
-    const changed = this.#adopt(found) || reopen
+    this.#adopt(found)
     if (reopen) this.#reopen()
-    return changed
+  }
+
+  /** Whether it waits for being opened anew. */
+  get broken(): boolean {
+    return this.#broken
   }
 
   #reopen(): void {
@@ -131,20 +134,12 @@ export class PacketPort implements Port {
     return new Ring(ledger, options, counters, large)
   }
 
-  #adopt(found: InterfaceProperties): boolean {
+  #adopt(found: InterfaceProperties): void {
     const v = new DataView(found.mac.buffer, found.mac.byteOffset)
-    const macHigh = v.getUint16(0)
-    const macLow = v.getInt32(2)
-    const same =
-      this.ifIndex === found.ifIndex &&
-      this.macHigh === macHigh &&
-      this.macLow === macLow &&
-      this.mtuOctets === found.mtuOctets
     this.ifIndex = found.ifIndex
-    this.macHigh = macHigh
-    this.macLow = macLow
+    this.macHigh = v.getUint16(0)
+    this.macLow = v.getInt32(2)
     this.mtuOctets = found.mtuOctets
-    return !same
   }
 
   close(): void {

@@ -105,15 +105,16 @@ export class PacketRing implements Driver {
   }
 
   updateCounters(): void {
-    for (const port of this.ports) port.countLosses()
-    // Also without news from rtnetlink: a port whose ring went out of step is opened anew here.
-    this.refreshPorts()
+    for (const port of this.ports) {
+      port.countLosses()
+      if (port.broken) port.refresh()
+    }
   }
 
+  /** False always: a port that is opened anew keeps its descriptor's number. */
   refreshPorts(): boolean {
-    let changed = false
-    for (const port of this.ports) if (port.refresh()) changed = true
-    return changed
+    for (const port of this.ports) port.refresh()
+    return false
   }
 
   close(): void {

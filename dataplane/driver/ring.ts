@@ -115,7 +115,8 @@ export class Ring {
         const large = this.#large.take(octets)
         if (large === null) break
         copies++
-        if (this.#accept(pkt, status, octets, Math.min(octets, FRAME_MAX))) burst[n++] = this.#adopt(large)
+        if (this.#accept(pkt, status, octets, Math.min(octets, FRAME_MAX)))
+          burst[n++] = this.#adopt(large)
       } else if (this.#accept(pkt, status, octets, words[at + CAPTURED]!)) {
         pkt.l2 = L2
         pkt.l3 = L2 + ETHERNET_OCTETS

@@ -37,7 +37,7 @@ export class TransmitQueue {
    */
   flush(): void {
     const { address } = this.#messages
-    for (let sent = 0; sent < this.#count; ) {
+    for (let sent = 0; sent < this.#count;) {
       const header = address + sent * HEADER_OCTETS
       const n = libc.sendmmsg(this.#fd, header, this.#count - sent, MSG_DONTWAIT)
       if (n > 0) {

@@ -93,11 +93,14 @@ export class Fib {
     if (table === null) return true
     const old = table.routes(route)
     const i = findRemoved(old, route)
-    if (i < 0) return false
+    // With some left out, an unknown one is no news.
+    if (i < 0) return this.#overflowed
     const { route: found, stamp } = old[i]!
     const hops = found.hops.filter(hop => !route.hops.some(gone => sameHop(hop, gone)))
     const left =
-      hops.length > 0 && hops.length < found.hops.length ? [{ route: { ...found, hops }, stamp }] : []
+      hops.length > 0 && hops.length < found.hops.length
+        ? [{ route: { ...found, hops }, stamp }]
+        : []
     const routes = [...old.slice(0, i), ...left, ...old.slice(i + 1)]
     table.setRoutes(route, routes)
     this.#count += routes.length - old.length

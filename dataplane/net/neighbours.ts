@@ -7,8 +7,7 @@ export const NUD_DELAY = 0x08
 export const NUD_PROBE = 0x10
 export const NUD_NOARP = 0x40
 export const NUD_PERMANENT = 0x80
-const USABLE =
-  NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_NOARP | NUD_PERMANENT
+const USABLE = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_NOARP | NUD_PERMANENT
 
 /** Above the kernel's own gc_thresh3 as anybody sets it; beyond, packets go through the kernel. */
 export const NEIGHBOURS_MAX = 1 << 16
@@ -153,8 +152,7 @@ export class Neighbours {
   #sweep(isGone: (entry: Neighbour) => boolean, epoch: number): boolean {
     let used = false
     for (const chain of [...this.#table.values()])
-      for (const entry of chain)
-        if (isGone(entry)) used = this.remove(entry, epoch) || used
+      for (const entry of chain) if (isGone(entry)) used = this.remove(entry, epoch) || used
     return used
   }
 

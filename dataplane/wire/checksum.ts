@@ -8,10 +8,7 @@ import * as sctp from './sctp.js'
 import * as udp from './udp.js'
 import * as virtioNet from './virtio-net.js'
 
-/** Octets summed before folding, so that the sum stays a small integer: 2^31 / 65535, even. */
-const STRETCH = 1 << 15
-
-/** Carries added back until 16 bits remain; for sums of up to 65536 words. */
+/** Carries added back until 16 bits remain; for sums below 2^32. */
 export function fold(sum: number): number {
   sum = (sum & 0xffff) + (sum >>> 16)
   return (sum & 0xffff) + (sum >>> 16)
@@ -19,56 +16,33 @@ export function fold(sum: number): number {
 
 /**
  * The folded sum of the octets `[at, end)` and of `initial` (another sum). An odd last octet is
- * padded with a zero on the right (RFC 1071 section 1).
+ * padded with a zero on the right (RFC 1071 section 1). Good for up to 128 KiB.
+ *
+ * Four octets a read: `high` adds up the upper halves, `whole` the words modulo 2^32, and the sum
+ * of the lower halves, which stays below 2^32, is what is left of `whole` without the upper ones.
  */
 export function sum(v: DataView, at: number, end: number, initial = 0): number {
-  let total = initial
-  while (at < end) {
-    const stop = end - at > STRETCH ? at + STRETCH : end
-    // Two 16-bit words a read, four reads a turn; the pieces are independent, so they overlap.
-    for (; stop - at >= 16; at += 16) {
-      const a = v.getInt32(at)
-      const b = v.getInt32(at + 4)
-      const c = v.getInt32(at + 8)
-      const d = v.getInt32(at + 12)
-      total += (a >>> 16) + (a & 0xffff) + ((b >>> 16) + (b & 0xffff))
-      total += (c >>> 16) + (c & 0xffff) + ((d >>> 16) + (d & 0xffff))
-    }
-    for (; stop - at >= 2; at += 2) total += v.getUint16(at)
-    if (at < stop) total += v.getUint8(at++) << 8
-    total = fold(total)
+  let high = 0
+  let whole = 0
+  for (; end - at >= 16; at += 16) {
+    const a = v.getInt32(at)
+    const b = v.getInt32(at + 4)
+    const c = v.getInt32(at + 8)
+    const d = v.getInt32(at + 12)
+    whole = (whole + a + b + c + d) | 0
+    high = (high + (a >>> 16) + (b >>> 16) + (c >>> 16) + (d >>> 16)) | 0
   }
-  return fold(total)
-}
-
-/**
- * Copies `[at, end)` of `v` to `toAt` of `to` and returns its folded sum: one pass over memory where
- * a copy and a sum would be two, and no view is allocated. The ranges must not overlap.
- */
-export function copy(v: DataView, at: number, end: number, to: DataView, toAt: number): number {
-  let total = 0
-  const shift = toAt - at
-  while (at < end) {
-    const stop = end - at > STRETCH ? at + STRETCH : end
-    for (; stop - at >= 8; at += 8) {
-      const a = v.getInt32(at)
-      const b = v.getInt32(at + 4)
-      to.setInt32(at + shift, a)
-      to.setInt32(at + shift + 4, b)
-      total += (a >>> 16) + (a & 0xffff) + ((b >>> 16) + (b & 0xffff))
-    }
-    for (; stop - at >= 2; at += 2) {
-      const a = v.getUint16(at)
-      to.setUint16(at + shift, a)
-      total += a
-    }
-    if (at < stop) {
-      const octet = v.getUint8(at)
-      to.setUint8(at++ + shift, octet)
-      total += octet << 8
-    }
-    total = fold(total)
+  for (; end - at >= 4; at += 4) {
+    const a = v.getInt32(at)
+    whole = (whole + a) | 0
+    high = (high + (a >>> 16)) | 0
   }
+  let total = fold(high) + fold(whole - (high << 16)) + initial
+  if (end - at >= 2) {
+    total += v.getUint16(at)
+    at += 2
+  }
+  if (at < end) total += v.getUint8(at) << 8
   return fold(total)
 }
 

@@ -222,9 +222,9 @@ function additionOf({ address, interface: name }: OwnedAddress): string {
 
 /** What the kernel means when it refuses an address. */
 function hintOf(error: Error): string {
-  // The kernel's answer to an IPv6 address where IPv6 is off (net/ipv6/addrconf.c).
-  if (!/Permission denied|not supported/.test(error.message)) return error.message
-  return `${error.message}. For an IPv6 address: is net.ipv6.conf.<interface>.disable_ipv6 set?`
+  // Kernels before 6.x say no more than EACCES for an IPv6 address where IPv6 is off.
+  if (!/Permission denied|IPv6 is disabled/.test(error.message)) return error.message
+  return `${error.message} (sysctl net.ipv6.conf.<interface>.disable_ipv6)`
 }
 
 /** Whether the interface has the address; `whole`: as a host address, as we would have added it. */

@@ -7,6 +7,9 @@ export const LABEL_PATTERN = '^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$
 const isName = new RegExp(NAME_PATTERN)
 export const isValidName = (text: string): boolean => text.length <= 63 && isName.test(text)
 
+const isLabel = new RegExp(LABEL_PATTERN)
+export const isValidLabel = (text: string): boolean => isLabel.test(text)
+
 export const Port = (description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, description })
 

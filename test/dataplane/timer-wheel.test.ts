@@ -95,7 +95,10 @@ t.test('the periods that the kernel shows for its own jobs', async t => {
       fired.push(wheel.nowTick)
       wheel.arm(node, delay)
     })
-    t.strictSame(fired, [1, 2, 3, 4, 5].map(i => i * period))
+    t.strictSame(
+      fired,
+      [1, 2, 3, 4, 5].map(i => i * period),
+    )
   }
 })
 

@@ -1,0 +1,114 @@
+/** Documents about the present: connections, statistics, interfaces, version, health. */
+import { Type } from 'typebox'
+import { COUNTER_NAMES } from '../../dataplane/counters.js'
+import { Statistics } from './common.js'
+import { component } from './components.js'
+
+const nullable = (type: string, description: string) =>
+  Type.Unsafe<string | null>({ type: [type, 'null'], description })
+
+const Endpoint = component(
+  'Endpoint',
+  Type.Object({ address: Type.String(), port: Type.Integer() }),
+)
+
+export const Connection = component(
+  'Connection',
+  Type.Object(
+    {
+      service: nullable('string', 'Name of the virtual service; null when it is gone.'),
+      protocol: Type.String({ description: 'tcp, udp, sctp; ip for templates by firewall mark.' }),
+      client: Endpoint,
+      virtual: Endpoint,
+      realServer: Type.Object({
+        name: nullable('string', 'Null when the real server is gone.'),
+        address: Type.String(),
+        port: Type.Integer(),
+      }),
+      forwarding: Type.String(),
+      state: Type.String({ description: "As in ipvsadm's listing, for instance ESTABLISHED." }),
+      expiresInSeconds: Type.Integer(),
+      inPkts: Type.Number({ description: 'Packets from the client.' }),
+      template: Type.Boolean({ description: 'A persistence template, not a connection itself.' }),
+    },
+    { description: 'One entry of the connection table.' },
+  ),
+)
+
+export const ConnectionList = component(
+  'ConnectionList',
+  Type.Object(
+    { items: Type.Array(Connection), nextCursor: nullable('string', 'Null at the end.') },
+    { description: 'A filter that matches little may give short, even empty pages on its way.' },
+  ),
+)
+
+const count = Type.Number()
+const traffic = { ...Statistics.properties, activeConns: count, inactConns: count }
+
+export const StatisticsReport = component(
+  'StatisticsReport',
+  Type.Object({
+    time: Type.String({ format: 'date-time' }),
+    connections: Type.Number({ description: 'Entries of the connection table, with templates.' }),
+    totals: Statistics,
+    services: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        ...traffic,
+        persistConns: count,
+        realServers: Type.Array(
+          Type.Object({ name: Type.String(), ...traffic, persistConns: count }),
+        ),
+      }),
+    ),
+    dataplane: Type.Object(Object.fromEntries(COUNTER_NAMES.map(name => [name, Type.Number()])), {
+      description: 'Counters of the packet path; drops are named after their reason.',
+    }),
+  }),
+)
+
+export const InterfaceList = component(
+  'InterfaceList',
+  Type.Object({
+    items: Type.Array(
+      component(
+        'Interface',
+        Type.Object({
+          name: Type.String(),
+          dataplane: Type.Boolean({ description: 'Whether the dataplane works on it.' }),
+          index: Type.Optional(Type.Integer()),
+          macAddress: Type.String(),
+          mtuOctets: Type.Optional(Type.Integer()),
+          addresses: Type.Array(Type.String(), { description: 'In CIDR form.' }),
+        }),
+      ),
+    ),
+    nextCursor: nullable('null', 'All fit on one page.'),
+  }),
+)
+
+export const Version = component(
+  'Version',
+  Type.Object({
+    name: Type.String(),
+    version: Type.String(),
+    apiVersion: Type.String(),
+    nodeVersion: Type.String(),
+  }),
+)
+
+export const Health = component(
+  'Health',
+  Type.Object({ status: Type.String({ description: 'ok or ready.' }) }),
+)
+
+export const ProblemDescription = component(
+  'ProblemDescription',
+  Type.Object({
+    code: Type.String(),
+    status: Type.Optional(Type.Integer({ description: 'Absent for codes inside `errors`.' })),
+    title: Type.String(),
+    about: Type.String(),
+  }),
+)

@@ -1,0 +1,81 @@
+/** Path and query parameters. */
+import { Type } from 'typebox'
+import { StringEnum } from './components.js'
+import { ADMIN_STATES, FORWARDINGS } from './real-server.js'
+import { PROTOCOLS, SCHEDULERS } from './virtual-service.js'
+import { NAME_PATTERN } from './common.js'
+
+/** `format: name` is what the validator looks at; the pattern is for readers. */
+const Name = (description: string) =>
+  Type.String({ format: 'name', pattern: NAME_PATTERN, maxLength: 63, description })
+
+export const ServicePath = Type.Object({ name: Name('Name of the virtual service.') })
+export const ServerPath = Type.Object({
+  name: Name('Name of the virtual service.'),
+  server: Name('Name of the real server.'),
+})
+
+const limit = Type.Optional(
+  Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Most items of a page.' }),
+)
+const cursor = Type.Optional(
+  Type.String({ description: '`nextCursor` of the page before; opaque.' }),
+)
+const labels = Type.Optional(
+  Type.Array(Type.String(), { description: 'key=value; repeated, all must be there.' }),
+)
+const port = Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 }))
+const address = Type.Optional(Type.String({ format: 'ip', description: 'In any written form.' }))
+
+export const ServiceQuery = Type.Object({
+  limit,
+  cursor,
+  labels,
+  protocol: Type.Optional(StringEnum(PROTOCOLS)),
+  address,
+  port,
+  fwmark: Type.Optional(Type.Integer({ minimum: 1, maximum: 4294967295 })),
+  scheduler: Type.Optional(StringEnum(SCHEDULERS)),
+  interface: Type.Optional(Type.String({ maxLength: 15 })),
+})
+
+export const ServerQuery = Type.Object({
+  limit,
+  cursor,
+  labels,
+  address,
+  port,
+  forwarding: Type.Optional(StringEnum(FORWARDINGS)),
+  adminState: Type.Optional(StringEnum(ADMIN_STATES)),
+})
+
+export const ConnectionsQuery = Type.Object({
+  limit,
+  cursor,
+  service: Type.Optional(Type.String({ description: 'Name of a virtual service.' })),
+  client: Type.Optional(Type.String({ description: 'Address, or address:port.' })),
+  realServer: Type.Optional(
+    Type.String({ description: 'Name (with `service`), address, or address:port.' }),
+  ),
+  state: Type.Optional(Type.String({ description: 'As listed, for instance ESTABLISHED.' })),
+  protocol: Type.Optional(StringEnum(PROTOCOLS)),
+})
+
+export const StatisticsQuery = Type.Object({
+  service: Type.Optional(Type.String({ description: 'Only this virtual service.' })),
+})
+
+export const DeleteQuery = Type.Object({
+  missingOk: Type.Optional(
+    Type.Boolean({ default: false, description: '204 also when there is nothing to delete.' }),
+  ),
+})
+
+export const SetQuery = Type.Object({
+  mode: Type.Optional(
+    StringEnum(['replace', 'merge'], {
+      default: 'replace',
+      description: 'merge leaves the real servers that are not in the document.',
+    }),
+  ),
+})

@@ -1,0 +1,11 @@
+// A lost worker, a restart and a killed process, over the packet-ring driver.
+import t from 'tap'
+import { Sluice } from '../lab/sluice.js'
+import { failureTests } from './failure.js'
+import { endStage, setStage } from './stage.js'
+
+const stage = await setStage(t, (lab, director) =>
+  Sluice.start(lab, director, { driver: 'packet-ring', killable: true }),
+)
+failureTests(t, stage)
+endStage(t, stage)
