@@ -120,7 +120,11 @@ export class Control {
     })
   }
 
-  patchService(name: string, patch: unknown, conditions: Conditions): Promise<Written<ServiceView>> {
+  patchService(
+    name: string,
+    patch: unknown,
+    conditions: Conditions,
+  ): Promise<Written<ServiceView>> {
     return this.#write(stamp => {
       const before = this.#service(name)
       checkConditions(conditions, before)

@@ -298,10 +298,7 @@ export class DataplaneClient implements Dataplane {
     this.#failures = lived > STABLE_MS ? 0 : this.#failures + 1
     this.restarts++
     const pauseMs = this.#failures <= 1 ? 0 : 50 * 2 ** Math.min(this.#failures, 16)
-    this.#respawn = setTimeout(
-      () => this.#spawn(),
-      Math.min(pauseMs, this.#deadlines.backoffMaxMs),
-    )
+    this.#respawn = setTimeout(() => this.#spawn(), Math.min(pauseMs, this.#deadlines.backoffMaxMs))
   }
 
   #rejectAll(reason: string): void {

@@ -3,7 +3,15 @@
  * it to this version's schema. The database is the truth; whatever it has acknowledged must survive
  * a power cut.
  */
-import { existsSync, openSync, readdirSync, readFileSync, readSync, closeSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  closeSync,
+  statSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import BetterSqlite from 'better-sqlite3'
@@ -111,7 +119,9 @@ function configure(database: Database, memory: boolean): void {
   const application = Number(database.pragma('application_id', { simple: true }))
   const tables = database.prepare('SELECT count(*) AS n FROM sqlite_schema').get() as { n: number }
   if (application !== APPLICATION_ID && (version !== 0 || tables.n > 0)) {
-    throw new DatabaseError(`${database.name} is a database of another program; it was left as it is`)
+    throw new DatabaseError(
+      `${database.name} is a database of another program; it was left as it is`,
+    )
   }
   database.pragma('journal_mode = WAL')
   // better-sqlite3 is built with SQLITE_DEFAULT_WAL_SYNCHRONOUS=1: without this line an existing
@@ -161,7 +171,8 @@ export function readMigrations(folder = migrationsFolder()): Migration[] {
   const files = readdirSync(folder).filter(name => name.endsWith('.sql'))
   return files.sort().map((name, i) => {
     const version = Number(/^(\d{4})-/.exec(name)?.[1])
-    if (version !== i + 1) throw new DatabaseError(`migrations: ${name} should have number ${i + 1}`)
+    if (version !== i + 1)
+      throw new DatabaseError(`migrations: ${name} should have number ${i + 1}`)
     return { version, name, sql: readFileSync(join(folder, name), 'utf8') }
   })
 }

@@ -94,5 +94,6 @@ function hostService(service: ServiceRecord): HostService {
         protocol,
       })),
     ),
+    forwardings: [...new Set(service.servers.map(({ config }) => config.forwarding))].sort(),
   }
 }

@@ -323,7 +323,11 @@ function checkTunnel(fields: Fields, forwarding: string): TunnelConfig | null {
     fields.fault('tunnel', 'MISSING_FIELD', "A gue tunnel needs 'port'.")
   if (type !== 'gue' && port !== undefined)
     inner!.fault('port', 'CONFLICTING_FIELDS', `An ${type} tunnel has no port.`)
-  const possible = { ipip: ['none'], gre: ['none', 'checksum'], gue: ['none', 'checksum', 'remote'] }
+  const possible = {
+    ipip: ['none'],
+    gre: ['none', 'checksum'],
+    gue: ['none', 'checksum', 'remote'],
+  }
   if (!possible[type].includes(checksum))
     inner!.fault('checksum', 'CONFLICTING_FIELDS', `${type} has no checksum '${checksum}'.`)
   return { type, ...(port === undefined ? {} : { port }), checksum }

@@ -58,7 +58,8 @@ export const problems = {
   REAL_SERVER_EXISTS: {
     status: 409,
     title: 'Another real server of this service has this address and port',
-    about: 'Address and port are unique among the real servers of a service; `detail` names the holder.',
+    about:
+      'Address and port are unique among the real servers of a service; `detail` names the holder.',
   },
   LIMIT_REACHED: {
     status: 409,
@@ -93,7 +94,8 @@ export const problems = {
   NOT_SUPPORTED_YET: {
     status: 422,
     title: 'The document asks for something that this version cannot do',
-    about: 'The value is valid, but the dataplane does not implement it yet. `errors` points at it.',
+    about:
+      'The value is valid, but the dataplane does not implement it yet. `errors` points at it.',
   },
   INTERFACE_NOT_FOUND: {
     status: 422,

@@ -2,7 +2,7 @@
  * What the control plane asks of the host: VIPs on interfaces and the packet guard. Declared beside
  * its consumer; `host/` implements it, tests fake it.
  */
-import type { ProtocolName, ServiceKey } from '../dataplane/protocol.js'
+import type { ForwardingName, ProtocolName, ServiceKey } from '../dataplane/protocol.js'
 
 /** A real server whose answers come back through here, so the kernel must not see them (masq). */
 export interface HostDest {
@@ -21,6 +21,8 @@ export interface HostService {
   /** Where the address lives; found by route when absent. */
   interface?: string
   dests: readonly HostDest[]
+  /** Every forwarding method among its real servers: a driver may not be able to do all of them. */
+  forwardings?: readonly ForwardingName[]
 }
 
 /** The whole desired state. A service that has not changed is the same object as the last time. */

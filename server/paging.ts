@@ -60,6 +60,8 @@ export function passes(
     (port === undefined || config.port === port) &&
     (forwarding === undefined || config.forwarding === forwarding) &&
     (adminState === undefined || config.adminState === adminState) &&
-    labels.every(([key, value]) => Object.hasOwn(config.labels, key) && config.labels[key] === value)
+    labels.every(
+      ([key, value]) => Object.hasOwn(config.labels, key) && config.labels[key] === value,
+    )
   )
 }

@@ -61,9 +61,7 @@ export function serviceStatus(
   live: Live,
   trouble: string | null,
 ): Status {
-  const usable = servers.filter(server =>
-    ['ONLINE', 'NO_MONITOR'].includes(server.operatingStatus),
-  )
+  const usable = servers.filter(server => ['ONLINE', 'NO_MONITOR'].includes(server.operatingStatus))
   const reasons: Reason[] = []
   if (row === null) reasons.push({ code: 'NOT_APPLIED' })
   if (trouble !== null) reasons.push({ code: trouble })

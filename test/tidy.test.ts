@@ -1,7 +1,7 @@
 // The house rules that a machine can check. Everything here fails the build.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { ROOT } from './lab/root.js'
 
 /** Who may import whom: files under the first path import only paths that the pattern allows. */
@@ -107,9 +107,7 @@ t.test('nothing forbidden', async t => {
   for (const file of sources.filter(isIn('test/'))) forbid(t, file, FORBIDDEN_IN_TESTS)
 })
 
-type Asserter = typeof t
-
-function forbid(t: Asserter, file: string, rules: typeof FORBIDDEN): void {
+function forbid(t: Test, file: string, rules: typeof FORBIDDEN): void {
   const lines = read(file).split('\n')
   for (const [what, pattern] of rules) {
     const at = lines.findIndex(line => pattern.test(line))
@@ -117,7 +115,7 @@ function forbid(t: Asserter, file: string, rules: typeof FORBIDDEN): void {
   }
 }
 
-function meets(t: Asserter, member: string, members: readonly string[]): void {
+function meets(t: Test, member: string, members: readonly string[]): void {
   const met = (imports.get(member) ?? []).map(sourceOf).filter(one => members.includes(one))
   if (met.length > 0) t.fail(`${member} imports its sibling ${met.join(', ')}`)
 }

@@ -7,7 +7,7 @@
  * nobody acknowledges it.
  */
 import { IPV4 } from '../packet.js'
-import type { DescriptorLedger } from '../sys/descriptors.js'
+import { DescriptorLedger } from '../sys/descriptors.js'
 import * as libc from '../sys/libc.js'
 import { Mapping } from '../sys/mapping.js'
 import { AF_PACKET, openSocket } from '../sys/socket.js'
@@ -42,9 +42,9 @@ export interface AnnouncedAddress {
 
 /** Sends the announcements at once. Throws SystemError when the interface cannot send. */
 export function announce(
-  ledger: DescriptorLedger,
   link: AnnouncedLink,
   address: AnnouncedAddress,
+  ledger = new DescriptorLedger(),
 ): void {
   const frame = address.family === IPV4 ? arpFrame(link, address.w0) : naFrame(link, address)
   const fd = openSocket(ledger, AF_PACKET, 0)

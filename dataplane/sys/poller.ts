@@ -33,14 +33,15 @@ export class Poller {
   }
 
   /**
-   * Sleeps until something is readable, at most `timeoutMs`; returns how many are ready. A socket
-   * with an error pending (its link went down) would be ready for ever: the error is taken here.
+   * Sleeps until something is readable, at most `timeoutMs`; returns how many are ready. A packet
+   * socket with an error pending (its link went down) would be ready for ever, as nobody reads it:
+   * the error is taken here. Netlink's own, ENOBUFS, comes with data and is left to its reader.
    */
   wait(timeoutMs: number): number {
     const ready = libc.poll(this.#mapping.address, this.#count, timeoutMs)
     if (ready <= 0) return 0
     for (let i = 0; i < this.#count; i++) {
-      if ((this.#events[i * 4 + 3]! & POLLERR) !== 0) takeError(this.#fds[i * 2]!)
+      if ((this.#events[i * 4 + 3]! & (POLLIN | POLLERR)) === POLLERR) takeError(this.#fds[i * 2]!)
     }
     return ready
   }

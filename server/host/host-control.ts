@@ -115,14 +115,22 @@ export class LinuxHost implements HostControl {
     })
   }
 
-  /** The raw-socket driver is told of IPv4 packets only. */
-  #refuse({ key, name }: HostService): void {
-    if (this.#driver !== 'raw-socket' || key.family === 'ipv4') return
-    throw new Problem(
-      'NOT_SUPPORTED_YET',
-      `Virtual service '${name}' is IPv6, which the raw-socket driver cannot serve: a raw IPv6 ` +
-        'socket hands over no IPv6 header. Start Sluice with --driver packet-ring.',
-    )
+  /** The raw-socket driver is told of IPv4 packets only, and sends through the host's routing. */
+  #refuse({ key, name, forwardings = [] }: HostService): void {
+    if (this.#driver !== 'raw-socket') return
+    const refused = (what: string) => {
+      const detail = `Virtual service '${name}' ${what}. Start Sluice with --driver packet-ring.`
+      throw new Problem('NOT_SUPPORTED_YET', detail)
+    }
+    if (key.family === 'ipv6')
+      refused(
+        'is IPv6, which the raw-socket driver cannot serve: a raw IPv6 socket hands over no header',
+      )
+    if (forwardings.includes('dr'))
+      refused(
+        "has a real server with forwarding 'dr', which the raw-socket driver cannot do: it sends " +
+          'no Ethernet frames of its own',
+      )
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {

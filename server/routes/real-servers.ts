@@ -54,7 +54,10 @@ function addCollection(app: App, control: Control): void {
         params: ServicePath,
         querystring: SetQuery,
         body: linked(RealServerSet),
-        response: answers({ 200: answer('The set as it is now.', RealServerList) }, ...WRITE_PROBLEMS),
+        response: answers(
+          { 200: answer('The set as it is now.', RealServerList) },
+          ...WRITE_PROBLEMS,
+        ),
       },
     },
     async (request, reply) => {

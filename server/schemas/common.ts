@@ -52,19 +52,14 @@ export const Reason = component(
   Type.Object(
     {
       code: Type.String({ description: 'Stable code, for instance ADMIN_DRAINING.' }),
-      since: Type.String({
-        format: 'date-time',
-        description: 'Absent when the moment is not known.',
-      }),
+      since: Type.Optional(
+        Type.String({ format: 'date-time', description: 'Absent when the moment is not known.' }),
+      ),
     },
     { description: 'Why the status is what it is.' },
   ),
 )
-Reason.required = ['code']
-export interface Reason {
-  code: string
-  since?: string
-}
+export type Reason = Type.Static<typeof Reason>
 
 const count = (description: string) => Type.Number({ description })
 
@@ -102,7 +97,7 @@ export const Status = component(
     { description: 'Live state; ignored on write.', readOnly: true },
   ),
 )
-export type Status = Omit<Type.Static<typeof Status>, 'reasons'> & { reasons: Reason[] }
+export type Status = Type.Static<typeof Status>
 
 export const RealServerStatus = component(
   'RealServerStatus',
@@ -119,9 +114,7 @@ export const RealServerStatus = component(
     { description: 'Live state; ignored on write.', readOnly: true },
   ),
 )
-export type RealServerStatus = Omit<Type.Static<typeof RealServerStatus>, 'reasons'> & {
-  reasons: Reason[]
-}
+export type RealServerStatus = Type.Static<typeof RealServerStatus>
 
 export const Fault = component(
   'Fault',

@@ -84,7 +84,7 @@ export const InterfaceList = component(
         }),
       ),
     ),
-    nextCursor: nullable('null', 'All fit on one page.'),
+    nextCursor: nullable('string', 'Always null: all fit on one page.'),
   }),
 )
 

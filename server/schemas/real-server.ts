@@ -1,6 +1,6 @@
 /** The real-server document of the API. */
 import { Type } from 'typebox'
-import { Address, Labels, Meta, Port, RealServerStatus, NAME_PATTERN } from './common.js'
+import { Address, Labels, Meta, NAME_PATTERN, Port, RealServerStatus } from './common.js'
 import { component, StringEnum } from './components.js'
 
 export const FORWARDINGS = ['masq', 'dr', 'tunnel', 'local'] as const
@@ -14,14 +14,13 @@ const Tunnel = component(
   'Tunnel',
   Type.Object(
     {
-      type: StringEnum(TUNNEL_TYPES, { default: 'ipip' }),
+      type: Type.Optional(StringEnum(TUNNEL_TYPES, { default: 'ipip' })),
       port: Type.Optional(Port('Destination port of GUE; needed there, not allowed elsewhere.')),
       checksum: Type.Optional(StringEnum(TUNNEL_CHECKSUMS, { default: 'none' })),
     },
     { additionalProperties: false, description: 'Encapsulation, for forwarding `tunnel`.' },
   ),
 )
-Tunnel.required = []
 
 export const example = {
   address: '10.0.0.1',
@@ -118,11 +117,6 @@ export const RealServer = component(
     { description: 'A real server of one virtual service.' },
   ),
 )
-export type RealServer = Omit<Type.Static<typeof RealServer>, 'status' | 'tunnel'> & {
-  tunnel?: TunnelConfig
-  status: RealServerStatus
-}
-
 export const RealServerList = component(
   'RealServerList',
   Type.Object({

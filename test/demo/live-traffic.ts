@@ -12,7 +12,8 @@ export interface Phase {
 }
 
 const MOST = 20_000
-const FORMAT = '%{exitcode}\\t%{http_code}\\t%header{x-server}\\t%header{x-client}\\n'
+// On standard error, because curl writes its standard output in blocks.
+const FORMAT = '%{stderr}%{exitcode}\\t%{http_code}\\t%header{x-server}\\t%header{x-client}\\n'
 
 /** One curl that keeps asking, a new connection each time, while the demo changes things. */
 export class LiveTraffic {
@@ -31,7 +32,7 @@ export class LiveTraffic {
   /** Lets `requests` more come back, then tells what became of all since the last call. */
   async phase(requests: number): Promise<Phase> {
     await this.#curl.waitFor(new RegExp(`(.*\\n){${requests}}`), 20_000, this.#from)
-    const text = this.#curl.stdout
+    const text = this.#curl.stderr
     const end = text.lastIndexOf('\n') + 1
     const results = text.slice(this.#from, end).split('\n').filter(Boolean).map(parseLine)
     this.#from = end

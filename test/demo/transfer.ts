@@ -23,8 +23,8 @@ export async function showTransfer(show: Show): Promise<void> {
   })
   const began = performance.now()
   const url = `http://${VIP.ipv4}/repeat/${BLOCK}/${BLOCKS}`
-  const script = `curl -sSf ${url} | tee >(wc -c >&2) | sha256sum`
-  const done = await topology.client.run(['bash', '-c', script])
+  const script = `curl -sSf -w '%{stderr}%{size_download}' ${url} | sha256sum`
+  const done = await topology.client.run(['sh', '-c', script])
   const seconds = (performance.now() - began) / 1000
   const hash = done.stdout.split(' ')[0]
   table([

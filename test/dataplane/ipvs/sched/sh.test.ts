@@ -19,7 +19,8 @@ const tables: [servers: string, options: BenchOptions, picks: string][] = [
   ['A1 B0 C3', {}, 'C - C - -'],
   ['A1 B0 C3', { fallback: true }, 'C C C C C'],
   ['A1 B1 C1', { usePort: true }, 'C C C C A'],
-  ['A1 B2 C3', { usePort: true }, 'C B C A A'],
+  // Hashes 174, 15, 0, 252 and 5 in buckets CCCBBA CCCBBA ...
+  ['A1 B2 C3', { usePort: true }, 'C B C C A'],
   ['A1 B0 C3', { usePort: true }, 'A C C C C'],
 ]
 for (const [servers, options, picks] of tables) {

@@ -1,0 +1,218 @@
+/** Runs ipvsadm command lines against a backend and collects what ipvsadm would have printed. */
+import { parse } from './arguments.js'
+import { KernelError, type Backend } from './backend.js'
+import type { CommandLine, Format } from './command-line.js'
+import { connectionLines } from './connections.js'
+import { Failure, REFUSED, tryHelp } from './failure.js'
+import { HELP, VERSION } from './help.js'
+import { arranged, serviceLines, titleLines, versionLine } from './listing.js'
+import { messageOf } from './messages.js'
+import type { DaemonSpec, ListedService } from './model.js'
+import { hostNames, type Names } from './names.js'
+import { saveLines } from './save.js'
+
+export interface Outcome {
+  /** Both streams, in the order of printing. */
+  out: string
+  stdout: string
+  stderr: string
+  exit: number
+}
+
+export interface Surroundings {
+  /** Standard input, for `-R`. */
+  stdin?: string
+  /** The host's own names unless a test brings some. */
+  names?: Names
+}
+
+/** A listing could not be read. */
+const LIST_FAILED = 1
+
+/** `args` is what follows the program's name. */
+export async function run(
+  args: readonly string[],
+  backend: Backend,
+  surroundings: Surroundings = {},
+): Promise<Outcome> {
+  const program = new Program(backend, surroundings)
+  let exit: number
+  try {
+    exit = await program.process(args, false)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    program.print(error.stream, error.message)
+    exit = error.exit
+  }
+  const { out, stdout, stderr } = program
+  return { out, stdout, stderr, exit }
+}
+
+class Program {
+  out = ''
+  stdout = ''
+  stderr = ''
+  readonly #backend: Backend
+  readonly #stdin: string
+  readonly #names: Names
+
+  constructor(backend: Backend, { stdin = '', names = hostNames() }: Surroundings) {
+    this.#backend = backend
+    this.#stdin = stdin
+    this.#names = names
+  }
+
+  print(stream: 'stdout' | 'stderr', text: string): void {
+    this.out += text
+    this[stream] += text
+  }
+
+  /** Returns the exit status of that line; throws Failure where the program ends at once. */
+  async process(args: readonly string[], restoring: boolean): Promise<number> {
+    let line: CommandLine
+    try {
+      line = await parse(args, this.#names)
+    } catch (error) {
+      // popt's own complaints end a line of a restore, not the restore.
+      if (!(error instanceof Failure) || !restoring || !isPoptError(error)) throw error
+      this.print('stderr', error.message)
+      return error.exit
+    }
+    return await this.#execute(line, restoring)
+  }
+
+  async #execute(line: CommandLine, restoring: boolean): Promise<number> {
+    const backend = this.#backend
+    switch (line.command) {
+      case 'help':
+        throw new Failure(0, HELP, 'stdout')
+      case 'version':
+        throw new Failure(0, VERSION, 'stdout')
+      case 'add':
+        return this.#change('addService', () => backend.addService(line.service))
+      case 'edit':
+        return this.#change('editService', () => backend.editService(line.service))
+      case 'delete':
+        return this.#change('delService', () => backend.delService(line.key))
+      case 'flush':
+        return this.#change('flush', () => backend.flush())
+      case 'zero':
+        return this.#change('zero', () => backend.zero(line.key))
+      case 'addServer':
+        return this.#change('addDest', () => backend.addDest(line.key, line.dest))
+      case 'editServer':
+        return this.#change('editDest', () => backend.editDest(line.key, line.dest))
+      case 'deleteServer':
+        return this.#change('delDest', () => backend.delDest(line.key, line.dest))
+      case 'timeouts':
+        return this.#change('setTimeouts', () => backend.setTimeouts(line.timeouts))
+      case 'startDaemon':
+        return this.#change('startDaemon', () => backend.startDaemon(line.daemon))
+      case 'stopDaemon':
+        return this.#change('stopDaemon', () => backend.stopDaemon(line.role, line.syncId))
+      case 'restore':
+        return restoring ? tryHelp() : await this.#restore()
+      case 'save':
+        return await this.#save(line.format)
+      case 'list':
+        return await this.#list(line)
+    }
+  }
+
+  async #change(operation: keyof Backend, act: () => Promise<void>): Promise<number> {
+    try {
+      await act()
+      return 0
+    } catch (error) {
+      this.print('stderr', `${textOf(operation, error)}\n`)
+      return REFUSED
+    }
+  }
+
+  async #read<T>(operation: keyof Backend, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask()
+    } catch (error) {
+      throw new Failure(LIST_FAILED, `${textOf(operation, error)}\n`)
+    }
+  }
+
+  async #list(line: Extract<CommandLine, { command: 'list' }>): Promise<number> {
+    const backend = this.#backend
+    const { key, format } = line
+    switch (line.what) {
+      case 'connections': {
+        const connections = await this.#read('connections', () => backend.connections())
+        this.print('stdout', await connectionLines(connections, format, this.#names))
+        return 0
+      }
+      case 'timeouts': {
+        const t = await this.#read('timeouts', () => backend.timeouts())
+        this.print('stdout', `Timeout (tcp tcpfin udp): ${t.tcpS} ${t.tcpFinS} ${t.udpS}\n`)
+        return 0
+      }
+      case 'daemons':
+        for (const d of await this.#read('daemons', () => backend.daemons())) {
+          this.print('stdout', daemonLine(d))
+        }
+        return 0
+      case 'services': {
+        const services =
+          key === null
+            ? await this.#read('services', () => backend.services())
+            : [await this.#read('service', () => backend.service(key))]
+        if (key === null) {
+          const info = await this.#read('info', () => backend.info())
+          this.print('stdout', versionLine(info))
+        }
+        this.print('stdout', titleLines(format))
+        return await this.#each(services, format, s => serviceLines(s, format, this.#names))
+      }
+    }
+  }
+
+  async #save(format: Format): Promise<number> {
+    const services = await this.#read('services', () => this.#backend.services())
+    return await this.#each(services, format, s => saveLines(s, format.numeric, this.#names))
+  }
+
+  async #each(
+    services: readonly ListedService[],
+    format: Format,
+    lines: (service: ListedService) => Promise<string>,
+  ): Promise<number> {
+    for (const service of arranged(services, format)) this.print('stdout', await lines(service))
+    return 0
+  }
+
+  /** One command line a line; blanks separate words, there is no quoting. */
+  async #restore(): Promise<number> {
+    let exit = 0
+    for (const line of this.#stdin.split('\n')) {
+      const words = line.split(/\s+/).filter(word => word !== '' && word !== 'ipvsadm')
+      if (words.length > 0) exit = await this.process(words, true)
+    }
+    return exit
+  }
+}
+
+/** The two failures with this status that are not popt's are the hints, which end the program. */
+const isPoptError = (error: Failure): boolean =>
+  error.exit === REFUSED && !error.message.startsWith('Try ')
+
+function textOf(operation: keyof Backend, error: unknown): string {
+  if (!(error instanceof KernelError)) throw error
+  return messageOf(operation, error.code) ?? error.message
+}
+
+function daemonLine(d: DaemonSpec): string {
+  const details = [
+    `mcast=${d.interface}`,
+    `syncid=${d.syncId}`,
+    `maxlen=${d.maxLength}`,
+    `group=${d.group}`,
+    `port=${d.port}`,
+    `ttl=${d.ttl}`,
+  ]
+  return `${d.role} sync daemon (${details.join(', ')})\n`
+}
