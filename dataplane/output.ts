@@ -31,16 +31,18 @@ export class Output {
   /**
    * Sends [l3, end). What is larger than the adjacency's MTU is cut: callers have already refused
    * what must not be. A reassembled datagram leaves in pieces of the sizes it came in.
+   * `limitOctets` cuts smaller than the MTU.
    */
-  send(pkt: Packet, adjacency: Adjacency): void {
+  send(pkt: Packet, adjacency: Adjacency, limitOctets = Infinity): void {
     if (adjacency.kind === NextHop.unreachable) {
       this.#counters[Counter.noRoute]!++
       return
     }
     const offload = virtioNet.isGso(pkt.view, pkt.l2 - virtioNet.LENGTH)
     const octets = offload ? gso.segmentOctets(pkt) : pkt.end - pkt.l3
+    const mtuOctets = Math.min(adjacency.mtuOctets, limitOctets)
     if (pkt.pieces !== null) this.#sendPieces(pkt, adjacency)
-    else if (octets > adjacency.mtuOctets) this.#sendCut(pkt, adjacency, offload)
+    else if (octets > mtuOctets) this.#sendCut(pkt, adjacency, mtuOctets, offload)
     else if (offload && adjacency.kind !== NextHop.ethernet) this.#sendSegments(pkt, adjacency)
     else this.#emit(pkt, adjacency)
   }
@@ -70,15 +72,15 @@ export class Output {
     gso.segment(pkt, this.#take, this.#piece)
   }
 
-  #sendCut(pkt: Packet, adjacency: Adjacency, offload: boolean): void {
+  #sendCut(pkt: Packet, adjacency: Adjacency, mtuOctets: number, offload: boolean): void {
     this.#adjacency = adjacency
     if (offload) {
       this.#counters[Counter.segmented]!++
-      const cut = (segment: Packet) => this.#cut(segment, adjacency.mtuOctets)
+      const cut = (segment: Packet) => this.#cut(segment, mtuOctets)
       gso.segment(pkt, this.#take, cut)
     } else {
       gso.completeChecksum(pkt)
-      this.#cut(pkt, adjacency.mtuOctets)
+      this.#cut(pkt, mtuOctets)
     }
   }
 

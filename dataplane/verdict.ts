@@ -6,5 +6,7 @@ export const Verdict = {
   drop: 1,
   /** Forwarded, answered or kept. */
   stolen: 2,
+  /** For this host's own stack: a local real server, whatever the guard hides. */
+  local: 3,
 } as const
 export type Verdict = (typeof Verdict)[keyof typeof Verdict]

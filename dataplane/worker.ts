@@ -112,7 +112,7 @@ function openDriver(
     case 'packet-ring':
       return openPacketRing(config.interfaces, counters, ledger)
     case 'raw-socket':
-      return new RawSocketDriver(config, counters)
+      return new RawSocketDriver(config, counters, ledger)
     case 'loopback':
       throw new Error('the loopback driver runs in tests only, without a worker')
     default:

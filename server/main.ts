@@ -85,7 +85,7 @@ async function start(
   const worker = { driver: config.driver, interfaces, ...(packetQueues && { packetQueues }) }
   const dataplane = new DataplaneClient({ memory, worker, logger })
   if (packetQueues) {
-    const sockets = new RawSockets({ queues: packetQueues, dataplane, logger })
+    const sockets = new RawSockets({ queues: packetQueues, logger })
     undo.push('raw sockets', () => sockets.close())
     sockets.open()
   }
@@ -186,6 +186,6 @@ const ignore = () => undefined
 function messageOf(error: unknown): string {
   const parts: string[] = []
   for (let each: unknown = error; each instanceof Error; each = each.cause)
-    if (!parts.some(part => part.includes((each as Error).message))) parts.push(each.message)
+    if (!parts.some(part => part.includes(each.message))) parts.push(each.message)
   return (parts.length > 0 ? parts.join(': ') : String(error)).replaceAll('\n', ' ')
 }

@@ -1,5 +1,5 @@
 import { Counter } from '../counters.js'
-import type { NetworkView } from '../net/network.js'
+import { NextHop, type NetworkView } from '../net/network.js'
 import type { Output } from '../output.js'
 import { IPV4, type Packet } from '../packet.js'
 import { parse } from '../parse.js'
@@ -12,9 +12,11 @@ import type { Forwarder } from './forwarder.js'
 import type { HostStack } from './host-stack.js'
 import type { Icmp } from './icmp.js'
 import type { IcmpErrors } from './icmp-errors.js'
+import type { MarkRules } from './mark-rules.js'
 import { Direction, Gate, type Protocol } from './proto/protocol.js'
 import type { Protocols } from './proto/index.js'
 import { Outcome, type Scheduling } from './scheduling.js'
+import type { Service } from './service.js'
 import type { ServiceTable } from './service-table.js'
 import type { Settings } from './settings.js'
 import type { Traffic } from './traffic.js'
@@ -31,6 +33,7 @@ const OUTPUT = Direction.output
 export interface CoreOptions {
   conns: Connections
   services: ServiceTable
+  marks: MarkRules
   protocols: Protocols
   scheduling: Scheduling
   traffic: Traffic
@@ -85,9 +88,15 @@ export class Core {
   /** A whole datagram, as received or reassembled. */
   #datagram(pkt: Packet): Verdict {
     const f = pkt.flow
-    const local = this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    const { marks, services, hostStack } = this.#o
+    pkt.mark = marks.size === 0 ? 0 : marks.markOf(pkt)
+    // A marked packet is routed to this host wherever it was going, as a mark service needs it.
+    const local =
+      this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3) ||
+      (pkt.mark !== 0 && services.getMark(f.family, pkt.mark) !== undefined)
     const verdict = this.#hook(pkt, local)
-    return verdict === Verdict.accept ? this.#o.hostStack.accept(pkt, local) : verdict
+    if (verdict === Verdict.accept) return hostStack.accept(pkt, local)
+    return verdict === Verdict.local ? hostStack.deliver(pkt) : verdict
   }
 
   #hook(pkt: Packet, local: boolean): Verdict {
@@ -147,14 +156,34 @@ export class Core {
       case Outcome.dropped:
         return Verdict.drop
       case Outcome.leave:
-        // ip_vs_leave: FTP data is the host's; all others are told that nobody is there.
-        if (service.port === FTP_PORT && pkt.flow.dstPort !== FTP_PORT) return Verdict.accept
-        this.#counters[Counter.noDest]!++
-        this.#o.errors.portUnreachable(pkt)
-        return Verdict.drop
+        return this.#leave(service, pkt, protocol)
       default:
         return outcome
     }
+  }
+
+  /** Nobody to give it to (ip_vs_leave). */
+  #leave(service: Service, pkt: Packet, protocol: Protocol): Verdict {
+    const { settings, scheduling, errors } = this.#o
+    if (settings.cacheBypass && service.fwmark !== 0 && this.#isElsewhere(pkt)) {
+      return scheduling.bypass(service, pkt.flow) === Outcome.scheduled
+        ? this.#deliver(pkt, scheduling.conn, protocol)
+        : Verdict.drop
+    }
+    // FTP data is the host's; all others are told that nobody is there.
+    if (service.port === FTP_PORT && pkt.flow.dstPort !== FTP_PORT) return Verdict.accept
+    this.#counters[Counter.noDest]!++
+    errors.portUnreachable(pkt)
+    return Verdict.drop
+  }
+
+  /** Whether the packet's own destination is another host's unicast address. */
+  #isElsewhere(pkt: Packet): boolean {
+    const f = pkt.flow
+    return (
+      !this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3) &&
+      this.#network.resolve(f.family, f.dst0, f.dst1, f.dst2, f.dst3).kind !== NextHop.unreachable
+    )
   }
 
   /** Counts, moves the state, transmits, restarts the timer: in this order, as ip_vs_in_hook. */

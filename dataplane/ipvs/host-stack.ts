@@ -1,5 +1,6 @@
 import { Counter } from '../counters.js'
 import type { Driver } from '../driver/driver.js'
+import { completeChecksum } from '../gso.js'
 import type { Packet } from '../packet.js'
 import { SCTP, TCP, UDP } from '../wire/ip-protocol.js'
 import { Verdict } from '../verdict.js'
@@ -59,6 +60,14 @@ export class HostStack {
       default:
         return Verdict.accept
     }
+    return Verdict.stolen
+  }
+
+  /** For a real server on this host: its own stack gets the packet, past the guard. */
+  deliver(pkt: Packet): Verdict {
+    this.#counters[Counter.forwarded]!++
+    completeChecksum(pkt)
+    this.#driver.sendIp(pkt)
     return Verdict.stolen
   }
 

@@ -13,19 +13,25 @@ import type { Connections } from './conn.js'
 import type { Forwarder } from './forwarder.js'
 import { icmpChecksum } from './icmp-errors.js'
 import type { Protocols } from './proto/index.js'
+import { Outcome, type Scheduling } from './scheduling.js'
+import type { ServiceTable } from './service-table.js'
+import type { Settings } from './settings.js'
 import type { Traffic } from './traffic.js'
 import type { Transmit } from './xmit/transmit.js'
 import { decrementTtl, ttl } from './xmit/ttl.js'
 
 export interface IcmpOptions {
   conns: Connections
+  services: ServiceTable
   protocols: Protocols
+  scheduling: Scheduling
   traffic: Traffic
   transmit: Transmit
   clients: Clients
   forwarder: Forwarder
   output: Output
   counters: Float64Array
+  settings: Settings
 }
 
 /**
@@ -37,6 +43,8 @@ export class Icmp {
   readonly #o: IcmpOptions
   readonly #quoted = new Flow()
   readonly #where = new QuotedPacket()
+  /** What becomes of an error that found and made no connection. */
+  #left: Verdict = Verdict.accept
 
   constructor(options: IcmpOptions) {
     this.#o = options
@@ -47,8 +55,10 @@ export class Icmp {
     const verdict = this.#read(pkt)
     if (verdict !== null) return verdict
     const { conns, transmit } = this.#o
-    const c = conns.table.inGetInverse(this.#quoted)
-    if (c === 0) return Verdict.accept
+    let c = conns.table.inGetInverse(this.#quoted)
+    const scheduled = c === 0
+    if (scheduled) c = this.#schedule(pkt)
+    if (c === 0) return this.#left
     const dest = conns.destOf(c)
     this.#o.traffic.in(dest, pkt.end - pkt.l3)
     conns.records.setInPkts(c, conns.records.inPkts(c) + 1)
@@ -57,7 +67,6 @@ export class Icmp {
       this.#o.counters[Counter.ttlExpired]!++
       return Verdict.drop
     }
-    const adjacency = transmit.towards(c, dest)
     decrementTtl(pkt)
     if ((conns.records.flags(c) & FWD_MASK) === MASQ) {
       const { words } = conns.records
@@ -66,8 +75,23 @@ export class Icmp {
       this.#setQuoted(pkt, true, words, at + D0, at + D1, words[at + DPORT]! & 0xffff)
       this.#finish(pkt)
     }
-    this.#send(pkt, adjacency)
-    return Verdict.stolen
+    const sent = transmit.sendError(pkt, c, dest)
+    // Only a connection that this very error made starts its timer with it.
+    if (scheduled) conns.release(c)
+    return sent
+  }
+
+  /** schedule_icmp: an error about no connection may make one. 0 and `#left` when it does not. */
+  #schedule(pkt: Packet): number {
+    const { scheduling, services, settings } = this.#o
+    this.#left = Verdict.accept
+    if (!settings.scheduleIcmp) return 0
+    const service = services.find(this.#quoted, pkt.mark, true)
+    if (service === undefined) return 0
+    const outcome = scheduling.schedule(service, this.#quoted, true)
+    if (outcome === Outcome.scheduled) return scheduling.conn
+    if (outcome !== Outcome.ignored) this.#left = Verdict.drop
+    return 0
   }
 
   /** From a real server's side to a client: quotes what the client sent to the real server. */

@@ -22,6 +22,7 @@ import { Forwarder } from './forwarder.js'
 import { HostStack } from './host-stack.js'
 import { Icmp } from './icmp.js'
 import { IcmpErrors } from './icmp-errors.js'
+import { MarkRules } from './mark-rules.js'
 import { Protocols } from './proto/index.js'
 import { Rows } from './rows.js'
 import { Scheduling } from './scheduling.js'
@@ -30,6 +31,7 @@ import { defaultSettings, type Settings } from './settings.js'
 import { Traffic } from './traffic.js'
 import { TRASH_PERIOD_TICKS } from './trash.js'
 import { Transmit } from './xmit/transmit.js'
+import { Tunnel } from './xmit/tunnel.js'
 
 /** Timer nodes of the periodic jobs, below AUXILIARY. */
 const TRASH_NODE = 1
@@ -57,6 +59,7 @@ export interface IpvsOptions {
 export class Ipvs implements Pipeline {
   readonly settings: Settings = defaultSettings()
   readonly services = new ServiceTable()
+  readonly marks = new MarkRules()
   readonly conns: Connections
   readonly protocols: Protocols
   readonly admin: Admin
@@ -80,7 +83,7 @@ export class Ipvs implements Pipeline {
     const destRows = new Rows(new Float64Array(memory.dests))
     const random = options.random ?? ((bound: number) => randomInt(bound + 1))
     const nowMs = () => clock.now()
-    const { settings, services } = this
+    const { settings, services, marks } = this
 
     this.#control = new Int32Array(memory.control)
     this.#originMs = clock.now()
@@ -109,18 +112,22 @@ export class Ipvs implements Pipeline {
     const hostStack = new HostStack(services, forwarder, driver, counters)
     const traffic = new Traffic(totals, serviceRows.memory, destRows.memory)
     const clients = new Clients(slab.words, network)
-    const transmit = new Transmit({ records: slab, network, forwarder, counters })
+    const tunnel = new Tunnel({ driver, network, output, counters, settings })
+    const transmit = new Transmit({
+      ...{ records: slab, network, forwarder, tunnel, counters, settings },
+    })
     const { conns, protocols } = this
     const scheduling = new Scheduling({ conns, settings, traffic, counters })
     const icmp = new Icmp({
-      ...{ conns, protocols, traffic, transmit, clients, forwarder, output, counters },
+      ...{ conns, services, protocols, scheduling, traffic, transmit },
+      ...{ clients, forwarder, output, counters, settings },
     })
     const reassembler = new Reassembler(counters)
     this.#errors = errors
     this.#reassembler = reassembler
     this.#core = new Core({
       ...{ conns, services, protocols, scheduling, traffic, icmp, errors, forwarder, hostStack },
-      ...{ network, output, transmit, clients, reassembler, counters, settings, nowMs },
+      ...{ marks, network, output, transmit, clients, reassembler, counters, settings, nowMs },
     })
     this.#every(TRASH_NODE, TRASH_PERIOD_TICKS, () => this.admin.trash.sweep(this.#wheel.nowTick))
     this.#every(ESTIMATOR_NODE, ESTIMATOR_TICKS, () => {

@@ -1,6 +1,6 @@
 import { Counter } from '../counters.js'
 import { IPV4, type Flow } from '../packet.js'
-import { ONE_PACKET, TEMPLATE } from '../shared/conn-record.js'
+import { BYPASS, ONE_PACKET, TEMPLATE } from '../shared/conn-record.js'
 import { UDP } from '../wire/ip-protocol.js'
 import { maskWord } from '../wire/address.js'
 import { ConnParams, type Connections } from './conn.js'
@@ -67,14 +67,29 @@ export class Scheduling {
     return this.#create(service, dest, 0)
   }
 
+  /** A connection without real server: its packets go where they were going (cache_bypass). */
+  bypass(service: Service, flow: Flow): Outcome {
+    const { params } = this.#conns
+    takeEndpoints(params, flow, false)
+    params.d0 = params.d1 = params.d2 = params.d3 = params.dport = 0
+    const onePacket = (service.flags & ONEPACKET) !== 0 && params.protocol === UDP
+    const flags = BYPASS | (onePacket ? ONE_PACKET : 0)
+    const c = this.#conns.create(params, null, flags, service.fwmark)
+    if (c === 0) return this.#full()
+    this.conn = c
+    return Outcome.scheduled
+  }
+
+  #full(): Outcome {
+    this.#counters[Counter.tableFull]!++
+    return Outcome.dropped
+  }
+
   #create(service: Service, dest: Dest, template: number): Outcome {
     const { params } = this.#conns
     const onePacket = (service.flags & ONEPACKET) !== 0 && params.protocol === UDP
     const c = this.#conns.create(params, dest, onePacket ? ONE_PACKET : 0, service.fwmark)
-    if (c === 0) {
-      this.#counters[Counter.tableFull]!++
-      return Outcome.dropped
-    }
+    if (c === 0) return this.#full()
     if (template !== 0) this.#conns.controlAdd(c, template)
     this.#traffic.conn(dest)
     this.conn = c
@@ -96,10 +111,7 @@ export class Scheduling {
       dest = chosen
       key.dport = own && service.port !== FTP_PORT ? dest.port : 0
       template = this.#conns.create(key, dest, TEMPLATE, service.fwmark)
-      if (template === 0) {
-        this.#counters[Counter.tableFull]!++
-        return Outcome.dropped
-      }
+      if (template === 0) return this.#full()
       this.#conns.records.setTimeoutTicks(template, service.timeoutS * TICKS_PER_SECOND)
     }
     params.dport = own && dest.port !== 0 ? dest.port : params.vport

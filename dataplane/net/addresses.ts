@@ -50,6 +50,28 @@ export class Addresses {
     return true
   }
 
+  /**
+   * The interface's address that shares most leading bits with `towards`, the next hop: the one of
+   * its own subnet (RFC 6724 rule 8; in IPv4 the address whose prefix holds the gateway).
+   */
+  nearest(
+    ifIndex: number,
+    family: number,
+    towards: { w0: number; w1: number; w2: number; w3: number },
+  ): InterfaceAddress | null {
+    let best: InterfaceAddress | null = null
+    let bestBits = -1
+    for (const { address } of this.#byInterface.get(ifIndex) ?? []) {
+      if (address.family !== family || (address.flags & UNFIT) !== 0) continue
+      const bits = commonBits(address, towards) - ((address.flags & UNLIKED) !== 0 ? 128 : 0)
+      if (best === null || bits > bestBits) {
+        best = address
+        bestBits = bits
+      }
+    }
+    return best
+  }
+
   /** The interface's primary address of that family: widest scope, not secondary, oldest. */
   primary(ifIndex: number, family: number): InterfaceAddress | null {
     let best: InterfaceAddress | null = null
@@ -82,3 +104,14 @@ const rank = ({ scope, flags }: InterfaceAddress): number =>
 
 const isSame = (a: InterfaceAddress, b: InterfaceAddress): boolean =>
   a.family === b.family && a.w0 === b.w0 && a.w1 === b.w1 && a.w2 === b.w2 && a.w3 === b.w3
+
+/** How many leading bits two addresses share. */
+function commonBits(
+  a: { w0: number; w1: number; w2: number; w3: number },
+  b: { w0: number; w1: number; w2: number; w3: number },
+): number {
+  if (a.w0 !== b.w0) return Math.clz32(a.w0 ^ b.w0)
+  if (a.w1 !== b.w1) return 32 + Math.clz32(a.w1 ^ b.w1)
+  if (a.w2 !== b.w2) return 64 + Math.clz32(a.w2 ^ b.w2)
+  return 96 + Math.clz32(a.w3 ^ b.w3)
+}

@@ -58,6 +58,12 @@ export class Fib {
     return route !== null && (route.type === RouteType.local || route.type === RouteType.anycast)
   }
 
+  /** The routes of that one's table, prefix and metric, itself among them. */
+  equals(route: Route): Route[] {
+    const routes = this.#table(route)?.routes(route) ?? []
+    return routes.map(entry => entry.route).filter(other => isSameKey(other, route))
+  }
+
   /** Enters a route. Returns whether that changed anything. */
   add(route: Route, placement: Placement): boolean {
     const table = this.#table(route)
@@ -73,10 +79,13 @@ export class Fib {
       this.#overflowed = true
       return changed
     }
-    const kept = old.filter(({ route: other }) => !isReplaced(other, route, placement))
+    const replaced = findReplaced(old, route, placement)
+    const kept = replaced < 0 ? old : old.toSpliced(replaced, 1)
     const entry: Stamped = { route, stamp: this.#stamp }
+    // IPv6 puts a route behind others of its metric whatever is asked for (fib6_add_rt2node).
+    const last = placement === 'append' || route.family !== IPV4
     const at = kept.findIndex(({ route: { metric } }) =>
-      placement === 'append' ? metric > route.metric : metric >= route.metric,
+      last ? metric > route.metric : metric >= route.metric,
     )
     const routes = at < 0 ? [...kept, entry] : [...kept.slice(0, at), entry, ...kept.slice(at)]
     table.setRoutes(route, routes)
@@ -105,6 +114,12 @@ export class Fib {
     table.setRoutes(route, routes)
     this.#count += routes.length - old.length
     return true
+  }
+
+  /** Every route, in no particular order. */
+  *all(): Iterable<Route> {
+    for (const table of [...this.#tables4, ...this.#tables6])
+      for (const routes of table.all()) for (const { route } of routes) yield route
   }
 
   /** What is added from here on counts as confirmed. */
@@ -167,15 +182,30 @@ const isSame = (a: Route, b: Route): boolean =>
   sameHops(a.hops, b.hops) &&
   a.hops.every(({ dead, weight }, i) => dead === b.hops[i]!.dead && weight === b.hops[i]!.weight)
 
-function isReplaced(old: Route, route: Route, placement: Placement): boolean {
-  if (!isSameKey(old, route)) return false
-  if (placement === 'replace') return true
-  // The same next hops with other attributes; for IPv6 also a multipath route that grew, which is
-  // announced whole.
-  return sameHops(old.hops, route.hops)
-    ? old.type === route.type
-    : route.family !== IPV4 && old.hops.some(hop => route.hops.some(other => sameHop(hop, other)))
+/**
+ * Which route the new one stands in for, -1 for none. One is replaced even when several have its
+ * metric: the first (fib_table_insert), for IPv6 the first that is alike in having gateways
+ * (fib6_add_rt2node).
+ */
+function findReplaced(routes: readonly Stamped[], route: Route, placement: Placement): number {
+  const find = (matches: (other: Route) => boolean): number =>
+    routes.findIndex(entry => isSameKey(entry.route, route) && matches(entry.route))
+  // The same next hops with other attributes.
+  const same = find(other => other.type === route.type && sameHops(other.hops, route.hops))
+  if (same >= 0) return same
+  if (placement === 'replace') {
+    if (route.family === IPV4) return find(() => true)
+    const alike = find(other => hasGateways(other) === hasGateways(route))
+    return alike >= 0 ? alike : find(() => true)
+  }
+  // An IPv6 multipath route that grew is announced whole.
+  return route.family === IPV4
+    ? -1
+    : find(other => other.hops.some(hop => route.hops.some(newer => sameHop(hop, newer))))
 }
+
+const hasGateways = ({ hops }: Route): boolean =>
+  hops.length > 0 && hops.every(({ via }) => via !== null)
 
 function findRemoved(routes: readonly Stamped[], gone: Route): number {
   const exact = routes.findIndex(

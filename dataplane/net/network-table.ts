@@ -19,23 +19,23 @@ import { RouteType, type Hop, type Route } from './route.js'
 export const DUMP_KINDS = ['links', 'addresses', 'routes', 'neighbours'] as const
 export type DumpKind = (typeof DUMP_KINDS)[number]
 
+/** What is asked of the driver; tests without frames leave `ethernet` out. */
+type FrameDriver = Pick<Driver, 'ports'> & Partial<Pick<Driver, 'ethernet'>>
+
 export class NetworkTable implements NetworkView {
   readonly links = new Links()
   readonly addresses = new Addresses()
   readonly fib: Fib
   readonly neighbours: Neighbours
 
-  readonly #driver: Pick<Driver, 'ports'>
+  readonly #driver: FrameDriver
   readonly #local = new LocalCache()
   readonly #adjacencies = new AdjacencyTable()
   #batches = 0
   #dirty = false
 
   /** The driver's ports are read at each resolution: MAC addresses, MTUs and indices may change. */
-  constructor(
-    driver: Pick<Driver, 'ports'>,
-    limits: { routesMax?: number; neighboursMax?: number } = {},
-  ) {
+  constructor(driver: FrameDriver, limits: { routesMax?: number; neighboursMax?: number } = {}) {
     this.#driver = driver
     this.fib = new Fib(limits.routesMax)
     this.neighbours = new Neighbours(limits.neighboursMax)
@@ -82,7 +82,8 @@ export class NetworkTable implements NetworkView {
     const port = hop.encapsulated ? null : this.#port(ifIndex)
     const link = this.links.get(ifIndex)
     const mtu = route.mtuOctets || (port?.mtuOctets ?? link?.mtuOctets ?? MTU_UNKNOWN)
-    if (port === null) return this.#adjacencies.kernel(mtu)
+    // A driver without Ethernet sends everything through the kernel.
+    if (port === null || this.#driver.ethernet === false) return this.#adjacencies.kernel(mtu)
     const neighbour = this.neighbours.get(ifIndex, family, w0, w1, w2, w3)
     if (neighbour === null) {
       this.neighbours.want(ifIndex, w0, w1, w2, w3)
@@ -104,6 +105,29 @@ export class NetworkTable implements NetworkView {
     out[1] = address.w1
     out[2] = address.w2
     out[3] = address.w3
+    return true
+  }
+
+  sourceFor(
+    family: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    out: Int32Array,
+  ): boolean {
+    const route = this.fib.lookup(family, w0, w1, w2, w3)
+    if (route === null) return false
+    if (route.type === RouteType.local) {
+      out.set([w0, w1, w2, w3])
+      return true
+    }
+    const hop = selectHop(route, hashOf(w0, w1, w2, w3))
+    if (hop === null) return false
+    const towards = hop.via !== null && hop.via.family === family ? hop.via : { w0, w1, w2, w3 }
+    const address = this.addresses.nearest(hop.ifIndex, family, towards)
+    if (address === null) return false
+    out.set([address.w0, address.w1, address.w2, address.w3])
     return true
   }
 

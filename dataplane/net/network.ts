@@ -46,6 +46,18 @@ export interface NetworkView {
    * false when there is none.
    */
   sourceAddress(portIndex: number, family: number, out: Int32Array): boolean
+  /**
+   * The source address that the host's routes choose towards a destination: what a tunnel's outer
+   * header carries. Writes four words to `out`; false when there is no route or no address.
+   */
+  sourceFor(
+    family: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    out: Int32Array,
+  ): boolean
 }
 
 export type { Driver }

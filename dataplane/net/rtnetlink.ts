@@ -190,8 +190,9 @@ export class Rtnetlink {
     const wasUp = this.#network.links.get(link.ifIndex)?.up ?? false
     if (type === RTM_NEWLINK) this.#network.setLink(link)
     else this.#network.removeLink(link.ifIndex)
-    // IPv4 routes die with their link without a word (fib_sync_down_dev).
-    if (wasUp && (type === RTM_DELLINK || !link.up)) this.#require(['routes'])
+    // Routes die with their link without a word (fib_sync_down_dev), and so do next hops of
+    // multipath routes, which come to life again with it (fib_sync_up, fib6_ifup).
+    if (wasUp !== (type === RTM_NEWLINK && link.up)) this.#require(['routes'])
   }
 
   #address(type: number, v: DataView, from: number, end: number): void {

@@ -5,7 +5,7 @@
  * Two uses, one shape. With packet-ring, whose taps run before netfilter, a matching packet is
  * dropped. With raw-socket it must still be delivered locally, so it is marked: a policy route
  * brings it in, `fwmark_reflect` puts the mark on whatever the host answers, and that is dropped on
- * the way out (a drop at INPUT would come before raw delivery).
+ * the way out (a drop at INPUT would come before raw delivery). IPv4 only, as that driver is.
  *
  * What matches, on the dataplane's interfaces only:
  *  - packets to a (VIP, protocol, port), and from a NAT real server's (address, protocol, port)
@@ -21,6 +21,9 @@ export const TABLE = 'inet sluice'
 
 /** Marks packets for the raw-socket driver: one high bit, so that other marks live beside it. */
 export const RAW_MARK = 0x20000000
+
+/** On what the raw-socket driver sends itself, to tell it from what the host answers. */
+export const SENT_MARK = 0x10000000
 
 export type GuardMode = 'drop' | 'mark'
 
@@ -65,11 +68,17 @@ export function statements(verb: 'add' | 'delete', elements: Iterable<SetElement
   return [...bySet].map(([set, list]) => `${verb} element ${TABLE} ${set} { ${list.join(',\n')} }`)
 }
 
-/** What the host itself would answer to packets that the dataplane serves through raw sockets. */
+/**
+ * What the host itself would answer to packets that the dataplane serves through raw sockets: RST
+ * and ICMP carry the mark of what they answer; a program that listens on every address of the host
+ * would answer from a service's endpoint.
+ */
 const OUTPUT = [
   'chain output {',
   'type filter hook output priority raw; policy accept;',
+  `meta mark and ${SENT_MARK} == ${SENT_MARK} accept`,
   `meta mark and ${RAW_MARK} == ${RAW_MARK} counter drop`,
+  'ip saddr . meta l4proto . th sport @vip4 counter drop',
   '}',
 ]
 

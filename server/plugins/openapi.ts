@@ -38,5 +38,7 @@ export function addOpenApi(app: FastifyInstance): void {
     // Everything comes from this server: the page works without the Internet.
     uiConfig: { validatorUrl: null, docExpansion: 'list', tryItOutEnabled: true },
     staticCSP: true,
+    // Without TLS, upgrading would make a browser ask for the page's parts where nobody answers.
+    transformStaticCSP: header => header.replace(/\s*upgrade-insecure-requests;?/, ''),
   })
 }

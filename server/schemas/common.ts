@@ -13,8 +13,7 @@ export const isValidLabel = (text: string): boolean => isLabel.test(text)
 export const Port = (description: string) =>
   Type.Integer({ minimum: 0, maximum: 65535, description })
 
-export const Address = (description: string) =>
-  Type.String({ minLength: 2, maxLength: 45, description })
+export const Address = (description: string) => Type.String({ maxLength: 45, description })
 
 export const Labels = Dictionary(Type.String({ maxLength: 255 }), {
   description: 'Free labels, for people and for filters.',

@@ -24,7 +24,7 @@ export async function showChanges(show: Show): Promise<void> {
     chapters.push({ what, weights, phase: await traffic.phase(requests) })
 
   await chapter('as configured', { ...WEIGHTS }, 120)
-  await ask(show, { method: 'PATCH', path: `${SERVERS}/a`, body: { weight: 1 }, lines: 3 })
+  await ask(show, { method: 'PATCH', path: `${SERVERS}/a`, body: { weight: 1 }, lines: 1 })
   await chapter('a has weight 1', { a: 1, b: 2, c: 1 }, 120)
   const b = servers.get('b')!
   print(
@@ -32,9 +32,9 @@ export async function showChanges(show: Show): Promise<void> {
   )
   await b.http.stop('SIGKILL')
   await chapter('b is dead', { a: 1, b: 2, c: 1 }, 60)
-  await ask(show, { method: 'DELETE', path: `${SERVERS}/b`, lines: 3 })
-  // The request that was under way when the call was answered may still have gone to b.
-  const last = await traffic.phase(1)
+  await ask(show, { method: 'DELETE', path: `${SERVERS}/b`, lines: 1 })
+  // Until the call was answered, and one more that may have been under way, b was still asked.
+  await traffic.phase(1)
   await chapter('b is taken out', { a: 1, c: 1 }, 120)
   await traffic.stop()
 
@@ -47,7 +47,7 @@ export async function showChanges(show: Show): Promise<void> {
     deadShareFailed(chapters[2]!),
     `${dead}`,
   )
-  checks.that('none failed once it was out', after === 0 && last.failed <= 1, `${after}`)
+  checks.that('none failed once it was out', after === 0, `${after}`)
   servers.set('b', { ...b, http: await startHttp('b', b.host) })
 }
 

@@ -38,19 +38,26 @@ export function table(rows: readonly (readonly string[])[], { left = 1 }: TableO
   }
 }
 
-/** A call as one would type it, and what came back, at most `lines` long. */
+/** A call as one would type it, and what came back, in `lines` lines at most. */
 export function exchange(
   call: { method: string; url: string; body?: unknown },
   answer: { status: number; ms: number; body: unknown },
   lines: number,
 ): void {
   const method = call.method === 'GET' ? '' : `-X ${call.method} `
-  const data = call.body === undefined ? '' : ` -d '${JSON.stringify(call.body)}'`
+  const type =
+    call.method === 'PATCH' ? "-H 'content-type: application/merge-patch+json' -d" : '--json'
+  const data = call.body === undefined ? '' : ` ${type} '${JSON.stringify(call.body)}'`
   for (const line of wrap(`$ curl ${method}${call.url}${data}`)) print(`   ${cyan(line)}`)
   print(
     `   ${answer.status < 300 ? green(String(answer.status)) : red(String(answer.status))} ${dim(`in ${answer.ms.toFixed(0)} ms`)}`,
   )
   if (answer.body === '') return
+  if (lines === 1) {
+    const line = inline(answer.body)
+    print(dim(`     ${line.length > WIDTH - 6 ? `${line.slice(0, WIDTH - 7)}…` : line}`))
+    return
+  }
   const text = pretty(answer.body, WIDTH - 6).split('\n')
   for (const line of text.slice(0, lines)) print(dim(`     ${line}`))
   const more = text.length - lines

@@ -15,12 +15,6 @@ const GIB = BLOCK * BLOCKS
 export async function showTransfer(show: Show): Promise<void> {
   section('1 GiB through Sluice, with its hash')
   const { topology, checks } = show
-  await ask(show, {
-    method: 'PUT',
-    path: '/v1/virtual-services/bulk',
-    body: bulkService(),
-    lines: 3,
-  })
   const began = performance.now()
   const url = `http://${VIP.ipv4}/repeat/${BLOCK}/${BLOCKS}`
   const script = `curl -sSf -w '%{stderr}%{size_download}' ${url} | sha256sum`
@@ -39,6 +33,12 @@ export async function showTransfer(show: Show): Promise<void> {
 export async function showSpeed(show: Show, restart: () => Promise<void>): Promise<void> {
   section('The same wires: 1 GiB by iperf3 through Sluice and through kernel nftables DNAT')
   const { sluice, topology, checks } = show
+  await ask(show, {
+    method: 'PUT',
+    path: '/v1/virtual-services/bulk',
+    body: bulkService(),
+    lines: 1,
+  })
   await startIperf(topology.servers.get('a')!)
   const own: Contender = { name: 'Sluice', start: restart, stop: () => sluice.stop() }
   const nft = nftContender(topology.director, { bulk: bulkService() })

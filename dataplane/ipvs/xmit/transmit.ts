@@ -1,24 +1,40 @@
 import { Counter } from '../../counters.js'
 import type { Adjacency, NetworkView } from '../../net/network.js'
 import { NextHop } from '../../net/network.js'
-import type { Packet } from '../../packet.js'
-import { D0, D1, DROUTE, FWD_MASK, MASQ, WORDS } from '../../shared/conn-record.js'
+import { IPV4, type Packet } from '../../packet.js'
+import {
+  BYPASS,
+  D0,
+  D1,
+  FWD_MASK,
+  LOCALNODE,
+  MASQ,
+  TUNNEL,
+  WORDS,
+} from '../../shared/conn-record.js'
 import { Verdict } from '../../verdict.js'
 import type { ConnSlab } from '../conn-slab.js'
 import type { Dest } from '../dest.js'
 import type { Forwarder } from '../forwarder.js'
+import type { Settings } from '../settings.js'
 import { dnat } from './nat.js'
+import { overheadOctets, type Tunnel } from './tunnel.js'
 
 // Plain constants: a property of an object built at run time is a load on every packet.
 const FORWARDED = Counter.forwarded
 const UNREACHABLE = NextHop.unreachable
 const LOCAL = NextHop.local
+/** Below these no IP link may be (RFC 791, RFC 8200): there is no room for a tunnel. */
+const MTU_MIN4 = 68
+const MTU_MIN6 = 1280
 
 export interface TransmitOptions {
   records: ConnSlab
   network: NetworkView
   forwarder: Forwarder
+  tunnel: Tunnel
   counters: Float64Array
+  settings: Settings
 }
 
 /** Sends a client's packet towards its real server by the connection's method (ip_vs_xmit.c). */
@@ -26,24 +42,69 @@ export class Transmit {
   readonly #records: ConnSlab
   readonly #network: NetworkView
   readonly #forwarder: Forwarder
+  readonly #tunnel: Tunnel
+  readonly #settings: Settings
   readonly #counters: Float64Array
 
   constructor(options: TransmitOptions) {
     this.#records = options.records
     this.#network = options.network
     this.#forwarder = options.forwarder
+    this.#tunnel = options.tunnel
+    this.#settings = options.settings
     this.#counters = options.counters
   }
 
   send(pkt: Packet, c: number, dest: Dest | undefined): Verdict {
     const method = this.#records.flags(c) & FWD_MASK
+    if (method === BYPASS) return this.#bypass(pkt)
     const adjacency = this.towards(c, dest)
+    if (method === TUNNEL && dest !== undefined) return this.#tunnelTo(pkt, dest, adjacency)
     if (!this.#forwarder.passIn(pkt, adjacency, adjacency.mtuOctets)) return Verdict.drop
     if (method === MASQ) dnat(pkt, this.#records.words, c)
-    // A local server keeps the packet; without rewriting the host has its own copy already.
-    else if (adjacency.kind === LOCAL || method !== DROUTE) return Verdict.accept
+    // What stays on this host goes to its own stack as it came.
+    else if (adjacency.kind === LOCAL || method === LOCALNODE) return Verdict.local
     this.#counters[FORWARDED]!++
     this.#forwarder.output.send(pkt, adjacency)
+    return Verdict.stolen
+  }
+
+  /**
+   * The MTU that a client is told leaves room for the outer header; without `pmtu_disc` the outer
+   * packet is fragmented instead, so IPv4 is let pass.
+   */
+  #tunnelTo(pkt: Packet, dest: Dest, adjacency: Adjacency): Verdict {
+    if (adjacency.kind === LOCAL) return Verdict.local
+    const room = adjacency.mtuOctets - overheadOctets(dest)
+    if (room < (dest.family === IPV4 ? MTU_MIN4 : MTU_MIN6)) {
+      this.#counters[Counter.tooBig]!++
+      return Verdict.drop
+    }
+    const checked = pkt.flow.family !== IPV4 || this.#settings.pmtuDisc
+    if (!this.#forwarder.passIn(pkt, adjacency, checked ? room : Infinity)) return Verdict.drop
+    this.#counters[FORWARDED]!++
+    this.#tunnel.send(pkt, dest, adjacency)
+    return Verdict.stolen
+  }
+
+  /** cache_bypass: the packet goes where it was going anyway. */
+  #bypass(pkt: Packet): Verdict {
+    const f = pkt.flow
+    const adjacency = this.#network.resolve(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    if (!this.#forwarder.passIn(pkt, adjacency, adjacency.mtuOctets)) return Verdict.drop
+    this.#counters[FORWARDED]!++
+    this.#forwarder.output.send(pkt, adjacency)
+    return Verdict.stolen
+  }
+
+  /** An ICMP error about the connection, TTL already decremented; it is cut rather than refused. */
+  sendError(pkt: Packet, c: number, dest: Dest | undefined): Verdict {
+    const method = this.#records.flags(c) & FWD_MASK
+    const adjacency = this.towards(c, dest)
+    if (method !== MASQ && (adjacency.kind === LOCAL || method === LOCALNODE)) return Verdict.local
+    this.#counters[FORWARDED]!++
+    if (method === TUNNEL && dest !== undefined) this.#tunnel.send(pkt, dest, adjacency)
+    else this.#forwarder.output.send(pkt, adjacency)
     return Verdict.stolen
   }
 

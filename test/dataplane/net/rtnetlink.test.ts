@@ -1,6 +1,5 @@
 // Follows a real kernel's tables in a namespace, and compares with what `ip route get` says.
 import t from 'tap'
-import { selectHop } from '../../../dataplane/net/fib.js'
 import { NetworkTable } from '../../../dataplane/net/network-table.js'
 import { NextHop } from '../../../dataplane/net/network.js'
 import { RouteType } from '../../../dataplane/net/route.js'
@@ -83,16 +82,22 @@ function kernelChoice(ns: Namespace, destination: string): string {
   }
 }
 
-/** All that would be right by our tables (several with multipath). */
+/**
+ * All that would be right by our tables. With multipath that is several; with IPv6 also among
+ * routes of one prefix and metric, where the kernel prefers the gateway that last answered.
+ */
 function ourChoices(network: NetworkTable, destination: string): string[] {
-  const route = network.fib.lookup(...words(destination))
-  if (route === null) return ['unreachable']
-  const name = Object.entries(RouteType).find(([, type]) => type === route.type)![0]
-  if (name !== 'unicast') return [name]
-  t.ok(selectHop(route, 0), 'a next hop is found')
-  return route.hops.map(({ ifIndex, via }) => {
-    const gateway = via && address.format(via.family, via.w0, via.w1, via.w2, via.w3)
-    return `${network.links.get(ifIndex)!.name} ${gateway ?? 'link'}`
+  const [family, ...w] = words(destination)
+  const best = network.fib.lookup(family, ...w)
+  if (best === null) return ['unreachable']
+  const equals = family === IPV6 ? network.fib.equals(best) : [best]
+  return equals.flatMap(({ type, hops }) => {
+    const name = Object.entries(RouteType).find(([, value]) => value === type)![0]
+    if (name !== 'unicast') return [name]
+    return hops.map(({ ifIndex, via }) => {
+      const gateway = via && address.format(via.family, via.w0, via.w1, via.w2, via.w3)
+      return `${network.links.get(ifIndex)!.name} ${gateway ?? 'link'}`
+    })
   })
 }
 
@@ -170,10 +175,13 @@ t.test('routes are chosen as the kernel chooses them, while they come and go', a
   here.ip('link set p1 up')
   settle()
   compare('p1 up again')
-  const before = network.fib.count
+  // The kernel makes link-local and multicast routes when it gets to it after a link is up.
+  const ours = () => [...network.fib.all()].filter(({ w0 }) => w0 >>> 24 !== 0xfe && w0 >>> 24 !== 0xff)
+  const text = () => ours().map(route => JSON.stringify(route)).sort()
+  const followed = text()
   rtnetlink.resynchronize()
   settle()
-  t.equal(network.fib.count, before, 'reading all again finds what following had')
+  t.strictSame(text(), followed, 'reading all again finds what following had')
   rtnetlink.close()
 })
 

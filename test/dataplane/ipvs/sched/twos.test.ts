@@ -1,5 +1,6 @@
 import t from 'tap'
 import { schedulers } from '../../../../dataplane/ipvs/sched/index.js'
+import type { Scheduler } from '../../../../dataplane/ipvs/sched/scheduler.js'
 import { World } from '../world.js'
 import { Bench, flowOf } from './bench.js'
 import { conforms } from './conformance.js'
@@ -11,7 +12,7 @@ t.test('draws walk the list by weight, and the less loaded of two wins', async t
   const dests = [3, 2, 1].map((weight, i) => world.addDest(`10.0.0.${i + 1}`, 80, { weight }))
   const draws: number[] = []
   const bounds: number[] = []
-  const scheduler = schedulers.twos({
+  const scheduler: Scheduler = schedulers.twos({
     dests,
     fallback: false,
     usePort: false,
