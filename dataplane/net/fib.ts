@@ -79,15 +79,15 @@ export class Fib {
       this.#overflowed = true
       return changed
     }
-    const replaced = findReplaced(old, route, placement)
-    const kept = replaced < 0 ? old : old.toSpliced(replaced, 1)
     const entry: Stamped = { route, stamp: this.#stamp }
+    const replaced = findReplaced(old, route, placement)
     // IPv6 puts a route behind others of its metric whatever is asked for (fib6_add_rt2node).
     const last = placement === 'append' || route.family !== IPV4
-    const at = kept.findIndex(({ route: { metric } }) =>
+    const behind = old.findIndex(({ route: { metric } }) =>
       last ? metric > route.metric : metric >= route.metric,
     )
-    const routes = at < 0 ? [...kept, entry] : [...kept.slice(0, at), entry, ...kept.slice(at)]
+    const at = behind < 0 ? old.length : behind
+    const routes = replaced >= 0 ? old.with(replaced, entry) : old.toSpliced(at, 0, entry)
     table.setRoutes(route, routes)
     this.#count += routes.length - old.length
     return true

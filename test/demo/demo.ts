@@ -100,7 +100,7 @@ async function raise(lab: Lab, checks: Checks, verbose: boolean): Promise<Show> 
 
 async function configure(show: Show): Promise<void> {
   section('Four virtual services by REST: HTTP 3 : 2 : 1 and UDP in turn, over IPv4 and IPv6')
-  let lines = 40
+  let lines = 18
   for (const [name, body] of Object.entries(services())) {
     await ask(show, { method: 'PUT', path: `/v1/virtual-services/${name}`, body, lines })
     lines = 1

@@ -88,7 +88,7 @@ function inline(value: unknown): string {
   return fields.length ? `{ ${fields.join(', ')} }` : '{}'
 }
 
-/** Breaks a long command at commas and spaces, as a shell would take it. */
+/** Breaks a long command at spaces and at the commas of its JSON, as a shell would take it. */
 function wrap(text: string): string[] {
   const lines: string[] = []
   let rest = text
@@ -96,7 +96,7 @@ function wrap(text: string): string[] {
   while (rest.length > room) {
     const at = Math.max(rest.lastIndexOf(',', room - 1), rest.lastIndexOf(' ', room - 1)) + 1
     const cut = at > room / 2 ? at : room
-    lines.push(rest.slice(0, cut))
+    lines.push(rest[cut - 1] === ' ' ? `${rest.slice(0, cut)}\\` : rest.slice(0, cut))
     rest = `    ${rest.slice(cut)}`
   }
   return [...lines, rest]

@@ -202,8 +202,9 @@ t.test('a port that has to be the service’s follows it', async t => {
   t.match(moved.json(), { port: 443, realServers: { d: { port: 443 }, m: { port: 8080 } } })
   t.strictSame(a.dataplane.table(), [
     'tcp 198.51.100.10 443 wrr',
-    '  10.0.0.1:443 dr 1',
+    // Its endpoint is new, so it counts as added last.
     '  10.0.0.2:8080 masq 1',
+    '  10.0.0.1:443 dr 1',
   ])
   t.match((await a.send('PATCH', `${url}/real-servers/m`, { forwarding: 'dr' })).json(), {
     status: 422,

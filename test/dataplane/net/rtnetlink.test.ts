@@ -176,8 +176,12 @@ t.test('routes are chosen as the kernel chooses them, while they come and go', a
   settle()
   compare('p1 up again')
   // The kernel makes link-local and multicast routes when it gets to it after a link is up.
-  const ours = () => [...network.fib.all()].filter(({ w0 }) => w0 >>> 24 !== 0xfe && w0 >>> 24 !== 0xff)
-  const text = () => ours().map(route => JSON.stringify(route)).sort()
+  const ours = () =>
+    [...network.fib.all()].filter(({ w0 }) => w0 >>> 24 !== 0xfe && w0 >>> 24 !== 0xff)
+  const text = () =>
+    ours()
+      .map(route => JSON.stringify(route))
+      .sort()
   const followed = text()
   rtnetlink.resynchronize()
   settle()

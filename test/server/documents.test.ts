@@ -1,0 +1,258 @@
+import t from 'tap'
+import { NOT_YET } from '../../server/capabilities.js'
+import { startAppliance, web, type Appliance } from './fixtures/appliance.js'
+
+/** One document, and every fault that has to be reported: pointer and code. */
+type Case = readonly [name: string, change: object, faults: readonly string[]]
+
+const six = { address: '2001:db8::10', realServers: {} }
+const a = { address: '10.0.0.1' }
+
+const services: readonly Case[] = [
+  ['an unknown field', { shceduler: 'rr' }, ['/shceduler UNKNOWN_FIELD']],
+  ['a bad address', { address: '198.51.100.256' }, ['/address INVALID_ADDRESS']],
+  ['a multicast address', { address: '224.0.0.1' }, ['/address INVALID_ADDRESS']],
+  ['an address with a zone', { address: 'fe80::1%eth0' }, ['/address INVALID_ADDRESS']],
+  ['a port above the range', { port: 65536 }, ['/port OUT_OF_RANGE']],
+  ['a port as text', { port: '80' }, ['/port WRONG_TYPE']],
+  ['a fraction of a port', { port: 80.5 }, ['/port WRONG_TYPE']],
+  ['a missing address', { address: undefined }, ['/address MISSING_FIELD']],
+  [
+    'nothing at all',
+    { address: undefined, port: undefined, protocol: undefined },
+    ['/address MISSING_FIELD', '/protocol MISSING_FIELD', '/port MISSING_FIELD'],
+  ],
+  ['an unknown protocol', { protocol: 'icmp' }, ['/protocol INVALID_VALUE']],
+  ['an unknown scheduler', { scheduler: 'wrrr' }, ['/scheduler INVALID_VALUE']],
+  [
+    'a flag of another scheduler',
+    { schedulerFlags: ['sh-port'] },
+    ['/schedulerFlags FLAG_MISMATCH'],
+  ],
+  ['an unknown flag', { schedulerFlags: ['x'] }, ['/schedulerFlags/0 INVALID_VALUE']],
+  ['port 0 without persistence', { port: 0 }, ['/port PORT_ZERO_NEEDS_PERSISTENCE']],
+  ['one packet over TCP', { onePacket: true }, ['/onePacket ONE_PACKET_NEEDS_UDP']],
+  ['null for a field', { persistence: null }, ['/persistence WRONG_TYPE']],
+  [
+    'faulty persistence',
+    { persistence: { timeoutSeconds: 0, netmask: '255.255', x: 1 } },
+    [
+      '/persistence/timeoutSeconds OUT_OF_RANGE',
+      '/persistence/netmask INVALID_NETMASK',
+      '/persistence/x UNKNOWN_FIELD',
+    ],
+  ],
+  [
+    'a prefix length on IPv4',
+    { persistence: { prefixLength: 24 } },
+    ['/persistence/prefixLength CONFLICTING_FIELDS'],
+  ],
+  [
+    'a netmask on IPv6',
+    { ...six, persistence: { netmask: '255.255.255.0' } },
+    ['/persistence/netmask CONFLICTING_FIELDS'],
+  ],
+  [
+    'a prefix length that is none',
+    { ...six, persistence: { prefixLength: 129 } },
+    ['/persistence/prefixLength OUT_OF_RANGE'],
+  ],
+  [
+    'a timeout over 31 days',
+    { persistence: { timeoutSeconds: 2678401 } },
+    ['/persistence/timeoutSeconds OUT_OF_RANGE'],
+  ],
+  ['another name than in the path', { name: 'other' }, ['/name CONFLICTING_FIELDS']],
+  ['an impossible interface', { interface: 'eth 0' }, ['/interface INVALID_VALUE']],
+  [
+    'bad labels',
+    { labels: { _x: 'y', ok: 1 } },
+    ['/labels/_x INVALID_LABEL', '/labels/ok WRONG_TYPE'],
+  ],
+  ['a family beside an address', { addressFamily: 'ipv4' }, ['/addressFamily CONFLICTING_FIELDS']],
+  [
+    'a mark beside an address',
+    { fwmark: 1 },
+    [
+      '/address CONFLICTING_FIELDS',
+      '/protocol CONFLICTING_FIELDS',
+      '/port CONFLICTING_FIELDS',
+      '/addressFamily MISSING_FIELD',
+      '/fwmark NOT_SUPPORTED_YET',
+    ],
+  ],
+  [
+    'a server with a bad name',
+    { realServers: { 'a/b~c': a } },
+    ['/realServers/a~1b~0c INVALID_NAME'],
+  ],
+  [
+    'a server called constructor is fine, its fields are checked',
+    { realServers: { constructor: {} } },
+    ['/realServers/constructor/address MISSING_FIELD'],
+  ],
+  [
+    'two servers at one address',
+    { realServers: { a, b: { ...a, port: 80 } } },
+    ['/realServers/b/address REAL_SERVER_EXISTS'],
+  ],
+  ['servers that are a list', { realServers: [] }, ['/realServers WRONG_TYPE']],
+  [
+    'faults everywhere, all at once',
+    { port: -1, x: 0, realServers: { a: { address: '::1', weight: -1, y: 0 } } },
+    [
+      '/port OUT_OF_RANGE',
+      '/x UNKNOWN_FIELD',
+      '/realServers/a/address FAMILY_MISMATCH',
+      '/realServers/a/weight OUT_OF_RANGE',
+      '/realServers/a/y UNKNOWN_FIELD',
+    ],
+  ],
+]
+
+const servers: readonly Case[] = [
+  ['no address', {}, ['/address MISSING_FIELD']],
+  ['the other family', { address: '2001:db8::1' }, ['/address FAMILY_MISMATCH']],
+  ['no unicast address', { address: '0.0.0.0' }, ['/address INVALID_ADDRESS']],
+  ['the broadcast address', { address: '255.255.255.255' }, ['/address INVALID_ADDRESS']],
+  ['a mistyped field', { ...a, wieght: 1 }, ['/wieght UNKNOWN_FIELD']],
+  ['a weight beyond 31 bits', { ...a, weight: 2147483648 }, ['/weight OUT_OF_RANGE']],
+  ['a negative weight', { ...a, weight: -1 }, ['/weight OUT_OF_RANGE']],
+  ['a port beyond 16 bits', { ...a, port: 99999 }, ['/port OUT_OF_RANGE']],
+  [
+    'thresholds the wrong way round',
+    { ...a, upperThreshold: 5, lowerThreshold: 6 },
+    ['/lowerThreshold THRESHOLD_ORDER'],
+  ],
+  ['a lower threshold alone', { ...a, lowerThreshold: 6 }, ['/lowerThreshold THRESHOLD_ORDER']],
+  ['another port with dr', { ...a, forwarding: 'dr', port: 8080 }, ['/port PORT_MISMATCH']],
+  ['a tunnel with masq', { ...a, tunnel: { type: 'gre' } }, ['/tunnel CONFLICTING_FIELDS']],
+  [
+    'a gue tunnel without a port',
+    { ...a, forwarding: 'tunnel', tunnel: { type: 'gue' } },
+    ['/forwarding NOT_SUPPORTED_YET', '/tunnel MISSING_FIELD'],
+  ],
+  [
+    'tunnel options that do not go together',
+    { ...a, forwarding: 'tunnel', tunnel: { type: 'ipip', port: 1, checksum: 'remote' } },
+    [
+      '/forwarding NOT_SUPPORTED_YET',
+      '/tunnel/port CONFLICTING_FIELDS',
+      '/tunnel/checksum CONFLICTING_FIELDS',
+    ],
+  ],
+  ['an unknown state', { ...a, adminState: 'down' }, ['/adminState INVALID_VALUE']],
+  ['another name', { ...a, name: 'b' }, ['/name CONFLICTING_FIELDS']],
+]
+
+type TestLike = Pick<typeof t, 'strictSame' | 'equal'>
+
+interface Answer {
+  code: string
+  status: number
+  errors: { pointer: string; code: string; hint?: string }[]
+}
+
+async function refused(appliance: Appliance, t: TestLike, url: string, body: object) {
+  const before = snapshot(appliance)
+  const response = await appliance.send('PUT', url, body)
+  t.strictSame(snapshot(appliance), before, 'nothing is stored, applied or prepared')
+  t.equal(response.headers['content-type'], 'application/problem+json')
+  return response.json<Answer>()
+}
+
+const snapshot = ({ control, dataplane, host }: Appliance) => ({
+  revision: control.revision(),
+  services: control.listServices({}, { limit: 1000, labels: [] }),
+  table: dataplane.table(),
+  ops: dataplane.log.length,
+  addresses: host.addresses(),
+})
+
+const text = ({ errors }: Answer) => errors.map(({ pointer, code }) => `${pointer} ${code}`).sort()
+
+t.test('a service with', async t => {
+  const appliance = await startAppliance()
+  t.teardown(() => appliance.close())
+  for (const [name, change, faults] of services) {
+    t.test(name, async t => {
+      const body = { ...web, realServers: {}, ...change }
+      const answer = await refused(appliance, t, '/v1/virtual-services/web', body)
+      t.strictSame(text(answer), [...faults].sort())
+      const conflict = faults.length === 1 && faults[0]!.endsWith('REAL_SERVER_EXISTS')
+      t.equal(answer.status, conflict ? 409 : 422)
+    })
+  }
+})
+
+t.test('a real server with', async t => {
+  const appliance = await startAppliance()
+  t.teardown(() => appliance.close())
+  await appliance.send('PUT', '/v1/virtual-services/web', { ...web, realServers: {} })
+  for (const [name, body, faults] of servers) {
+    t.test(name, async t => {
+      const url = '/v1/virtual-services/web/real-servers/a'
+      const answer = await refused(appliance, t, url, body)
+      t.strictSame(text(answer), [...faults].sort())
+      t.equal(answer.status, 422)
+    })
+  }
+})
+
+t.test('hints name what was probably meant', async t => {
+  const appliance = await startAppliance()
+  t.teardown(() => appliance.close())
+  const body = { ...web, shceduler: 'rr', scheduler: 'wrrr' }
+  const { errors } = await refused(appliance, t, '/v1/virtual-services/web', body)
+  t.match(
+    errors.map(({ hint }) => hint),
+    ["Did you mean 'wrr'?", "Did you mean 'scheduler'?"],
+  )
+})
+
+t.test('what the dataplane cannot do yet has a code of its own', async t => {
+  const appliance = await startAppliance()
+  t.teardown(() => appliance.close())
+  const put = async (change: object) =>
+    (await appliance.send('PUT', '/v1/virtual-services/web', { ...web, ...change })).json<Answer>()
+  for (const forwarding of NOT_YET.forwarding) {
+    const answer = await put({ realServers: { a: { ...a, forwarding } } })
+    t.match(answer, { status: 422, code: 'NOT_SUPPORTED_YET' })
+    t.strictSame(text(answer), ['/realServers/a/forwarding NOT_SUPPORTED_YET'])
+  }
+  for (const engine of NOT_YET.persistenceEngine) {
+    const answer = await put({ persistence: { engine } })
+    t.strictSame(text(answer), ['/persistence/engine NOT_SUPPORTED_YET'])
+    t.equal(answer.code, 'NOT_SUPPORTED_YET')
+  }
+  if (NOT_YET.fwmark) {
+    const mark = { fwmark: 1, addressFamily: 'ipv4', realServers: { a: { ...a, port: 80 } } }
+    const response = await appliance.send('PUT', '/v1/virtual-services/m', mark)
+    t.match(response.json(), { code: 'NOT_SUPPORTED_YET', errors: [{ pointer: '/fwmark' }] })
+  }
+})
+
+t.test('everything that is valid is accepted', async t => {
+  const appliance = await startAppliance()
+  t.teardown(() => appliance.close())
+  const accept = async (name: string, change: object) => {
+    const body = { ...web, port: 1000 + Number(name.slice(1)), ...change }
+    const response = await appliance.send('PUT', `/v1/virtual-services/${name}`, body)
+    t.equal(response.statusCode, 201, `${JSON.stringify(change)}: ${response.body.slice(0, 300)}`)
+    return response.json<object>()
+  }
+  const schedulers = 'rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh twos'.split(' ')
+  for (const [i, scheduler] of schedulers.entries()) await accept(`s${i}`, { scheduler })
+  const flags = await accept('s20', { scheduler: 'sh', schedulerFlags: ['sh-port', 'sh-fallback'] })
+  t.match(flags, { schedulerFlags: ['sh-fallback', 'sh-port'] })
+  await accept('s21', { protocol: 'udp', onePacket: true })
+  await accept('s22', { protocol: 'sctp' })
+  await accept('s23', { port: 0, address: '198.51.100.99', persistence: { timeoutSeconds: 1 } })
+  // As in the kernel, a mask need not be contiguous.
+  const masked = await accept('s24', { persistence: { netmask: '255.0.255.0' } })
+  t.match(masked, { persistence: { netmask: '255.0.255.0', timeoutSeconds: 360 } })
+  await accept('s25', { manageAddress: false, interface: 'eth0', labels: { 'a/b.c_d-e': '' } })
+  const most = { weight: 2147483647, upperThreshold: 2147483647, lowerThreshold: 2147483647 }
+  await accept('s26', { realServers: { a: { ...a, ...most } } })
+  await accept('s27', { realServers: { constructor: a, 'x-1': { address: '127.0.0.1' } } })
+})
