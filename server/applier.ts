@@ -268,7 +268,6 @@ export class Applier {
         this.#retryLater()
       })
     }, this.#retryMs)
-    this.#retryTimer.unref()
   }
 
   /** Gives a new worker everything. One service that it refuses must not keep the others out. */

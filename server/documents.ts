@@ -145,7 +145,7 @@ class Fields {
 
   /** A member that is an object itself. */
   inner(name: string): Fields | null {
-    const value = this.get(name)
+    const value = this.has(name) ? this.body[name] : undefined
     return isObject(value) ? new Fields(value, `${this.#pointer}/${name}`, this.#found) : null
   }
 

@@ -7,10 +7,11 @@ import type {
   ServiceKey,
   ServiceRows,
 } from '../protocol.js'
-import { DROUTE, INACTIVE, LOCALNODE, MASQ, NOOUTPUT, TUNNEL } from '../shared/conn-record.js'
+import { DROUTE, FWD_MASK, INACTIVE, LOCALNODE, MASQ, NOOUTPUT, TUNNEL } from '../shared/conn-record.js'
 import * as address from '../wire/address.js'
 import { Dest } from './dest.js'
 import type { Estimator } from './est.js'
+import { Role, type Guarded } from './guarded.js'
 import type { Rows } from './rows.js'
 import { schedulers } from './sched/index.js'
 import { ONEPACKET, PERSISTENT, SCHED1, SCHED2, SCHED3, Service } from './service.js'
@@ -34,6 +35,7 @@ const ALL_ONES = -1
 
 export interface AdminOptions {
   services: ServiceTable
+  guarded: Guarded
   serviceRows: Rows
   destRows: Rows
   serviceEstimator: Estimator
@@ -54,11 +56,13 @@ export class Admin {
   readonly #o: AdminOptions
   readonly #services: ServiceTable
   readonly trash: Trash
+  /** Real servers whose endpoints are guarded, for which protocols. */
+  readonly #guardedReals = new Map<Dest, readonly number[]>()
 
   constructor(options: AdminOptions) {
     this.#o = options
     this.#services = options.services
-    this.trash = new Trash(dest => this.#free(dest))
+    this.trash = new Trash(options.guarded, dest => this.#free(dest))
   }
 
   addService(config: ServiceConfig, keepRow: number | null = null): { row: number } {
@@ -77,6 +81,9 @@ export class Admin {
       throw error
     }
     this.#services.add(service)
+    if (service.fwmark === 0) {
+      this.#o.guarded.hold(Role.vip, service, service.protocol, service.port)
+    }
     this.#o.serviceEstimator.register(row)
     return { row }
   }
@@ -93,6 +100,9 @@ export class Admin {
     for (const dest of [...service.dests]) this.#unlink(service, dest)
     for (const dest of this.#o.dests) if (dest?.serviceRow === service.row) dest.serviceRow = 0
     service.scheduler = null
+    if (service.fwmark === 0) {
+      this.#o.guarded.release(Role.vip, service, service.protocol, service.port)
+    }
     this.#o.serviceEstimator.unregister(service.row)
     this.#o.serviceRows.give(service.row)
   }
@@ -115,6 +125,7 @@ export class Admin {
     this.#set(dest, config)
     service.dests.unshift(dest)
     this.#services.addServer(service, dest)
+    this.#guardReal(service, dest)
     service.scheduler?.add(dest)
     return { row: dest.row }
   }
@@ -125,6 +136,7 @@ export class Admin {
     this.#services.removeServer(service, dest)
     this.#set(dest, config)
     this.#services.addServer(service, dest)
+    this.#guardReal(service, dest)
     service.scheduler?.edit(dest)
     return { row: dest.row }
   }
@@ -261,7 +273,18 @@ export class Admin {
     this.trash.put(dest, service)
   }
 
+  /** Once it has masqueraded, its packets are ours as long as it may have connections. */
+  #guardReal(service: Service, dest: Dest): void {
+    if ((dest.connFlags & FWD_MASK) !== MASQ || this.#guardedReals.has(dest)) return
+    const protocols = service.fwmark === 0 ? [service.protocol] : Object.values(PROTOCOLS)
+    this.#guardedReals.set(dest, protocols)
+    for (const p of protocols) this.#o.guarded.hold(Role.real, dest, p, dest.port)
+  }
+
   #free(dest: Dest): void {
+    const protocols = this.#guardedReals.get(dest) ?? []
+    this.#guardedReals.delete(dest)
+    for (const p of protocols) this.#o.guarded.release(Role.real, dest, p, dest.port)
     this.#o.dests[dest.row] = undefined
     this.#o.destEstimator.unregister(dest.row)
     this.#o.destRows.give(dest.row)

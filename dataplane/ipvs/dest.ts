@@ -35,6 +35,11 @@ export class Dest {
   /** How packets leave towards it, found at `adjacencyGeneration` of the network view. */
   adjacency: Adjacency | null = null
   adjacencyGeneration = -1
+  /** Path MTU learnt for it, and until when (ms); Infinity when none is known. */
+  pathMtuOctets = Infinity
+  pathMtuUntilMs = 0
+  /** Whether the route that the last packet took knew of it already. */
+  pathMtuInUse = false
   /** References from connections and templates; the trash frees a dest that has none. */
   references = 0
 

@@ -1,14 +1,18 @@
 import { Counter } from '../counters.js'
 import type { Driver } from '../driver/driver.js'
 import { completeChecksum } from '../gso.js'
-import type { Packet } from '../packet.js'
-import { SCTP, TCP, UDP } from '../wire/ip-protocol.js'
+import { Flow, IPV4, type Packet } from '../packet.js'
+import { QuotedPacket, parseQuoted } from '../parse.js'
+import * as icmp from '../wire/icmp.js'
+import * as icmpv6 from '../wire/icmpv6.js'
+import { ICMP, ICMPV6, SCTP, TCP, UDP } from '../wire/ip-protocol.js'
 import { Verdict } from '../verdict.js'
 import * as checksum from '../wire/checksum.js'
 import * as seq from '../wire/seq.js'
 import * as sctp from '../wire/sctp.js'
 import * as tcp from '../wire/tcp.js'
 import type { Forwarder } from './forwarder.js'
+import type { Guarded } from './guarded.js'
 import { originate } from './originate.js'
 import type { ServiceTable } from './service-table.js'
 
@@ -21,18 +25,23 @@ const TOS_ECT0 = 2
  * packets reached the host itself, so nothing is done about them here.
  */
 export class HostStack {
+  readonly #guarded: Guarded
   readonly #services: ServiceTable
   readonly #forwarder: Forwarder
   readonly #driver: Driver
   readonly #counters: Float64Array
   readonly #source = new Int32Array(4)
+  readonly #quoted = new Flow()
+  readonly #where = new QuotedPacket()
 
   constructor(
+    guarded: Guarded,
     services: ServiceTable,
     forwarder: Forwarder,
     driver: Driver,
     counters: Float64Array,
   ) {
+    this.#guarded = guarded
     this.#services = services
     this.#forwarder = forwarder
     this.#driver = driver
@@ -43,10 +52,11 @@ export class HostStack {
     this.#counters[Counter.accepted]!++
     const f = pkt.flow
     if (!local) {
-      return this.#services.isServerSource(f) ? this.#forwarder.forward(pkt) : Verdict.accept
+      const hidden = this.#guarded.isFromReal(f, false) || this.#isHiddenError(pkt)
+      return hidden ? this.#forwarder.forward(pkt) : Verdict.accept
     }
-    const to = { family: f.family, w0: f.dst0, w1: f.dst1, w2: f.dst2, w3: f.dst3 }
-    if (this.#services.get(to, f.protocol, f.dstPort) === undefined) return Verdict.accept
+    const marked = pkt.mark !== 0 && this.#services.getMark(f.family, pkt.mark) !== undefined
+    if (!marked && !this.#guarded.isToVip(f, false)) return Verdict.accept
     switch (f.protocol) {
       case TCP:
         this.#reset(pkt)
@@ -69,6 +79,18 @@ export class HostStack {
     completeChecksum(pkt)
     this.#driver.sendIp(pkt)
     return Verdict.stolen
+  }
+
+  /** Whether it is an ICMP error that the guard hides for what it quotes. */
+  #isHiddenError(pkt: Packet): boolean {
+    const { view, l4, end, flow } = pkt
+    const { protocol } = flow
+    if (protocol !== (flow.family === IPV4 ? ICMP : ICMPV6)) return false
+    if (end - l4 < icmp.MIN_LENGTH) return false
+    const type = icmp.type(view, l4)
+    if (!(flow.family === IPV4 ? icmp.isError(type) : icmpv6.isError(type))) return false
+    if (parseQuoted(pkt, l4 + icmp.MIN_LENGTH, this.#quoted, this.#where) !== 0) return false
+    return this.#guarded.isToVip(this.#quoted, true) || this.#guarded.isFromReal(this.#quoted, true)
   }
 
   /** RFC 9293 3.10.7.1: the reset that a closed port sends. */

@@ -2,7 +2,8 @@ import { Counter } from '../counters.js'
 import type { Driver } from '../driver/driver.js'
 import type { NetworkView } from '../net/network.js'
 import type { Output } from '../output.js'
-import { IPV4, type Packet } from '../packet.js'
+import { IPV4, type Flow, type Packet } from '../packet.js'
+import type { QuotedPacket } from '../parse.js'
 import * as checksum from '../wire/checksum.js'
 import * as icmp from '../wire/icmp.js'
 import * as icmpv6 from '../wire/icmpv6.js'
@@ -41,6 +42,8 @@ export class IcmpErrors {
   readonly #o: IcmpErrorsOptions
   readonly #limit: IcmpRateLimit
   readonly #source = new Int32Array(4)
+  /** Octets of the IP packet that the last call sent; 0 when it sent none. */
+  sentOctets = 0
   #identification = 0
 
   constructor(options: IcmpErrorsOptions) {
@@ -82,7 +85,35 @@ export class IcmpErrors {
     } else this.#send6(pkt, icmpv6.PACKET_TOO_BIG, 0, mtuOctets)
   }
 
+  /**
+   * Sends the client an error about a packet of its own that was quoted to us inside a tunnel:
+   * from the virtual address, quoting as much as was quoted.
+   */
+  relay(
+    pkt: Packet,
+    inner: Flow,
+    where: QuotedPacket,
+    error: { type: number; code: number; rest: number },
+  ): void {
+    this.sentOctets = 0
+    this.#source.set([inner.dst0, inner.dst1, inner.dst2, inner.dst3])
+    const quoted = Math.min(where.end - where.l3, MAX4 - HEADERS4)
+    const reply = originate(this.#o.driver, inner, this.#source, {
+      protocol: ICMP,
+      octets: 8 + quoted,
+      tos: (ipv4.tos(pkt.view, where.l3) & TOS_MASK) | TOS_CONTROL,
+      identification: this.#nextIdentification(),
+      dontFragment: false,
+    })
+    this.#finish(pkt, where.l3, reply, quoted, error.type, error.code, error.rest)
+  }
+
+  #nextIdentification(): number {
+    return (this.#identification = (this.#identification + 1) & 0xffff)
+  }
+
   #send4(pkt: Packet, type: number, code: number, rest: number, limited: boolean): void {
+    this.sentOctets = 0
     if (pkt.fragmentOffset !== 0 || isIcmpError4(pkt)) return
     if ((limited && !this.#allowed(pkt)) || !this.#chooseSource(pkt)) return
     const quoted = Math.min(pkt.end - pkt.l3, MAX4 - HEADERS4)
@@ -90,13 +121,14 @@ export class IcmpErrors {
       protocol: ICMP,
       octets: 8 + quoted,
       tos: (ipv4.tos(pkt.view, pkt.l3) & TOS_MASK) | TOS_CONTROL,
-      identification: (this.#identification = (this.#identification + 1) & 0xffff),
+      identification: this.#nextIdentification(),
       dontFragment: false,
     })
-    this.#finish(pkt, reply, quoted, type, code, rest)
+    this.#finish(pkt, pkt.l3, reply, quoted, type, code, rest)
   }
 
   #send6(pkt: Packet, type: number, code: number, rest: number): void {
+    this.sentOctets = 0
     if (pkt.fragmentOffset !== 0 || isIcmpError6(pkt)) return
     if (!this.#allowed(pkt) || !this.#chooseSource(pkt)) return
     const quoted = Math.min(pkt.end - pkt.l3, MAX6 - HEADERS6)
@@ -107,7 +139,7 @@ export class IcmpErrors {
       identification: 0,
       dontFragment: false,
     })
-    this.#finish(pkt, reply, quoted, type, code, rest)
+    this.#finish(pkt, pkt.l3, reply, quoted, type, code, rest)
   }
 
   /** The packet's own destination where that is ours, else our address on the side it came in by. */
@@ -134,6 +166,7 @@ export class IcmpErrors {
   /** The ICMP header (alike in both versions), the quote and the checksum. */
   #finish(
     pkt: Packet,
+    quoteAt: number,
     reply: Packet | null,
     quoted: number,
     type: number,
@@ -145,7 +178,8 @@ export class IcmpErrors {
     icmp.setType(view, l4, type)
     icmp.setCode(view, l4, code)
     icmp.setRest(view, l4, rest)
-    reply.bytes.set(pkt.bytes.subarray(pkt.l3, pkt.l3 + quoted), l4 + 8)
+    reply.bytes.set(pkt.bytes.subarray(quoteAt, quoteAt + quoted), l4 + 8)
+    this.sentOctets = reply.end - reply.l3
     icmp.setChecksum(view, l4, 0)
     icmp.setChecksum(view, l4, icmpChecksum(reply))
     this.#o.counters[Counter.answered]!++

@@ -16,6 +16,8 @@ import type { Protocols } from './proto/index.js'
 import { Outcome, type Scheduling } from './scheduling.js'
 import type { ServiceTable } from './service-table.js'
 import type { Settings } from './settings.js'
+import type { Dest } from './dest.js'
+import type { TunnelErrors } from './tunnel-errors.js'
 import type { Traffic } from './traffic.js'
 import type { Transmit } from './xmit/transmit.js'
 import { decrementTtl, ttl } from './xmit/ttl.js'
@@ -27,6 +29,7 @@ export interface IcmpOptions {
   scheduling: Scheduling
   traffic: Traffic
   transmit: Transmit
+  tunnelErrors: TunnelErrors
   clients: Clients
   forwarder: Forwarder
   output: Output
@@ -52,9 +55,9 @@ export class Icmp {
 
   /** From the client's side to an address of ours: quotes what a real server sent. */
   in(pkt: Packet): Verdict {
-    const verdict = this.#read(pkt)
+    const verdict = this.#read(pkt, true)
     if (verdict !== null) return verdict
-    const { conns, transmit } = this.#o
+    const { conns } = this.#o
     let c = conns.table.inGetInverse(this.#quoted)
     const scheduled = c === 0
     if (scheduled) c = this.#schedule(pkt)
@@ -62,6 +65,14 @@ export class Icmp {
     const dest = conns.destOf(c)
     this.#o.traffic.in(dest, pkt.end - pkt.l3)
     conns.records.setInPkts(c, conns.records.inPkts(c) + 1)
+    const sent = this.#forward(pkt, c, dest)
+    // Only a connection that this very error made starts its timer with it.
+    if (scheduled) conns.release(c)
+    return sent
+  }
+
+  #forward(pkt: Packet, c: number, dest: Dest | undefined): Verdict {
+    const { conns, transmit } = this.#o
     // Counted, but neither forwarded nor answered: errors draw no errors.
     if (ttl(pkt) <= 1) {
       this.#o.counters[Counter.ttlExpired]!++
@@ -75,10 +86,7 @@ export class Icmp {
       this.#setQuoted(pkt, true, words, at + D0, at + D1, words[at + DPORT]! & 0xffff)
       this.#finish(pkt)
     }
-    const sent = transmit.sendError(pkt, c, dest)
-    // Only a connection that this very error made starts its timer with it.
-    if (scheduled) conns.release(c)
-    return sent
+    return transmit.sendError(pkt, c, dest)
   }
 
   /** schedule_icmp: an error about no connection may make one. 0 and `#left` when it does not. */
@@ -96,7 +104,7 @@ export class Icmp {
 
   /** From a real server's side to a client: quotes what the client sent to the real server. */
   out(pkt: Packet): Verdict {
-    const verdict = this.#read(pkt)
+    const verdict = this.#read(pkt, false)
     if (verdict !== null) return verdict
     const { conns, clients, forwarder } = this.#o
     const c = conns.table.outGetInverse(this.#quoted)
@@ -116,7 +124,7 @@ export class Icmp {
   }
 
   /** Null when it is an error about a protocol we know, now in `#quoted`; a verdict otherwise. */
-  #read(pkt: Packet): Verdict | null {
+  #read(pkt: Packet, local: boolean): Verdict | null {
     const { view, l4, end, flow } = pkt
     if (end - l4 < icmp.MIN_LENGTH) return this.#drop(Counter.icmpMalformed)
     const type = icmp.type(view, l4)
@@ -125,6 +133,10 @@ export class Icmp {
     if (!isGood(pkt)) return this.#drop(Counter.icmpBadChecksum)
     const reason = parseQuoted(pkt, l4 + icmp.MIN_LENGTH, this.#quoted, this.#where)
     if (reason !== 0) return this.#drop(reason)
+    if (local) {
+      const told = this.#o.tunnelErrors.handle(pkt, this.#quoted, this.#where)
+      if (told !== null) return told
+    }
     if (this.#where.fragmentOffset !== 0) return Verdict.accept
     if (this.#quoted.family !== flow.family) return Verdict.accept
     return this.#o.protocols.get(this.#quoted.protocol) === null ? Verdict.accept : null

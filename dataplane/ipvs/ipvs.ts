@@ -19,6 +19,7 @@ import { Core } from './core.js'
 import type { Dest } from './dest.js'
 import { Estimator } from './est.js'
 import { Forwarder } from './forwarder.js'
+import { Guarded } from './guarded.js'
 import { HostStack } from './host-stack.js'
 import { Icmp } from './icmp.js'
 import { IcmpErrors } from './icmp-errors.js'
@@ -30,6 +31,7 @@ import { ServiceTable } from './service-table.js'
 import { defaultSettings, type Settings } from './settings.js'
 import { Traffic } from './traffic.js'
 import { TRASH_PERIOD_TICKS } from './trash.js'
+import { TunnelErrors } from './tunnel-errors.js'
 import { Transmit } from './xmit/transmit.js'
 import { Tunnel } from './xmit/tunnel.js'
 
@@ -60,6 +62,8 @@ export class Ipvs implements Pipeline {
   readonly settings: Settings = defaultSettings()
   readonly services = new ServiceTable()
   readonly marks = new MarkRules()
+  /** What the packet guard keeps from the host. */
+  readonly guarded = new Guarded()
   readonly conns: Connections
   readonly protocols: Protocols
   readonly admin: Admin
@@ -102,24 +106,26 @@ export class Ipvs implements Pipeline {
     totalEstimator.register(0)
     const dests = this.#dests
     this.admin = new Admin({
-      ...{ services, serviceRows, destRows, serviceEstimator, destEstimator, totalEstimator },
+      ...{ services, guarded: this.guarded, serviceRows, destRows, serviceEstimator, destEstimator, totalEstimator },
       ...{ dests, random, nowMs },
     })
 
     const output = new Output(driver, counters)
     const errors = new IcmpErrors({ driver, network, output, counters, settings, nowMs })
     const forwarder = new Forwarder(network, output, errors)
-    const hostStack = new HostStack(services, forwarder, driver, counters)
+    const hostStack = new HostStack(this.guarded, services, forwarder, driver, counters)
     const traffic = new Traffic(totals, serviceRows.memory, destRows.memory)
     const clients = new Clients(slab.words, network)
     const tunnel = new Tunnel({ driver, network, output, counters, settings })
     const transmit = new Transmit({
-      ...{ records: slab, network, forwarder, tunnel, counters, settings },
+      ...{ records: slab, network, forwarder, tunnel, traffic, counters, settings, nowMs },
     })
     const { conns, protocols } = this
     const scheduling = new Scheduling({ conns, settings, traffic, counters })
+    const tunnelErrors = new TunnelErrors({ conns, services, traffic, transmit, errors })
     const icmp = new Icmp({
       ...{ conns, services, protocols, scheduling, traffic, transmit },
+      tunnelErrors,
       ...{ clients, forwarder, output, counters, settings },
     })
     const reassembler = new Reassembler(counters)

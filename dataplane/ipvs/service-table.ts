@@ -1,9 +1,11 @@
 import type { Flow } from '../packet.js'
 import type { Dest } from './dest.js'
-import { MASQ, FWD_MASK } from '../shared/conn-record.js'
+import { FWD_MASK, MASQ, TUNNEL } from '../shared/conn-record.js'
 import type { Address, Service } from './service.js'
 
 const TCP = 6
+/** IP_VS_CONN_F_TUNNEL_TYPE_GUE: the one type that has a port. */
+const GUE_TUNNEL = 1
 const FTP_PORT = 21
 const FTP_DATA_PORT = 20
 /** First port that needs no privilege (net.ipv4.ip_unprivileged_port_start). */
@@ -18,6 +20,8 @@ export class ServiceTable {
   readonly #byMark = new Map<number, Service>()
   /** Masquerading real servers by (protocol, address, port): who may be answered for. */
   readonly #servers = new Map<number, Dest[]>()
+  /** Tunnel real servers by the first word of their address: whose outer packets errors quote. */
+  readonly #tunnels = new Map<number, Dest[]>()
   /** How many services and masquerading real servers have an address: whose fragments we collect. */
   readonly #addresses = new Map<number, { address: Address; count: number }[]>()
   readonly #all = new Set<Service>()
@@ -97,12 +101,14 @@ export class ServiceTable {
   }
 
   addServer(service: Service, dest: Dest): void {
+    if ((dest.connFlags & FWD_MASK) === TUNNEL) push(this.#tunnels, tunnelHash(dest), dest)
     if ((dest.connFlags & FWD_MASK) !== MASQ) return
     push(this.#servers, serverHash(dest, service.protocol, dest.port), dest)
     this.#hold(dest, 1)
   }
 
   removeServer(service: Service, dest: Dest): void {
+    pull(this.#tunnels, tunnelHash(dest), dest)
     if (pull(this.#servers, serverHash(dest, service.protocol, dest.port), dest)) {
       this.#hold(dest, -1)
     }
@@ -113,6 +119,17 @@ export class ServiceTable {
     const source = sourceOf(flow)
     const chain = this.#servers.get(serverHash(source, flow.protocol, flow.srcPort))
     return chain?.some(d => d.port === flow.srcPort && same(d, source)) ?? false
+  }
+
+  /** Whether packets of that tunnel type go to that IPv4 address (and UDP port, for GUE). */
+  isTunnelServer(w0: number, port: number, type: number): boolean {
+    const chain = this.#tunnels.get(w0)
+    return (
+      chain?.some(
+        d =>
+          d.family === 4 && d.tunnelType === type && (type !== GUE_TUNNEL || d.tunnelPort === port),
+      ) ?? false
+    )
   }
 
   /** Whether a service or a masquerading real server has this address. */
@@ -150,6 +167,8 @@ const destinationOf = (f: Flow): Address => ({
 })
 
 const markKey = (family: number, fwmark: number): number => family * 0x1_0000_0000 + (fwmark >>> 0)
+
+const tunnelHash = (dest: Dest): number => dest.w0
 
 const serviceHash = (a: Address, protocol: number, port: number) => hash(a, protocol, port)
 const serverHash = (a: Address, protocol: number, port: number) => hash(a, protocol, port)

@@ -1,4 +1,5 @@
 import type { Dest } from './dest.js'
+import { Role, type Guarded } from './guarded.js'
 import type { Address, Service } from './service.js'
 
 /** What a service looked like to a dest that was deleted from it (ip_vs_trash_get_dest). */
@@ -21,9 +22,11 @@ const IDLE_TICKS = 12000
  */
 export class Trash {
   readonly #entries = new Map<number, Entry>()
+  readonly #guarded: Guarded
   readonly #onFree: (dest: Dest) => void
 
-  constructor(onFree: (dest: Dest) => void) {
+  constructor(guarded: Guarded, onFree: (dest: Dest) => void) {
+    this.#guarded = guarded
     this.#onFree = onFree
   }
 
@@ -33,6 +36,8 @@ export class Trash {
 
   put(dest: Dest, service: Service): void {
     const { family, w0, w1, w2, w3, port, fwmark, protocol } = service
+    // Connections go on after their service is gone, and none of them is the host's.
+    if (fwmark === 0) this.#guarded.hold(Role.vip, service, protocol, port)
     this.#entries.set(dest.row, {
       dest,
       fwmark,
@@ -49,7 +54,7 @@ export class Trash {
       if (e.fwmark !== service.fwmark || e.protocol !== service.protocol) continue
       const sameService = sameAddress(e.service, service) && e.service.port === service.port
       if (service.fwmark === 0 && !sameService) continue
-      this.#entries.delete(row)
+      this.#remove(row, e)
       return e.dest
     }
     return null
@@ -63,10 +68,15 @@ export class Trash {
       } else if (e.idleSince < 0) {
         e.idleSince = tick
       } else if (tick - e.idleSince >= IDLE_TICKS) {
-        this.#entries.delete(row)
+        this.#remove(row, e)
         this.#onFree(e.dest)
       }
     }
+  }
+
+  #remove(row: number, e: Entry): void {
+    this.#entries.delete(row)
+    if (e.fwmark === 0) this.#guarded.release(Role.vip, e.service, e.protocol, e.service.port)
   }
 }
 

@@ -3,6 +3,7 @@ export interface Link {
   readonly ifIndex: number
   readonly name: string
   readonly mtuOctets: number
+  /** Switched on, and with a carrier. */
   readonly up: boolean
   readonly macHigh: number
   readonly macLow: number

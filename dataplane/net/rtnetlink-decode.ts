@@ -14,6 +14,8 @@ const AF_UNSPEC = 0
 const AF_INET = 2
 const AF_INET6 = 10
 const IFF_UP = 0x1
+/** Its carrier is there and has been acted upon (operational state, RFC 2863). */
+const IFF_RUNNING = 0x40
 const RTM_F_CLONED = 0x200
 const RTNH_F_DEAD = 0x01
 const NTF_PROXY = 0x08
@@ -88,7 +90,8 @@ export function link(v: DataView, at: number, end: number): Link | null {
     else if (type === IFLA.mtu) mtuOctets = u32(v, from, to)
     else if (type === IFLA.address) ({ high: macHigh, low: macLow } = macOf(v, from, to) ?? NO_MAC)
   })
-  const up = (v.getUint32(at + 8, HOST_ORDER) & IFF_UP) !== 0
+  const wanted = IFF_UP | IFF_RUNNING
+  const up = (v.getUint32(at + 8, HOST_ORDER) & wanted) === wanted
   return { ifIndex: v.getInt32(at + 4, HOST_ORDER), name, mtuOctets, up, macHigh, macLow }
 }
 

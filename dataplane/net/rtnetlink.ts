@@ -191,8 +191,11 @@ export class Rtnetlink {
     if (type === RTM_NEWLINK) this.#network.setLink(link)
     else this.#network.removeLink(link.ifIndex)
     // Routes die with their link without a word (fib_sync_down_dev), and so do next hops of
-    // multipath routes, which come to life again with it (fib_sync_up, fib6_ifup).
-    if (wasUp !== (type === RTM_NEWLINK && link.up)) this.#require(['routes'])
+    // multipath routes, which come to life again with it or its carrier (fib_sync_up, fib6_ifup).
+    // The kernel tells of a link before it does that, hence a second look a little later.
+    if (wasUp === (type === RTM_NEWLINK && link.up)) return
+    this.#require(['routes'])
+    this.#doubtful = true
   }
 
   #address(type: number, v: DataView, from: number, end: number): void {

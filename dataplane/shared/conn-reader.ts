@@ -98,9 +98,7 @@ export class ConnReader {
     for (; c < stop && items.length < limit; c++) {
       if (!test.passes(c * WORDS)) continue
       const conn = this.read(c)
-      if (conn !== null && (filter.state === undefined || filter.state === conn.state)) {
-        items.push(conn)
-      }
+      if (conn !== null) items.push(conn)
     }
     return { items, nextCursor: c >= end ? null : c }
   }
@@ -155,10 +153,11 @@ class Test {
   readonly #clientPort: number
   readonly #virtual: address.Address | null
   readonly #virtualPort: number
+  readonly #state: string | undefined
   /** The filter names something that cannot exist. */
   readonly #isImpossible: boolean
 
-  constructor(words: Int32Array, { protocol, client, virtual, destRow }: ConnFilter) {
+  constructor(words: Int32Array, { protocol, client, virtual, destRow, state }: ConnFilter) {
     this.#words = words
     const number = Object.keys(PROTOCOL_NAMES).find(key => PROTOCOL_NAMES[+key] === protocol)
     this.#protocol = number === undefined ? -1 : +number
@@ -167,6 +166,7 @@ class Test {
     this.#clientPort = client?.port ?? -1
     this.#virtual = virtual === undefined ? null : address.parse(virtual.address)
     this.#virtualPort = virtual?.port ?? -1
+    this.#state = state
     this.#isImpossible =
       (protocol !== undefined && number === undefined) ||
       (client !== undefined && this.#client === null) ||
@@ -182,6 +182,11 @@ class Test {
     const ports = words[at + record.PORTS]!
     if (this.#clientPort >= 0 && ports >>> 16 !== this.#clientPort) return false
     if (this.#virtualPort >= 0 && (ports & 0xffff) !== this.#virtualPort) return false
+    if (this.#state !== undefined) {
+      const template = (words[at + record.FLAGS]! & record.TEMPLATE) !== 0
+      const name = stateName(record.protocolOf(info), record.stateOf(info), template)
+      if (name !== this.#state) return false
+    }
     const family = record.familyOf(info)
     return (
       this.#isAt(this.#client, family, at + record.C0, at + record.C1) &&

@@ -64,11 +64,3 @@ export const setCode = (v: DataView, at: number, code: number): void => v.setUin
 export const setChecksum = (v: DataView, at: number, check: number): void =>
   v.setUint16(at + CHECKSUM, check)
 export const setRest = (v: DataView, at: number, rest: number): void => v.setInt32(at + REST, rest)
-
-// Older names, until nobody uses them.
-export const NET_UNREACHABLE = NET
-export const HOST_UNREACHABLE = HOST
-export const PROTOCOL_UNREACHABLE = PROTOCOL
-export const PORT_UNREACHABLE = PORT
-export const TTL_EXCEEDED = TTL
-export const REASSEMBLY_EXCEEDED = REASSEMBLY

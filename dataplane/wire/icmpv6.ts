@@ -59,9 +59,3 @@ export const setCode = (v: DataView, at: number, code: number): void => v.setUin
 export const setChecksum = (v: DataView, at: number, check: number): void =>
   v.setUint16(at + CHECKSUM, check)
 export const setRest = (v: DataView, at: number, rest: number): void => v.setInt32(at + REST, rest)
-
-// Older names, until nobody uses them.
-export const ADDRESS_UNREACHABLE = ADDRESS
-export const PORT_UNREACHABLE = PORT
-export const HOP_LIMIT_EXCEEDED = HOP_LIMIT
-export const REASSEMBLY_EXCEEDED = REASSEMBLY

@@ -91,9 +91,3 @@ export const setChecksum = (v: DataView, at: number, check: number): void =>
   v.setUint16(at + CHECKSUM, check)
 export const setSrc = (v: DataView, at: number, addr: number): void => v.setInt32(at + SRC, addr)
 export const setDst = (v: DataView, at: number, addr: number): void => v.setInt32(at + DST, addr)
-
-// Older names, until nobody uses them.
-export const fragment = flagsOffset
-export const setFragment = setFlagsOffset
-export const setHeaderLength = (v: DataView, at: number, octets: number): void =>
-  v.setUint8(at + VERSION_IHL, 0x40 | (octets >>> 2))

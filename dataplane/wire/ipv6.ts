@@ -84,6 +84,3 @@ export function setDst(
   v.setInt32(at + DST + 8, w2)
   v.setInt32(at + DST + 12, w3)
 }
-
-// Older names, until nobody uses them.
-export const MIN_LENGTH = LENGTH

@@ -78,11 +78,3 @@ export const setChecksum = (v: DataView, at: number, check: number): void =>
   v.setUint16(at + CHECKSUM, check)
 export const setUrgent = (v: DataView, at: number, urgent: number): void =>
   v.setUint16(at + URGENT, urgent)
-
-// Older names, until nobody uses them.
-export const sequence = seq
-export const acknowledgement = ack
-export const setSequence = setSeq
-export const setAcknowledgement = setAck
-export const setHeaderLength = (v: DataView, at: number, octets: number): void =>
-  v.setUint8(at + DATA_OFFSET, (octets >>> 2) << 4)

@@ -63,6 +63,3 @@ export function clear(v: DataView, at: number): void {
   v.setInt32(at + 4, 0)
   v.setUint16(at + 8, 0)
 }
-
-// Older names, until nobody uses them.
-export const isPartial = needsChecksum

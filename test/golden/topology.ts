@@ -82,11 +82,6 @@ export class Topology {
     this.#route(prefix, prefixLength, RouteType.unicast, TABLE_MAIN, ifIndex, address.parse(via))
   }
 
-  /** Packets of a mark rule are local to the director. */
-  addLocal(destination: string): void {
-    this.#local(destination, LOOPBACK)
-  }
-
   #local(text: string, ifIndex: number): void {
     const prefix = parsePrefix(text)
     this.#route(prefix, prefix.prefixLength, RouteType.local, TABLE_LOCAL, ifIndex, null)

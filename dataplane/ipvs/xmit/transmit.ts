@@ -17,6 +17,7 @@ import type { ConnSlab } from '../conn-slab.js'
 import type { Dest } from '../dest.js'
 import type { Forwarder } from '../forwarder.js'
 import type { Settings } from '../settings.js'
+import type { Traffic } from '../traffic.js'
 import { dnat } from './nat.js'
 import { overheadOctets, type Tunnel } from './tunnel.js'
 
@@ -27,14 +28,19 @@ const LOCAL = NextHop.local
 /** Below these no IP link may be (RFC 791, RFC 8200): there is no room for a tunnel. */
 const MTU_MIN4 = 68
 const MTU_MIN6 = 1280
+/** The host's own bounds on what it believes (net.ipv4.route.min_pmtu, mtu_expires). */
+const PATH_MTU_MIN = 552
+const PATH_MTU_MS = 600_000
 
 export interface TransmitOptions {
   records: ConnSlab
   network: NetworkView
   forwarder: Forwarder
   tunnel: Tunnel
+  traffic: Traffic
   counters: Float64Array
   settings: Settings
+  nowMs: () => number
 }
 
 /** Sends a client's packet towards its real server by the connection's method (ip_vs_xmit.c). */
@@ -43,7 +49,9 @@ export class Transmit {
   readonly #network: NetworkView
   readonly #forwarder: Forwarder
   readonly #tunnel: Tunnel
+  readonly #traffic: Traffic
   readonly #settings: Settings
+  readonly #nowMs: () => number
   readonly #counters: Float64Array
 
   constructor(options: TransmitOptions) {
@@ -51,7 +59,9 @@ export class Transmit {
     this.#network = options.network
     this.#forwarder = options.forwarder
     this.#tunnel = options.tunnel
+    this.#traffic = options.traffic
     this.#settings = options.settings
+    this.#nowMs = options.nowMs
     this.#counters = options.counters
   }
 
@@ -60,7 +70,9 @@ export class Transmit {
     if (method === BYPASS) return this.#bypass(pkt)
     const adjacency = this.towards(c, dest)
     if (method === TUNNEL && dest !== undefined) return this.#tunnelTo(pkt, dest, adjacency)
-    if (!this.#forwarder.passIn(pkt, adjacency, adjacency.mtuOctets)) return Verdict.drop
+    if (!this.#forwarder.passIn(pkt, adjacency, adjacency.mtuOctets)) {
+      return method === MASQ ? Verdict.drop : this.#refused(dest)
+    }
     if (method === MASQ) dnat(pkt, this.#records.words, c)
     // What stays on this host goes to its own stack as it came.
     else if (adjacency.kind === LOCAL || method === LOCALNODE) return Verdict.local
@@ -75,16 +87,48 @@ export class Transmit {
    */
   #tunnelTo(pkt: Packet, dest: Dest, adjacency: Adjacency): Verdict {
     if (adjacency.kind === LOCAL) return Verdict.local
-    const room = adjacency.mtuOctets - overheadOctets(dest)
+    const room = this.#pathMtu(dest, adjacency) - overheadOctets(dest)
     if (room < (dest.family === IPV4 ? MTU_MIN4 : MTU_MIN6)) {
       this.#counters[Counter.tooBig]!++
       return Verdict.drop
     }
     const checked = pkt.flow.family !== IPV4 || this.#settings.pmtuDisc
-    if (!this.#forwarder.passIn(pkt, adjacency, checked ? room : Infinity)) return Verdict.drop
+    if (!this.#forwarder.passIn(pkt, adjacency, checked ? room : Infinity)) {
+      return this.#refused(dest)
+    }
     this.#counters[FORWARDED]!++
     this.#tunnel.send(pkt, dest, adjacency)
     return Verdict.stolen
+  }
+
+  /** Our own error about it passes the host's output, where IPVS counts it unless it is NAT's. */
+  #refused(dest: Dest | undefined): Verdict {
+    const { sentOctets } = this.#forwarder.errors
+    if (sentOctets > 0) this.#traffic.out(dest, sentOctets)
+    return Verdict.drop
+  }
+
+  #pathMtu(dest: Dest, adjacency: Adjacency): number {
+    if (dest.pathMtuOctets === Infinity) return adjacency.mtuOctets
+    if (this.#nowMs() >= dest.pathMtuUntilMs) {
+      dest.pathMtuOctets = Infinity
+      dest.pathMtuInUse = false
+      return adjacency.mtuOctets
+    }
+    dest.pathMtuInUse = true
+    return Math.min(dest.pathMtuOctets, adjacency.mtuOctets)
+  }
+
+  /**
+   * A router on the way to a tunnel's end reported this MTU. Answers with what the client is told
+   * now: like the kernel's cached route, the first report counts from the next packet on only.
+   */
+  learnPathMtu(dest: Dest, reportedOctets: number): number {
+    const linkOctets = this.towards(0, dest).mtuOctets
+    const octets = Math.max(reportedOctets, PATH_MTU_MIN)
+    dest.pathMtuOctets = Math.min(dest.pathMtuOctets, octets)
+    dest.pathMtuUntilMs = this.#nowMs() + PATH_MTU_MS
+    return dest.pathMtuInUse ? Math.min(dest.pathMtuOctets, linkOctets) : linkOctets
   }
 
   /** cache_bypass: the packet goes where it was going anyway. */

@@ -233,6 +233,7 @@ t.test('a new worker takes the connections over', async t => {
   conns.controlAdd(c, template)
   conns.controlAdd(lost, template)
   conns.setActive(c, true)
+  conns.records.setAdjacency(c, 1)
   conns.wheel.arm(c, 900)
   // Died between allocation and the end of create; and with a wrong count.
   conns.records.allocate()
@@ -251,6 +252,7 @@ t.test('a new worker takes the connections over', async t => {
   t.ok(survivor.overloaded)
   t.equal(records.nControl(template), 1)
   t.equal(wheel.remaining(c), 800)
+  t.equal(records.adjacency(c), -1, 'routes are looked up again')
   const flow = Object.assign(new Flow(), { family: 4, protocol: TCP, srcPort: 1, dstPort: 80 })
   flow.src0 = 0xc0000201 | 0
   flow.dst0 = 0xc6336401 | 0

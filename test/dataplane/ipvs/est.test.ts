@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Estimator } from '../../../dataplane/ipvs/est.js'
 import { Col, readRow, STRIDE } from '../../../dataplane/shared/statistics.js'
+import { seeded } from '../../fixtures/random.js'
 
 const ROWS = 8
 const numbers = (text: string) => text.split(' ').map(Number)
@@ -100,4 +101,23 @@ t.test('rows come and go', async t => {
   add()
   next.tick()
   t.equal(stats[2 * STRIDE + Col.cps], 175)
+})
+
+t.test('any traffic gives the figures of 64-bit integers', async t => {
+  const random = seeded(t)
+  const { run } = estimated({}, 0)
+  let count = 0n
+  let bytes = 0n
+  for (let step = 0; step < 20_000; step++) {
+    const conns = random(3) === 0 ? 0 : random(2 ** random(24))
+    const inBytes = conns * random(65_536)
+    count += ((BigInt(conns) << 9n) - count) >> 2n
+    bytes += ((BigInt(inBytes) << 4n) - bytes) >> 2n
+    const [seen] = run(1, { conns, inPkts: conns, inBytes })
+    const want = [Number((count + 0x1ffn) >> 10n), Number((bytes + 0xfn) >> 5n)]
+    if (seen!.cps !== want[0] || seen!.inBps !== want[1]) {
+      t.strictSame([seen!.cps, seen!.inBps], want, `step ${step}`)
+      break
+    }
+  }
 })

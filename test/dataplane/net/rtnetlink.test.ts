@@ -173,6 +173,8 @@ t.test('routes are chosen as the kernel chooses them, while they come and go', a
   settle()
   compare('p1 down')
   here.ip('link set p1 up')
+  settle(() => network.links.all().every(({ up }) => up))
+  rtnetlink.tick()
   settle()
   compare('p1 up again')
   // The kernel makes link-local and multicast routes when it gets to it after a link is up.

@@ -4,6 +4,7 @@ import { allocateQueue, PacketQueue } from '../../../dataplane/shared/packet-que
 
 const SEED = Number(process.env.SEED ?? Date.now() & 0x7fffffff)
 const OCTETS = 1 << 17
+const LARGEST = 66_008
 
 /** Two ends on the same memory, as two threads have them. */
 function ends() {
@@ -16,9 +17,9 @@ t.test('sizes that cannot work are refused', async t => {
     t.throws(() => allocateQueue(octets), RangeError, `${octets}`)
 })
 
-t.test(`any sequence behaves as a plain list does (SEED=${SEED})`, async t => {
+t.test(`any sequence behaves as a plain list does (SEED=${SEED})`, async () => {
   const step = fc.oneof(
-    fc.record({ push: fc.integer({ min: 1, max: 66_000 }), value: fc.integer({ max: 255 }) }),
+    fc.record({ push: fc.integer({ min: 1, max: LARGEST - 8 }), value: fc.integer({ max: 255 }) }),
     fc.record({ shifts: fc.integer({ min: 1, max: 5 }) }),
   )
   const property = fc.property(fc.array(step, { minLength: 20, maxLength: 300 }), steps => {
@@ -33,9 +34,9 @@ t.test(`any sequence behaves as a plain list does (SEED=${SEED})`, async t => {
         if (producer.push(packet, 4, packet.length - 4)) model.push(packet.slice(4, -4))
         else {
           dropped++
-          // Full means full: what waits leaves less room than this packet and a lost end of ring.
+          // Full means full: room is lost at the end of the ring by this packet and one before it.
           const held = model.reduce((sum, { length }) => sum + length + 8, 0)
-          if (held + 2 * (each.push + 8) < OCTETS) throw new Error('dropped without need')
+          if (held + LARGEST + 2 * (each.push + 8) < OCTETS) throw new Error('dropped without need')
         }
         continue
       }

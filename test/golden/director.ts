@@ -1,0 +1,172 @@
+/**
+ * The director of the recordings, rebuilt: the real engine over the loopback driver, with the
+ * addresses, routes and neighbours of the bench, a clock moved by hand, and a host around it.
+ */
+import { run, type Outcome } from '../../cli/ipvsadm/command.js'
+import { ManualClock } from '../../dataplane/clock.js'
+import { Control } from '../../dataplane/control.js'
+import type { LoopbackDriver } from '../../dataplane/driver/loopback.js'
+import { Engine } from '../../dataplane/engine.js'
+import { Ipvs } from '../../dataplane/ipvs/ipvs.js'
+import type { MarkRule as EngineRule } from '../../dataplane/ipvs/mark-rules.js'
+import { TICK_MS } from '../../dataplane/timer-wheel.js'
+import { allocate } from '../../dataplane/shared/memory.js'
+import * as address from '../../dataplane/wire/address.js'
+import type { Lab, MarkRule, Wire } from './case.js'
+import { EngineBackend } from './engine-backend.js'
+import { GuardRules } from './guard-rules.js'
+import { readHeaders } from './headers.js'
+import { Host, type HostFrame } from './host.js'
+import { applySysctl } from './sysctls.js'
+import { CLIENT_MAC, PORTS, PORT_MACS, Topology, WIRES, macBytes, serverMac } from './topology.js'
+
+/** Of the recordings: tick numbers are -4 modulo 512 at time 0. */
+const FIRST_TICK = 512 - 4
+const CONNS_MAX = 16384
+const SEEDS = [1, 2, 3] as const
+/** Half-received datagrams are looked through four times a second. */
+const STEP_MAX_MS = 250
+const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const
+
+export interface SeenFrame {
+  port: Wire
+  dmac: string
+  etherType: number
+  ip: Uint8Array
+}
+
+export class Director {
+  readonly ipvs: Ipvs
+  readonly #clock = new ManualClock()
+  readonly #driver: LoopbackDriver
+  readonly #engine: Engine
+  readonly #backend: EngineBackend
+  readonly #topology: Topology
+  readonly #host: Host
+  readonly #rules: EngineRule[] = []
+  #seen: SeenFrame[] = []
+
+  constructor(lab: Lab, makeDriver: (lab: Lab, counters: Float64Array) => LoopbackDriver) {
+    const memory = allocate(CONNS_MAX)
+    const counters = new Float64Array(memory.counters)
+    const clock = this.#clock
+    const driver = makeDriver(lab, counters)
+    const topology = new Topology(driver, lab)
+    const { network } = topology
+    const options = { driver, network, clock, memory, seeds: SEEDS, firstTick: FIRST_TICK }
+    const ipvs = new Ipvs(options)
+    ipvs.settings.icmpRateLimitMs = lab.icmp_ratelimit
+    ipvs.restore([])
+    const control = new Control({ ipvs, driver, nowMs: () => clock.now(), onStop: () => {} })
+    const guard = new GuardRules(ipvs)
+    this.ipvs = ipvs
+    this.#driver = driver
+    this.#topology = topology
+    this.#engine = new Engine({
+      ...{ driver, pipeline: ipvs, clock, counters },
+      onFault: error => {
+        throw error
+      },
+    })
+    this.#backend = new EngineBackend(ipvs, control, memory)
+    this.#host = new Host({ network, hides: (ip, h) => guard.hides(ip, h), clock })
+  }
+
+  get nowMs(): number {
+    return this.#clock.now()
+  }
+
+  /** What has come out since the last call. */
+  take(): SeenFrame[] {
+    const seen = this.#seen
+    this.#seen = []
+    return seen
+  }
+
+  inject(wire: Wire, ip: Uint8Array): void {
+    this.#driver.inject(PORTS[wire], frameOf(wire, ip))
+    this.#breathe()
+    this.#fromHost(this.#host.receive(wire, ip))
+  }
+
+  /** Runs every timer on the way, each at its own time. */
+  advanceTo(timeMs: number): void {
+    const clock = this.#clock
+    while (clock.now() < timeMs) {
+      const now = clock.now()
+      const due = Math.floor(now / TICK_MS) * TICK_MS + this.ipvs.idleMs(now)
+      const next = Math.min(timeMs, now + STEP_MAX_MS, due > now ? due : now + TICK_MS)
+      clock.advance(next - now)
+      this.#breathe()
+    }
+  }
+
+  async command(line: string): Promise<Outcome> {
+    const [program, ...args] = line.trim().split(/\s+/)
+    if (program !== 'ipvsadm') throw new Error(`unknown command: ${line}`)
+    return await run(args, this.#backend)
+  }
+
+  sysctl(name: string, value: string): void {
+    applySysctl(this.ipvs, name, value)
+  }
+
+  addMarkRule(rule: MarkRule): void {
+    const destination = address.parsePrefix(rule.destination)
+    if (destination === null) throw new Error(`no prefix: ${rule.destination}`)
+    this.#rules.push({
+      mark: rule.mark,
+      family: rule.family === 'ipv4' ? 4 : 6,
+      protocol: PROTOCOLS[rule.protocol],
+      ...{ source: null, destination, sourcePorts: null, port: null },
+      destinationPorts: rule.ports?.map(port => ({ first: port, last: port })) ?? null,
+    })
+    this.ipvs.marks.set([...this.#rules])
+  }
+
+  addRoute(destination: string, via: string, interfaceName: string): void {
+    this.#topology.addRoute(destination, via, interfaceName)
+  }
+
+  addAddress(text: string, interfaceName: string): void {
+    this.#topology.addAddress(text, interfaceName)
+  }
+
+  #breathe(): void {
+    this.#engine.breathe()
+    for (const { port, frame } of this.#driver.sent) {
+      const b = Buffer.from(frame)
+      const dmac = macText(b.subarray(0, 6))
+      const from = macText(b.subarray(6, 12))
+      if (from !== PORT_MACS[port]) throw new Error(`sent from ${from} on port ${port}`)
+      const ip = Uint8Array.from(b.subarray(14))
+      this.#seen.push({ port: WIRES[port]!, dmac, etherType: b.readUInt16BE(12), ip })
+    }
+    this.#driver.sent.length = 0
+    // What the dataplane gives to its own host has passed the guard.
+    for (const ip of this.#driver.sentIp.splice(0)) this.#fromHost(this.#host.accept(ip))
+  }
+
+  #fromHost(frames: readonly HostFrame[]): void {
+    for (const { port, dmac, ip } of frames) {
+      const etherType = ip[0]! >>> 4 === 4 ? 0x0800 : 0x86dd
+      this.#seen.push({ port, dmac, etherType, ip })
+    }
+  }
+}
+
+const macText = (bytes: Buffer): string => bytes.toString('hex').match(/../g)!.join(':')
+
+/** From the gateway, or from the server whose address the packet has. */
+function frameOf(wire: Wire, ip: Uint8Array): Uint8Array {
+  const source = wire === 'client' ? CLIENT_MAC : senderMac(ip)
+  const type = (ip[0] ?? 0x45) >>> 4 === 6 ? [0x86, 0xdd] : [0x08, 0x00]
+  const destination = macBytes(PORT_MACS[PORTS[wire]]!)
+  return Uint8Array.from([...destination, ...macBytes(source), ...type, ...ip])
+}
+
+function senderMac(ip: Uint8Array): string {
+  const src = readHeaders(ip)?.src ?? ''
+  const k = Number(/(?:\.|:)(\d+)$/.exec(src)?.[1] ?? 0) - 10
+  return serverMac(k >= 1 && k <= 9 ? k : 1)
+}

@@ -1,0 +1,72 @@
+/**
+ * What the appliance's packet guard keeps from the host: packets to the endpoints of virtual
+ * services and from those of masquerading real servers, marked packets of mark services, later
+ * fragments between such hosts, and ICMP errors that quote any of them.
+ */
+import { Flow } from '../../dataplane/packet.js'
+import type { Ipvs } from '../../dataplane/ipvs/ipvs.js'
+import * as address from '../../dataplane/wire/address.js'
+import { readHeaders, type Headers } from './headers.js'
+
+const ERRORS4 = [3, 4, 11]
+const ERRORS6 = [1, 2, 3, 4]
+
+export class GuardRules {
+  readonly #ipvs: Ipvs
+
+  constructor(ipvs: Ipvs) {
+    this.#ipvs = ipvs
+  }
+
+  hides(ip: Uint8Array, h: Headers): boolean {
+    const { guarded, marks } = this.#ipvs
+    const flow = flowOf(h)
+    if (h.fragmentOffset !== 0 || h.moreFragments) {
+      const { services } = this.#ipvs
+      return (
+        services.knowsAddress(flow.family, flow.dst0, flow.dst1, flow.dst2, flow.dst3) ||
+        services.knowsAddress(flow.family, flow.src0, flow.src1, flow.src2, flow.src3)
+      )
+    }
+    if (h.protocol === 1 || h.protocol === 58) return this.#hidesError(ip, h)
+    if (guarded.isToVip(flow, false) || guarded.isFromReal(flow, false)) return true
+    const mark = marks.size === 0 ? 0 : marks.markOfFlow(flow, 0)
+    return mark !== 0 && this.#ipvs.services.getMark(h.family, mark) !== undefined
+  }
+
+  #hidesError(ip: Uint8Array, h: Headers): boolean {
+    const { guarded } = this.#ipvs
+    const type = ip[h.l4] ?? 255
+    if (!(h.family === 4 ? ERRORS4 : ERRORS6).includes(type)) return false
+    const quoted = readHeaders(padded(ip.subarray(h.l4 + 8)))
+    if (quoted === null || quoted.ports === null) return false
+    const flow = flowOf(quoted)
+    return guarded.isToVip(flow, true) || guarded.isFromReal(flow, true)
+  }
+}
+
+/** Quotes are cut short; their length fields are not. */
+function padded(quote: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(65600)
+  bytes.set(quote)
+  return quote.length < 20 ? quote : bytes
+}
+
+function flowOf(h: Headers): Flow {
+  const flow = new Flow()
+  const src = address.parse(h.src)!
+  const dst = address.parse(h.dst)!
+  flow.family = h.family
+  flow.protocol = h.protocol
+  flow.src0 = src.w0
+  flow.src1 = src.w1
+  flow.src2 = src.w2
+  flow.src3 = src.w3
+  flow.dst0 = dst.w0
+  flow.dst1 = dst.w1
+  flow.dst2 = dst.w2
+  flow.dst3 = dst.w3
+  flow.srcPort = h.ports?.src ?? 0
+  flow.dstPort = h.ports?.dst ?? 0
+  return flow
+}
