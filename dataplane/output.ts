@@ -19,9 +19,11 @@ export class Output {
   /** Where the pieces of the packet being cut go. */
   #adjacency: Adjacency | null = null
   readonly #piece: (piece: Packet) => void
-  #fragmentId = 0
+  /** Starts anywhere: identifications shall not be guessed from outside (RFC 7739). */
+  #fragmentId: number
 
-  constructor(driver: Driver, counters: Float64Array) {
+  constructor(driver: Driver, counters: Float64Array, firstFragmentId = 0) {
+    this.#fragmentId = firstFragmentId
     this.#driver = driver
     this.#counters = counters
     this.#take = octets => this.#driver.take(octets)

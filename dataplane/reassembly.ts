@@ -61,7 +61,7 @@ export class Reassembler {
   /**
    * Takes a copy of a parsed fragment. Returns the whole datagram, parsed, when that was the last
    * piece of it: a packet of our own that is valid until the next `add` or `expire`; else null.
-   * Counts what happened: `fragmentHeld`, `reassembled`, and every reason for dropping.
+   * Every reason for dropping is counted here; the caller counts fragments and whole datagrams.
    */
   add(pkt: Packet, nowMs: number): Packet | null {
     const isIpv4 = pkt.flow.family === IPV4
@@ -93,7 +93,6 @@ export class Reassembler {
       before,
     )
     source.blocks += blocks
-    this.#counters[Counter.fragmentHeld]!++
     this.#note(queue, pkt, octets)
     return queue.received === queue.total ? this.#finish(queue) : null
   }
@@ -199,7 +198,6 @@ export class Reassembler {
     this.#remove(queue)
     const reason = parse(out)
     if (reason !== 0) return this.#drop(reason)
-    this.#counters[Counter.reassembled]!++
     return out
   }
 
@@ -218,6 +216,7 @@ export class Reassembler {
     out.l3 = HEADROOM
     out.port = queue.port
     out.toHost = queue.toHost
+    out.mark = 0
     out.pieces = null
     virtioNet.clear(out.view, out.l2 - virtioNet.LENGTH)
     this.#store.read(queue.first, 0, octets, out.bytes, out.l2)

@@ -140,7 +140,8 @@ function textOf(setting: Setting, flags: Flags, env: NodeJS.ProcessEnv) {
   const flag = flags[setting.flag.slice(2)]
   // Separated by line feeds: no interface name, nor any sane value, holds one.
   if (flag !== undefined && typeof flag !== 'string' && flag.length > 0)
-    return { text: flag.join('\n'), source: setting.flag }
+    // A blank keeps an empty name from looking like the default; it is refused as a name.
+    return { text: flag.map(name => name || ' ').join('\n'), source: setting.flag }
   if (typeof flag === 'string') return { text: flag, source: setting.flag }
   const variable = env[setting.env]
   if (variable === undefined || variable === '')

@@ -45,7 +45,8 @@ export function readService(
   checkScheduling(fields)
   const port = fields.get<number>('port') ?? null
   const context = { family: familyOf(fields, address), port }
-  const documents = Object.entries(fields.get<Record<string, unknown>>('realServers') ?? servers)
+  const given = fields.has('realServers') ? body.realServers : servers
+  const documents = isObject(given) ? Object.entries(given) : []
   const pointerOf = (server: string) => `/realServers/${escapePointer(server)}`
   const set = readServers(documents, pointerOf, context, found)
   if (found.any) return { draft: null, faults: found.faults }

@@ -2,7 +2,7 @@ import { Counter } from '../counters.js'
 import { BURST_MAX } from '../limits.js'
 import type { Packet } from '../packet.js'
 import type { DescriptorLedger } from '../sys/descriptors.js'
-import { EAGAIN, EINTR, ENOBUFS } from '../sys/errno.js'
+import { EAGAIN, EINTR, ENETDOWN, ENOBUFS } from '../sys/errno.js'
 import * as libc from '../sys/libc.js'
 import { MSG_DONTWAIT } from '../sys/socket.js'
 import type { Backoff } from './backoff.js'
@@ -37,6 +37,7 @@ export class TransmitQueue {
    */
   flush(): void {
     const { address } = this.#messages
+    let retried = -1
     for (let sent = 0; sent < this.#count;) {
       const header = address + sent * HEADER_OCTETS
       const n = libc.sendmmsg(this.#fd, header, this.#count - sent, MSG_DONTWAIT)
@@ -52,6 +53,12 @@ export class TransmitQueue {
         if (this.#backoff.wait(error === EAGAIN ? this.#fd : -1)) continue
         this.#drop(Counter.transmitFull, this.#count - sent)
         break
+      }
+      // That the link once went down is told to the first who sends after it, even when it is up
+      // again: only the second time does it concern this frame.
+      if (error === ENETDOWN && retried !== sent) {
+        retried = sent
+        continue
       }
       this.#drop(Counter.transmitError, 1)
       sent++

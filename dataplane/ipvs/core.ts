@@ -75,11 +75,14 @@ export class Core {
       return Verdict.drop
     }
     const f = pkt.flow
-    // IPVS hooks are registered per family, while there is a service of it.
-    if (this.#o.services.count(f.family) === 0) return Verdict.accept
     if (this.#network.isLocal(f.family, f.src0, f.src1, f.src2, f.src3)) {
       this.#counters[Counter.martianSource]!++
       return Verdict.drop
+    }
+    // IPVS hooks are registered per family, while there is a service of it.
+    if (this.#o.services.count(f.family) === 0) {
+      const local = this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+      return this.#o.hostStack.accept(pkt, local)
     }
     if (pkt.fragmentOffset !== 0 || pkt.moreFragments) return this.#fragment(pkt)
     return this.#datagram(pkt)
@@ -89,11 +92,12 @@ export class Core {
   #datagram(pkt: Packet): Verdict {
     const f = pkt.flow
     const { marks, services, hostStack } = this.#o
-    pkt.mark = marks.size === 0 ? 0 : marks.markOf(pkt)
+    const mark = marks.size === 0 ? 0 : marks.markOf(pkt)
+    // A mark that no service asks for means nothing here.
+    pkt.mark = mark !== 0 && services.getMark(f.family, mark) !== undefined ? mark : 0
     // A marked packet is routed to this host wherever it was going, as a mark service needs it.
     const local =
-      this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3) ||
-      (pkt.mark !== 0 && services.getMark(f.family, pkt.mark) !== undefined)
+      pkt.mark !== 0 || this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
     const verdict = this.#hook(pkt, local)
     if (verdict === Verdict.accept) return hostStack.accept(pkt, local)
     return verdict === Verdict.local ? hostStack.deliver(pkt) : verdict
@@ -222,7 +226,9 @@ export class Core {
     const f = pkt.flow
     if (!this.#o.settings.natIcmpSend || !this.#o.services.isServerSource(f)) return Verdict.accept
     if (this.#o.protocols.get(f.protocol)?.isReset(pkt) ?? true) return Verdict.accept
-    this.#o.errors.portUnreachable(pkt)
+    // ip_forward comes before IPVS: its tests, and one hop less in the quote.
+    const adjacency = this.#network.resolve(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    if (this.#o.forwarder.passOut(pkt, adjacency)) this.#o.errors.portUnreachable(pkt)
     return Verdict.drop
   }
 
@@ -240,11 +246,6 @@ export class Core {
     this.#counters[Counter.fragmentHeld]!++
     const whole = this.#o.reassembler.add(pkt, this.#o.nowMs())
     if (whole === null) return Verdict.stolen
-    const reason = parse(whole)
-    if (reason !== 0) {
-      this.#counters[reason]!++
-      return Verdict.drop
-    }
     this.#counters[Counter.reassembled]!++
     return this.#datagram(whole)
   }

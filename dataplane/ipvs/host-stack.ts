@@ -4,7 +4,6 @@ import { completeChecksum } from '../gso.js'
 import { Flow, IPV4, type Packet } from '../packet.js'
 import { QuotedPacket, parseQuoted } from '../parse.js'
 import * as icmp from '../wire/icmp.js'
-import * as icmpv6 from '../wire/icmpv6.js'
 import { ICMP, ICMPV6, SCTP, TCP, UDP } from '../wire/ip-protocol.js'
 import { Verdict } from '../verdict.js'
 import * as checksum from '../wire/checksum.js'
@@ -13,8 +12,8 @@ import * as sctp from '../wire/sctp.js'
 import * as tcp from '../wire/tcp.js'
 import type { Forwarder } from './forwarder.js'
 import type { Guarded } from './guarded.js'
+import { isRelated } from './icmp.js'
 import { originate } from './originate.js'
-import type { ServiceTable } from './service-table.js'
 
 /** ECN capable: what the kernel's SCTP puts on the packets it sends. */
 const TOS_ECT0 = 2
@@ -26,7 +25,6 @@ const TOS_ECT0 = 2
  */
 export class HostStack {
   readonly #guarded: Guarded
-  readonly #services: ServiceTable
   readonly #forwarder: Forwarder
   readonly #driver: Driver
   readonly #counters: Float64Array
@@ -36,13 +34,11 @@ export class HostStack {
 
   constructor(
     guarded: Guarded,
-    services: ServiceTable,
     forwarder: Forwarder,
     driver: Driver,
     counters: Float64Array,
   ) {
     this.#guarded = guarded
-    this.#services = services
     this.#forwarder = forwarder
     this.#driver = driver
     this.#counters = counters
@@ -51,12 +47,14 @@ export class HostStack {
   accept(pkt: Packet, local: boolean): Verdict {
     this.#counters[Counter.accepted]!++
     const f = pkt.flow
+    if (pkt.fragmentOffset !== 0 || pkt.moreFragments) return Verdict.accept
     if (!local) {
       const hidden = this.#guarded.isFromReal(f, false) || this.#isHiddenError(pkt)
       return hidden ? this.#forwarder.forward(pkt) : Verdict.accept
     }
-    const marked = pkt.mark !== 0 && this.#services.getMark(f.family, pkt.mark) !== undefined
-    if (!marked && !this.#guarded.isToVip(f, false)) return Verdict.accept
+    if (pkt.mark === 0 && !this.#guarded.isToVip(f, false)) return Verdict.accept
+    // Linux answers for no IPv4 address that only a mark has made local.
+    if (pkt.mark !== 0 && f.family === IPV4 && !this.#isOurs(f)) return Verdict.drop
     switch (f.protocol) {
       case TCP:
         this.#reset(pkt)
@@ -81,6 +79,10 @@ export class HostStack {
     return Verdict.stolen
   }
 
+  #isOurs(f: Flow): boolean {
+    return this.#forwarder.network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+  }
+
   /** Whether it is an ICMP error that the guard hides for what it quotes. */
   #isHiddenError(pkt: Packet): boolean {
     const { view, l4, end, flow } = pkt
@@ -88,7 +90,7 @@ export class HostStack {
     if (protocol !== (flow.family === IPV4 ? ICMP : ICMPV6)) return false
     if (end - l4 < icmp.MIN_LENGTH) return false
     const type = icmp.type(view, l4)
-    if (!(flow.family === IPV4 ? icmp.isError(type) : icmpv6.isError(type))) return false
+    if (!isRelated(flow.family, type)) return false
     if (parseQuoted(pkt, l4 + icmp.MIN_LENGTH, this.#quoted, this.#where) !== 0) return false
     return this.#guarded.isToVip(this.#quoted, true) || this.#guarded.isFromReal(this.#quoted, true)
   }

@@ -145,7 +145,10 @@ export class IcmpErrors {
   /** The packet's own destination where that is ours, else our address on the side it came in by. */
   #chooseSource(pkt: Packet): boolean {
     const f = pkt.flow
-    if (this.#o.network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)) {
+    const isOurs = this.#o.network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    // Linux refuses to send from an address that only a mark has made local.
+    if (pkt.mark !== 0 && f.family === IPV4 && !isOurs) return false
+    if (isOurs) {
       this.#source[0] = f.dst0
       this.#source[1] = f.dst1
       this.#source[2] = f.dst2

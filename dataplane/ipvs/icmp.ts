@@ -128,7 +128,7 @@ export class Icmp {
     const { view, l4, end, flow } = pkt
     if (end - l4 < icmp.MIN_LENGTH) return this.#drop(Counter.icmpMalformed)
     const type = icmp.type(view, l4)
-    if (!(flow.family === IPV4 ? icmp.isError(type) : icmpv6.isError(type))) return Verdict.accept
+    if (!isRelated(flow.family, type)) return Verdict.accept
     checksum.complete(pkt)
     if (!isGood(pkt)) return this.#drop(Counter.icmpBadChecksum)
     const reason = parseQuoted(pkt, l4 + icmp.MIN_LENGTH, this.#quoted, this.#where)
@@ -205,4 +205,10 @@ function writeAddress(
   view.setInt32(at + 4, words[rest]!)
   view.setInt32(at + 8, words[rest + 1]!)
   view.setInt32(at + 12, words[rest + 2]!)
+}
+
+/** ICMP types that ip_vs_in_icmp looks into; redirects and parameter problems are plain packets. */
+export function isRelated(family: number, type: number): boolean {
+  if (family === IPV6) return icmpv6.isError(type)
+  return type === icmp.UNREACHABLE || type === icmp.SOURCE_QUENCH || type === icmp.TIME_EXCEEDED
 }

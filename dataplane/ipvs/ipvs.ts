@@ -110,10 +110,10 @@ export class Ipvs implements Pipeline {
       ...{ dests, random, nowMs },
     })
 
-    const output = new Output(driver, counters)
+    const output = new Output(driver, counters, seeds[0])
     const errors = new IcmpErrors({ driver, network, output, counters, settings, nowMs })
     const forwarder = new Forwarder(network, output, errors)
-    const hostStack = new HostStack(this.guarded, services, forwarder, driver, counters)
+    const hostStack = new HostStack(this.guarded, forwarder, driver, counters)
     const traffic = new Traffic(totals, serviceRows.memory, destRows.memory)
     const clients = new Clients(slab.words, network)
     const tunnel = new Tunnel({ driver, network, output, counters, settings })
@@ -128,7 +128,7 @@ export class Ipvs implements Pipeline {
       tunnelErrors,
       ...{ clients, forwarder, output, counters, settings },
     })
-    const reassembler = new Reassembler(counters)
+    const reassembler = new Reassembler(counters, { seed: seeds[1] })
     this.#errors = errors
     this.#reassembler = reassembler
     this.#core = new Core({

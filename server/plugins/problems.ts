@@ -51,7 +51,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
   // Serialized by hand: whatever a route declares for its answers, a problem is a problem.
   return reply
     .code(problem.statusCode)
-    .headers(problem.headers)
+    .headers({ ...problem.headers, 'x-request-id': request.id })
     .header('content-type', 'application/problem+json')
     .serializer(JSON.stringify)
     .send(problemBody(problem, request.url, request.id))

@@ -53,7 +53,6 @@ const octetsOf = (pkt: Packet) => pkt.end - pkt.l3
 t.test('cut and put together in any order is the identity', async t => {
   const random = Random.of(t)
   const { reassembler, counted } = fixture()
-  let held = 0
   const rounds = 60
   for (let i = 0; i < rounds; i++) {
     const isIpv6 = random.boolean()
@@ -69,7 +68,6 @@ t.test('cut and put together in any order is the identity', async t => {
       ...udp(octets),
     }
     const list = random.shuffle(pieces(record, random.integer(600, 9000), i))
-    held += list.length
     for (const [n, piece] of list.entries()) {
       const whole = reassembler.add(piece, 0)
       if (n < list.length - 1) {
@@ -91,7 +89,7 @@ t.test('cut and put together in any order is the identity', async t => {
       }
     }
   }
-  t.strictSame(counted(), { fragmentHeld: held, reassembled: rounds })
+  t.strictSame(counted(), {}, 'nothing was dropped')
   t.equal(reassembler.count, 0)
   t.equal(reassembler.octetsHeld, 0)
 })
@@ -123,13 +121,13 @@ t.test('duplicates are ignored, overlaps destroy the datagram (RFC 5722)', async
     const duplicates = fixture()
     for (const piece of [a, a, c, c]) t.equal(duplicates.reassembler.add(piece, 0), null)
     t.ok(duplicates.reassembler.add(b, 0))
-    t.strictSame(duplicates.counted(), { fragmentHeld: 3, fragmentDuplicate: 2, reassembled: 1 })
+    t.strictSame(duplicates.counted(), { fragmentDuplicate: 2 })
 
     const [, shifted] = pieces(record, [992, 1000, 1008]) as [Packet, Packet, Packet]
     const overlaps = fixture()
     overlaps.reassembler.add(a, 0)
     t.equal(overlaps.reassembler.add(shifted, 0), null)
-    t.strictSame(overlaps.counted(), { fragmentHeld: 1, reassemblyOverlap: 1 })
+    t.strictSame(overlaps.counted(), { reassemblyOverlap: 1 })
     t.equal(overlaps.reassembler.octetsHeld, 0)
     // What comes after it begins anew, and waits in vain.
     t.equal(overlaps.reassembler.add(b, 0), null)
@@ -174,7 +172,7 @@ t.test(
     t.strictSame(expire(32_000), [null])
     t.strictSame(expire(62_999), [])
     t.strictSame(expire(63_000), [toHex(ipBytes(six[0]!))])
-    t.strictSame(counted(), { fragmentHeld: 3, reassemblyTimeout: 3 })
+    t.strictSame(counted(), { reassemblyTimeout: 3 })
     t.equal(reassembler.octetsHeld, 0)
   },
 )
@@ -191,8 +189,8 @@ t.test('memory is bounded, a flood from one source leaves room for others', asyn
   t.ok(reassembler.add(patient[1]!, 600), 'the patient datagram was not touched')
   for (let id = 0; id < 1000; id++) reassembler.add(flood(`192.0.2.${id & 127}`, id), id)
   t.ok(reassembler.octetsHeld <= limit)
-  const { reassemblyFull = 0, fragmentHeld = 0, reassembled = 0 } = counted()
-  t.equal(fragmentHeld - reassemblyFull - 2 * reassembled, reassembler.count)
+  // 600 and 1000 datagrams of one fragment each: whatever is not held was counted.
+  t.equal(1600 - counted().reassemblyFull!, reassembler.count)
 })
 
 /** A piece made by hand: 8-octet units of offset, and whether more follows. */

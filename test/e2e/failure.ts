@@ -19,6 +19,7 @@ export function failureTests(t: Test, stage: Stage<Sluice>): void {
     await sluice.putService('web', httpService('ipv4', { a: 1, b: 1, c: 1 }))
     const configured = await configuration(sluice)
     const sockets = await openSockets(sluice)
+    const starts = startsOf(sluice)
     for (const time of ['first', 'second']) {
       const transfer = await holdOne(stage)
       await loseWorker(sluice)
@@ -31,6 +32,7 @@ export function failureTests(t: Test, stage: Stage<Sluice>): void {
       const fetched = await fetchMany(lab, client, `${URL}/`, { times: 12 })
       t.strictSame(tally(fetched), { a: 4, b: 4, c: 4 }, `${time}: new connections are scheduled`)
     }
+    t.equal(startsOf(sluice), starts + 2, 'it was started again, twice')
     t.strictSame(await configuration(sluice), configured, 'nothing stored is lost')
     t.equal(await openSockets(sluice), sockets, 'no socket leaked')
   })
@@ -76,6 +78,9 @@ async function loseWorker(sluice: Sluice): Promise<void> {
   sluice.loseWorker()
   await sluice.process.waitFor(/ending thread \d+/, 5000, before)
 }
+
+/** How often the log says that a dataplane thread has come up. */
+const startsOf = ({ process }: Sluice) => process.stderr.split('"dataplane started"').length - 1
 
 /** Services with their real servers, without what changes by itself. */
 async function configuration(sluice: Sluice): Promise<unknown> {

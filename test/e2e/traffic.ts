@@ -9,8 +9,8 @@ import { bytesHash, fetchMany, fetchOne, tally } from '../lab/curl.js'
 import type { ServerSpec, ServiceSpec } from '../lab/director.js'
 import { bulk, startIperf } from '../lab/iperf.js'
 import { payload, sha256 } from '../lab/payload.js'
-import { HTTP_PORT, IPERF_PORT, UDP_PORT } from '../lab/real-server.js'
-import { askUdp } from '../lab/udp.js'
+import { HTTP_PORT, IPERF_PORT, SINK_PORT, UDP_PORT } from '../lab/real-server.js'
+import { askUdp, openFlows } from '../lab/udp.js'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Stage } from './stage.js'
@@ -127,6 +127,20 @@ export function trafficTests(t: Test, stage: Stage, family: Family): void {
     const report = await askUdp(client, { address: vip, port: 83, sizes: [10, 1000] })
     t.strictSame(report.errors, { ECONNREFUSED: 2 })
     await director.deleteService(closed)
+  })
+
+  t.test(`${family}: a client's ICMP error reaches the real server's socket`, async t => {
+    const late = `late-${family}`
+    const realServers = { a: { address: serverAddress('a', family) } }
+    await director.putService(late, { ...udpService(family), port: SINK_PORT, realServers })
+    await openFlows(client, { address: vip, port: SINK_PORT, count: 1, sources: [CLIENT[family]] })
+    // The client has closed its socket by now. The server's hears of that only if the packet that
+    // the error quotes bears the server's own address and port.
+    const { udp } = stage.servers.get('a')!
+    const before = udp.stdout.length
+    udp.tell('answer')
+    t.ok(await udp.waitFor(/answer: ECONNREFUSED/, 5000, before))
+    await director.deleteService(late)
   })
 
   t.test(`${family}: a hop is counted`, async t => {

@@ -71,6 +71,8 @@ export type Step =
   | { kind: 'markRule'; markRule: MarkRule }
   | { kind: 'route'; destination: string; via: string; interface: string }
   | { kind: 'address'; address: string; interface: string }
+  /** A payload that the FTP helper has rewritten, for people and for a second look. */
+  | { kind: 'rewritten'; text: string }
 
 export interface Case {
   name: string
@@ -132,8 +134,13 @@ function readKnownStep(f: Fields): Step {
     r.done()
     return step
   }
+  if (f.has('rewritten')) return { kind: 'rewritten', text: f.text('rewritten') }
   const a = fields(f.any('address'), 'address')
-  const step = { kind: 'address', address: a.text('address'), interface: a.text('interface') } as const
+  const step = {
+    kind: 'address',
+    address: a.text('address'),
+    interface: a.text('interface'),
+  } as const
   a.done()
   return step
 }

@@ -3,7 +3,7 @@
  * services and from those of masquerading real servers, marked packets of mark services, later
  * fragments between such hosts, and ICMP errors that quote any of them.
  */
-import { Flow } from '../../dataplane/packet.js'
+import { Flow, Packet } from '../../dataplane/packet.js'
 import type { Ipvs } from '../../dataplane/ipvs/ipvs.js'
 import * as address from '../../dataplane/wire/address.js'
 import { readHeaders, type Headers } from './headers.js'
@@ -30,7 +30,7 @@ export class GuardRules {
     }
     if (h.protocol === 1 || h.protocol === 58) return this.#hidesError(ip, h)
     if (guarded.isToVip(flow, false) || guarded.isFromReal(flow, false)) return true
-    const mark = marks.size === 0 ? 0 : marks.markOfFlow(flow, 0)
+    const mark = marks.markOf(packetOf(flow))
     return mark !== 0 && this.#ipvs.services.getMark(h.family, mark) !== undefined
   }
 
@@ -50,6 +50,10 @@ function padded(quote: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(65600)
   bytes.set(quote)
   return quote.length < 20 ? quote : bytes
+}
+
+function packetOf(flow: Flow): Packet {
+  return Object.assign(new Packet(new Uint8Array(1)), { flow, port: 0 })
 }
 
 function flowOf(h: Headers): Flow {

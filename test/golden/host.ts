@@ -5,6 +5,7 @@
  */
 import * as address from '../../dataplane/wire/address.js'
 import { NextHop, type Adjacency } from '../../dataplane/net/network.js'
+import type { Clock } from '../../dataplane/clock.js'
 import type { NetworkTable } from '../../dataplane/net/network-table.js'
 import { buildBytes, onesComplement } from '../fixtures/packets.js'
 import { readHeaders, type Headers } from './headers.js'
@@ -19,6 +20,8 @@ const UDP = 17
 const GRE = 47
 const ICMPV6 = 58
 const SCTP = 132
+/** Milliseconds since midnight at time 0 of the only recording that asks. */
+const BENCH_MIDNIGHT_MS = 14_567_740
 const ICMP_TOTAL_MAX = 576
 const ICMPV6_TOTAL_MAX = 1280
 
@@ -32,15 +35,18 @@ export interface HostOptions {
   network: NetworkTable
   /** Whether the guard keeps the packet from the host. */
   hides: (ip: Uint8Array, headers: Headers) => boolean
+  clock: Clock
 }
 
 export class Host {
   readonly #network: NetworkTable
   readonly #hides: HostOptions['hides']
+  readonly #clock: Clock
   readonly #sent: HostFrame[] = []
 
-  constructor({ network, hides }: HostOptions) {
+  constructor({ network, hides, clock }: HostOptions) {
     this.#network = network
+    this.#clock = clock
     this.#hides = hides
   }
 
@@ -55,13 +61,27 @@ export class Host {
     return [...this.#sent]
   }
 
+  /** Takes a packet that the dataplane hands to its own host, past the guard. */
+  accept(ip: Uint8Array): HostFrame[] {
+    this.#sent.length = 0
+    const h = readHeaders(ip)
+    if (h === null) return []
+    if (this.#isLocal(h.dst)) this.#deliver(ip, h)
+    else this.#emit(ip, this.#resolve(h.dst))
+    return [...this.#sent]
+  }
+
   #isAcceptable(ip: Uint8Array, h: Headers): boolean {
     if (this.#isLocal(h.src)) return false
     if (h.family === 6) return !h.src.startsWith('ff') && h.src !== '::'
     if (onesComplement(ip.subarray(0, h.l4)) !== 0) return false
     const first = Number(h.src.split('.')[0])
     if (first === 0 || first === 127 || first >= 224) return false
-    for (let at = 20; at < h.l4 && ip[at] !== 0; at += ip[at] === 1 ? 1 : Math.max(2, ip[at + 1]!)) {
+    for (
+      let at = 20;
+      at < h.l4 && ip[at] !== 0;
+      at += ip[at] === 1 ? 1 : Math.max(2, ip[at + 1]!)
+    ) {
       if (ip[at] === 0x83 || ip[at] === 0x89) return false
     }
     return true
@@ -134,8 +154,18 @@ export class Host {
       if (type === 128) this.#reply(h, { icmp: { type: 129, rest, payload: b.subarray(8) } })
     } else if (onesComplement(b) === 0) {
       if (type === 8) this.#reply(h, { icmp: { type: 0, rest, payload: b.subarray(8) } })
-      if (type === 13) this.#reply(h, { icmp: { type: 14, rest, payload: timestamps(b) } })
+      if (type === 13) this.#reply(h, { icmp: { type: 14, rest, payload: this.#timestamps(b) } })
     }
+  }
+
+  /** RFC 792: their time of sending, ours of receiving and of sending. */
+  #timestamps(b: Buffer): Uint8Array {
+    const payload = Buffer.alloc(12)
+    b.copy(payload, 0, 8, 12)
+    const now = BENCH_MIDNIGHT_MS + Math.ceil(this.#clock.now())
+    payload.writeUInt32BE(now, 4)
+    payload.writeUInt32BE(now, 8)
+    return payload
   }
 
   #unreachable(ip: Uint8Array, h: Headers, code: number): void {
@@ -144,14 +174,7 @@ export class Host {
     else this.#error(ip, h, h.dst, 4, 1, 6)
   }
 
-  #error(
-    ip: Uint8Array,
-    h: Headers,
-    src: string,
-    type: number,
-    code: number,
-    rest: number,
-  ): void {
+  #error(ip: Uint8Array, h: Headers, src: string, type: number, code: number, rest: number): void {
     if (isError(ip, h)) return
     const room = h.family === 4 ? ICMP_TOTAL_MAX - 28 : ICMPV6_TOTAL_MAX - 48
     const payload = ip.subarray(0, Math.min(ip.length, room))
@@ -221,11 +244,4 @@ function isError(ip: Uint8Array, h: Headers): boolean {
   const type = ip[h.l4]!
   if (h.protocol === ICMP) return [3, 4, 5, 11, 12].includes(type)
   return h.protocol === ICMPV6 && type < 128
-}
-
-/** Originate as asked; receive and transmit carry the clock of the bench, which was not recorded. */
-function timestamps(b: Buffer): Uint8Array {
-  const payload = Buffer.alloc(12)
-  b.copy(payload, 0, 8, 12)
-  return payload
 }

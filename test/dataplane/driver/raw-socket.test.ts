@@ -105,7 +105,7 @@ t.test('merged segments are cut to the MSS that the SYNs announced', async t => 
   const answer = (mss: number) =>
     `IP(src='10.0.0.1',dst='192.0.2.9')/TCP(sport=8080,dport=40000,flags='SA',options=[('MSS',${mss})])`
   const data = `${HEADER}/TCP(sport=40000,dport=80,flags='PA',seq=1000)/${PAYLOAD(60_000)}`
-  const reply = `IP(src='10.0.0.1',dst='192.0.2.9')/TCP(sport=8080,dport=40000,options=[('NOP',None),('NOP',None),('Timestamp',(1,2))])/${PAYLOAD(9000)}`
+  const reply = `IP(src='10.0.0.1',dst='192.0.2.9')/TCP(sport=8080,dport=40000,flags='A',options=[('NOP',None),('NOP',None),('Timestamp',(1,2))])/${PAYLOAD(9000)}`
   const [merged, synPacket, answerPacket, replyPacket] = build(
     data,
     `${HEADER}/${syn(1400)}`,

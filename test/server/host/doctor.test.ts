@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Config } from '../../../server/config.js'
 import { CommandError } from '../../../server/host/command.js'
 import { examine, formatReport, type Host } from '../../../server/host/doctor.js'
 import { Namespaces } from './namespaces.js'
@@ -15,7 +16,7 @@ spaces.ip(
   'link set m0 master br0 up',
   'link set m1 up',
   'link set br0 up',
-  'link add nothing0 type dummy',
+  'link add nothing0 type ifb',
   'link set nothing0 up',
   'link add down0 type veth peer name down1',
 )
@@ -34,14 +35,14 @@ const host = (changes: Partial<Host> & { settings?: Record<string, string> } = {
   runningInstance: async () => undefined,
   ...changes,
 })
-const RING = { driver: 'packet-ring' as const, interfaces: [] as string[] }
+const RING: Pick<Config, 'driver' | 'interfaces'> = { driver: 'packet-ring', interfaces: [] }
 const find = async (check: string, of: Host, config = RING) =>
   (await examine(config, of)).findings.filter(each => each.check === check)
 
 t.test('a good host: all is well, and the interfaces are those that carry traffic', async t => {
   const report = await examine(RING, host())
   t.equal(report.severity, 'ok', formatReport(report))
-  t.strictSame(report.interfaces.sort(), ['br0', 'd0', 'm1'], 'no bridge member, dummy or down one')
+  t.strictSame(report.interfaces.sort(), ['br0', 'd0', 'm1'], 'no bridge member, sink or down one')
   t.equal(formatReport(report, 'warning'), '')
 })
 

@@ -13,6 +13,8 @@ export class Namespaces {
 
   constructor(tag: string) {
     this.#tag = `${tag}${process.pid}`
+    // Also when the test file fails before its teardown.
+    process.once('exit', () => this.close())
   }
 
   /** Name of the namespace that is `short` in the test; made when first named. */

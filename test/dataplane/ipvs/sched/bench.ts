@@ -15,19 +15,29 @@ export interface BenchOptions {
 export class Bench {
   readonly world = new World()
   readonly dests: Dest[] = []
-  readonly scheduler: Scheduler
+  scheduler: Scheduler
   readonly #names = new Map<Dest, string>()
   nowMs = 0
 
+  readonly #make: () => Scheduler
+
   constructor(name: SchedulerName, { fallback = false, usePort = false }: BenchOptions = {}) {
     const random = fromSeed(42)
-    this.scheduler = schedulers[name]({
-      dests: this.dests,
-      fallback,
-      usePort,
-      random: bound => random(bound + 1),
-      nowMs: () => this.nowMs,
-    })
+    this.#make = () =>
+      schedulers[name]({
+        dests: this.dests,
+        fallback,
+        usePort,
+        random: bound => random(bound + 1),
+        nowMs: () => this.nowMs,
+      })
+    this.scheduler = this.#make()
+  }
+
+  /** The service changes to this scheduler with the servers that it has. */
+  rebind(): this {
+    this.scheduler = this.#make()
+    return this
   }
 
   /** `A1 B2 C3`: servers in the order in which they are added, with weights. */

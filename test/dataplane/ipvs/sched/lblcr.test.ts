@@ -6,7 +6,7 @@ conforms(t, 'lblcr')
 
 const DAY_MS = 86_400_000
 
-t.test('a crowded server gets help, and the helpers share', async t => {
+t.test('a crowded server gets help, and both share', async t => {
   const bench = new Bench('lblcr').addAll('A1 B1 C1')
   t.equal(bench.pick(), 'C')
   bench.get('C').activeConns = 2

@@ -1,0 +1,117 @@
+import { pino } from 'pino'
+import t from 'tap'
+import type { HostService } from '../../../server/host-state.js'
+import { LinuxHost } from '../../../server/host/host-control.js'
+import { MemoryJournal } from '../../../server/host/journal.js'
+import { Steering } from '../../../server/host/steering.js'
+import { Namespaces } from './namespaces.js'
+
+const spaces = new Namespaces('host')
+t.teardown(() => spaces.close())
+spaces.link('d', 'd0', 'p', 'p0')
+spaces.ip('d', 'addr add 192.0.2.1/24 dev d0', 'addr add 2001:db8:1::1/64 dev d0 nodad')
+const run = spaces.run('d')
+const logger = pino({ level: 'silent' })
+const make = (driver: 'packet-ring' | 'raw-socket' = 'packet-ring') =>
+  new LinuxHost({ driver, interfaces: ['d0'], journal: new MemoryJournal(), logger, run })
+
+const service = (changes: Partial<HostService> = {}): HostService => ({
+  name: 'web',
+  key: { family: 'ipv4', protocol: 'tcp', address: '192.0.2.80', port: 80 },
+  manageAddress: true,
+  dests: [{ address: '10.0.0.1', port: 8080, protocol: 'tcp' }],
+  forwardings: ['masq'],
+  ...changes,
+})
+const table = () => run('nft', ['list', 'table', 'inet', 'sluice'])
+const hasVip = async (address: string) => (await run('ip', ['addr', 'show'])).includes(address)
+
+t.test('what a service needs comes before it and goes after it', async t => {
+  const host = make()
+  await host.start()
+  const web = service()
+  const dns = service({
+    name: 'dns',
+    key: { family: 'ipv4', protocol: 'udp', address: '192.0.2.80', port: 53 },
+    dests: [{ address: '10.0.0.1', port: 53, protocol: 'udp' }],
+  })
+  t.strictSame(await host.beforeApply([web, dns]), [{ address: '192.0.2.80', interface: 'd0' }])
+  t.strictSame(await host.beforeApply([web, dns]), [], 'again: nothing to do')
+  t.match(await table(), '192.0.2.80 . udp . 53')
+
+  const moved = service({ dests: [{ address: '10.0.0.2', port: 8080, protocol: 'tcp' }] })
+  await host.beforeApply([moved, dns])
+  t.match(
+    await table(),
+    /10\.0\.0\.1 \. tcp \. 8080[^]*10\.0\.0\.2 \. tcp \. 8080|10\.0\.0\.2[^]*10\.0\.0\.1/,
+  )
+  await host.afterApply([moved, dns])
+  t.notMatch(await table(), '10.0.0.1 . tcp . 8080')
+  t.match(await table(), '10.0.0.2 . tcp . 8080')
+
+  await host.afterApply([dns])
+  t.equal(await hasVip('192.0.2.80/32'), true, 'another service still wants it')
+  await host.afterApply([])
+  t.equal(await hasVip('192.0.2.80/32'), false)
+  t.notMatch(await table(), /192\.0\.2\.80|10\.0\.0/)
+  await host.stop()
+  await t.rejects(table())
+})
+
+t.test('a refused state leaves nothing behind', async t => {
+  const host = make()
+  await host.start()
+  const lost = service({ name: 'lost', interface: 'nowhere0' })
+  await t.rejects(host.beforeApply([lost]), { code: 'INTERFACE_NOT_FOUND', message: /'lost'/ })
+  await host.afterApply([])
+  t.notMatch(await table(), '192.0.2.80')
+  await host.stop()
+})
+
+t.test('what others took away comes back, and is announced', async t => {
+  const host = make()
+  await host.beforeApply([service()])
+  await run('nft', ['flush', 'ruleset'])
+  await run('ip', ['addr', 'del', '192.0.2.80/32', 'dev', 'd0'])
+  t.strictSame(await host.verify(), [{ address: '192.0.2.80', interface: 'd0' }])
+  t.match(await table(), '192.0.2.80 . tcp . 80')
+  t.equal(await hasVip('192.0.2.80/32'), true)
+  await host.stop()
+  t.equal(await hasVip('192.0.2.80/32'), false)
+})
+
+t.test('raw-socket refuses what it cannot serve, with the reason', async t => {
+  const host = make('raw-socket')
+  const six = service({
+    key: { family: 'ipv6', protocol: 'tcp', address: '2001:db8:1::80', port: 80 },
+  })
+  await t.rejects(host.beforeApply([six]), {
+    code: 'NOT_SUPPORTED_YET',
+    message: /raw-socket.*IPv6/,
+  })
+  const direct = service({ forwardings: ['dr', 'masq'] })
+  await t.rejects(host.beforeApply([direct]), { message: /'dr'.*raw-socket/ })
+  await t.rejects(table(), 'nothing was touched')
+})
+
+t.test('steering is put up and taken down again, also what a killed run left', async t => {
+  const settings = new Map([['net/ipv4/fwmark_reflect', '7']])
+  const sysctls = {
+    get: (name: string) => settings.get(name) ?? null,
+    set: (name: string, value: string) => void settings.set(name, value),
+  }
+  const journal = new MemoryJournal()
+  const steering = new Steering({ journal, run, sysctls })
+  await steering.install()
+  t.equal(settings.get('net/ipv4/fwmark_reflect'), '1')
+  const route = () => run('ip', ['route', 'get', '192.0.2.9', 'mark', '0x20000000'])
+  t.match(await route(), /^local 192\.0\.2\.9 dev lo table 7480/)
+
+  const next = new Steering({ journal, run, sysctls })
+  await next.recover()
+  t.equal(settings.get('net/ipv4/fwmark_reflect'), '7')
+  t.match(await route(), /dev d0/)
+  t.notMatch(await run('ip', ['rule']), /7480/)
+  await next.uninstall()
+  t.strictSame(journal.record, { addresses: [], sysctls: {} })
+})

@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs'
+import { Compile } from 'typebox/compile'
+import t from 'tap'
+import { openApiFile, renderOpenApi } from '../../server/openapi-file.js'
+import { assertUnderstood } from '../../server/schemas/walk.js'
+import { RealServerConfig, RealServerSet } from '../../server/schemas/real-server.js'
+import { VirtualServiceConfig } from '../../server/schemas/virtual-service.js'
+import { startAppliance, web, type Appliance } from './fixtures/appliance.js'
+
+interface Media {
+  schema: object
+}
+interface Operation {
+  operationId: string
+  summary: string
+  tags: string[]
+  parameters?: { name: string; in: string }[]
+  requestBody?: { content: Record<string, Media> }
+  responses: Record<string, { description: string; content?: Record<string, Media> }>
+}
+interface Document {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, { examples?: object[] }> }
+}
+
+const text = await renderOpenApi()
+const document = JSON.parse(text) as Document
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation })),
+)
+
+t.test('the committed document is the one that the routes make', async t => {
+  t.equal(readFileSync(openApiFile, 'utf8'), text, 'else: npm run openapi')
+})
+
+t.test('every operation is described', async t => {
+  const ids = operations.map(({ operationId }) => operationId)
+  t.equal(new Set(ids).size, ids.length)
+  for (const { operationId, summary, tags, path, parameters = [], responses } of operations) {
+    t.match(operationId, /^(list|get|put|patch|delete)[A-Z]/)
+    t.ok(summary && tags.length === 1, operationId)
+    const wanted = [...path.matchAll(/\{(\w+)\}/g)].map(match => match[1])
+    const given = parameters.filter(each => each.in === 'path').map(({ name }) => name)
+    t.strictSame(given, wanted)
+    for (const [status, { content }] of Object.entries(responses)) {
+      if (Number(status) < 400) continue
+      const schema = content!['application/problem+json']!.schema
+      t.strictSame(schema, { $ref: '#/components/schemas/Problem' }, `${operationId} ${status}`)
+    }
+    t.ok(Object.keys(responses).some(status => Number(status) >= 400) || path === '/healthz')
+  }
+})
+
+t.test('components have names of their own, and all references lead somewhere', async t => {
+  const references = [...text.matchAll(/"\$ref": "([^"]+)"/g)].map(match => match[1]!)
+  t.ok(references.length > 20)
+  for (const reference of new Set(references)) {
+    const name = /^#\/components\/schemas\/([A-Z]\w+)$/.exec(reference)?.[1]
+    t.ok(name !== undefined && name in document.components.schemas, reference)
+  }
+  t.notMatch(text, /def-\d|x-component|"~/)
+})
+
+t.test('the walker looks at every keyword of what clients may send', async t => {
+  for (const schema of [RealServerConfig, RealServerSet, VirtualServiceConfig])
+    t.doesNotThrow(() => assertUnderstood(schema))
+})
+
+/** Checks bodies against the published document with a validator that is not ours. */
+function checker(schema: object) {
+  const inlined = JSON.parse(
+    JSON.stringify(schema).replaceAll('#/components/schemas/', '#/$defs/'),
+  ) as object
+  const defs = JSON.parse(
+    JSON.stringify(document.components.schemas).replaceAll('#/components/schemas/', '#/$defs/'),
+  ) as object
+  return Compile({ ...inlined, $defs: defs })
+}
+
+t.test('examples are valid, and answers are what the document says', async t => {
+  const a = await startAppliance()
+  t.teardown(() => a.close())
+  const check = async (operationId: string, url: string, body?: unknown) => {
+    const { method, responses } = operations.find(each => each.operationId === operationId)!
+    const answer = await a.send(method.toUpperCase(), url, body)
+    const described = responses[String(answer.statusCode)]
+    t.ok(described, `${operationId} may answer ${answer.statusCode}: ${answer.body.slice(0, 200)}`)
+    if (!described?.content) return t.equal(answer.body, '')
+    const type = String(answer.headers['content-type']).split(';')[0]!
+    const compiled = checker(described.content[type]!.schema)
+    t.strictSame(compiled.Errors(answer.json()), [], `${operationId} ${answer.statusCode}`)
+  }
+  const service = '/v1/virtual-services/web'
+  const server = `${service}/real-servers/a`
+  const example = (name: string) => document.components.schemas[name]!.examples![0]
+  await check('putVirtualService', service, example('VirtualServiceConfig'))
+  await check('putVirtualService', service, web)
+  await check('putVirtualService', '/v1/virtual-services/six', {
+    protocol: 'udp',
+    address: '2001:db8::1',
+    port: 0,
+    persistence: {},
+    interface: 'eth0',
+    realServers: { c: { address: '2001:db8::2', adminState: 'disabled' } },
+  })
+  await check('putRealServer', server, example('RealServerConfig'))
+  await check('putRealServers', `${service}/real-servers`, example('RealServerSet'))
+  await checkReads(check, a, service, server)
+  await check('patchVirtualService', service, { scheduler: 'rr' })
+  await check('patchRealServer', server, { adminState: 'draining' })
+  await check('getRealServer', server)
+  await check('patchRealServer', server, { weight: 'x' })
+  await check('deleteRealServer', server)
+  await check('deleteVirtualService', service)
+  await check('deleteVirtualService', service)
+})
+
+async function checkReads(
+  check: (operationId: string, url: string) => Promise<unknown>,
+  a: Appliance,
+  service: string,
+  server: string,
+) {
+  await check('listVirtualServices', '/v1/virtual-services?limit=1')
+  await check('getVirtualService', service)
+  await check('listRealServers', `${service}/real-servers`)
+  await check('getRealServer', server)
+  await check('listConnections', '/v1/connections')
+  await check('getStatistics', '/v1/stats')
+  await check('listInterfaces', '/v1/interfaces')
+  await check('getVersion', '/v1/version')
+  await check('getHealth', '/healthz')
+  await check('getReadiness', '/readyz')
+  await check('getProblem', '/problems/UNKNOWN_FIELD')
+  await check('getProblem', '/problems/NOT_FOUND')
+  await check('getProblem', '/problems/constructor')
+  const reason = a.dataplane.reason
+  a.dataplane.goDown('down')
+  await check('getReadiness', '/readyz')
+  await a.dataplane.comeUp()
+  a.dataplane.reason = reason
+}

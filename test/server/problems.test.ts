@@ -1,0 +1,179 @@
+import { connect } from 'node:net'
+import { pino } from 'pino'
+import t from 'tap'
+import { buildApp } from '../../server/app.js'
+import type { Control } from '../../server/control.js'
+import { faults, Problem, problems, type ProblemCode } from '../../server/errors.js'
+import { OpRefused } from '../../server/dataplane-client.js'
+import { startAppliance, web, type Appliance } from './fixtures/appliance.js'
+
+const url = '/v1/virtual-services/web'
+type Answer = Awaited<ReturnType<Appliance['send']>>
+
+/** What makes each problem, told to an appliance that has the service `web`. */
+const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
+  MALFORMED_JSON: a => a.send('PUT', url, '{"a":'),
+  MISSING_BODY: a => a.send('PUT', url),
+  INVALID_REQUEST: a => a.send('GET', '/v1/virtual-services/%zz'),
+  INVALID_PARAMETER: a => a.send('GET', '/v1/virtual-services?limit=x&limit=2&nope=1&cursor=!'),
+  NOT_FOUND: a => a.send('GET', '/v2'),
+  SERVICE_NOT_FOUND: a => a.send('PATCH', '/v1/virtual-services/none', {}),
+  REAL_SERVER_NOT_FOUND: a => a.send('GET', `${url}/real-servers/none`),
+  METHOD_NOT_ALLOWED: a => a.send('POST', '/v1/virtual-services', {}),
+  SERVICE_EXISTS: a => a.send('PUT', '/v1/virtual-services/twin', { ...web, realServers: {} }),
+  REAL_SERVER_EXISTS: a =>
+    a.send('PUT', `${url}/real-servers/twin`, { address: '10.0.0.1', port: 8080 }),
+  LIMIT_REACHED: a => refusing(a, 'ENOSPC'),
+  PRECONDITION_FAILED: a => a.send('PUT', url, web, { 'if-match': '"old"' }),
+  BODY_TOO_LARGE: a => a.send('PUT', url, `"${'x'.repeat(1024 * 1024)}"`),
+  URI_TOO_LONG: a => a.send('GET', `/v1/virtual-services/${'x'.repeat(2000)}`),
+  UNSUPPORTED_MEDIA_TYPE: a => a.send('PUT', url, '<a/>', { 'content-type': 'text/xml' }),
+  VALIDATION_FAILED: a => a.send('PUT', url, {}),
+  NOT_SUPPORTED_YET: a =>
+    a.send('PUT', `${url}/real-servers/t`, { address: '10.0.0.9', forwarding: 'tunnel' }),
+  INTERFACE_NOT_FOUND: a => failingHost(a, new Problem('INTERFACE_NOT_FOUND', 'no eth9')),
+  INTERNAL_ERROR: a => {
+    a.database.exec('DROP TABLE real_server')
+    return a.send('GET', url)
+  },
+  DATAPLANE_REFUSED: a => refusing(a, 'EINVAL'),
+  STORAGE_FAILED: a => {
+    a.database.pragma('query_only = ON')
+    return a.send('PATCH', url, { scheduler: 'rr' })
+  },
+  HOST_FAILED: a => failingHost(a, new Error('nft')),
+  DATAPLANE_UNAVAILABLE: a => {
+    a.dataplane.goDown('down')
+    return a.send('PUT', url, web)
+  },
+  APPLY_PENDING: a => {
+    a.host.before = call => {
+      if (call === 'afterApply') throw new Error('busy')
+    }
+    return a.send('PATCH', url, { scheduler: 'rr' })
+  },
+  SHUTTING_DOWN: async a => {
+    await a.control.stop()
+    return a.send('PATCH', url, { scheduler: 'rr' })
+  },
+}
+
+function refusing(a: Appliance, code: 'ENOSPC' | 'EINVAL') {
+  a.dataplane.before = op => {
+    if (op.op === 'batch') throw new OpRefused(code, 'no')
+  }
+  return a.send('PATCH', url, { scheduler: 'rr' })
+}
+
+function failingHost(a: Appliance, error: Error) {
+  a.host.before = call => {
+    if (call === 'beforeApply') throw error
+  }
+  return a.send('PATCH', url, { scheduler: 'rr' })
+}
+
+for (const [code, make] of Object.entries(makers)) {
+  t.test(code, async t => {
+    const a = await startAppliance()
+    t.teardown(() => a.close())
+    await a.send('PUT', url, web)
+    const answer = await make(a)
+    const { status, title } = problems[code as ProblemCode]
+    t.equal(answer.statusCode, status, answer.body)
+    t.equal(answer.headers['content-type'], 'application/problem+json')
+    t.match(answer.json(), { type: `/problems/${code}`, title, status, code, detail: /./ })
+    t.equal(answer.json<{ requestId: string }>().requestId, answer.headers['x-request-id'])
+    if (status === 405) t.equal(answer.headers.allow, 'GET, HEAD')
+  })
+}
+
+/** These are about HTTP itself and need a real connection. */
+const overTheWire: Readonly<Record<string, string>> = {
+  HEADERS_TOO_LARGE: `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+  INVALID_REQUEST: 'NONSENSE\r\n\r\n',
+}
+
+t.test('over the wire', async t => {
+  const app = buildApp({ control: {} as Control, logger: pino({ level: 'silent' }) })
+  t.teardown(() => app.close())
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as { port: number }
+  const talk = (text: string) =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(text))
+      let answer = ''
+      socket.on('data', chunk => void (answer += chunk.toString()))
+      socket.on('end', () => resolve(answer))
+      socket.on('error', reject)
+    })
+  for (const [code, text] of Object.entries(overTheWire)) {
+    const [head, body] = (await talk(text)).split('\r\n\r\n') as [string, string]
+    t.match(head, new RegExp(`^HTTP/1.1 ${problems[code as ProblemCode].status} `))
+    t.match(head, /Content-Type: application\/problem\+json/)
+    t.match(JSON.parse(body), { code })
+  }
+  // Node checks for slow requests every 30 s; the answer itself is made at once.
+  const slow = new Promise<string>(resolve => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\n'))
+    socket.on('data', chunk => resolve(chunk.toString()))
+    app.server.once('connection', (server: import('node:net').Socket) => {
+      const error = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
+      setImmediate(() => app.server.emit('clientError', error, server))
+    })
+  })
+  t.match(await slow, /^HTTP\/1.1 408 [\s\S]*REQUEST_TIMEOUT/)
+})
+
+t.test('every code of the table is made by a test, and explained', async t => {
+  const tested = new Set([...Object.keys(makers), ...Object.keys(overTheWire), 'REQUEST_TIMEOUT'])
+  t.strictSame([...tested].sort(), Object.keys(problems).sort())
+  const a = await startAppliance()
+  t.teardown(() => a.close())
+  for (const code of [...Object.keys(problems), ...Object.keys(faults)]) {
+    const answer = await a.send('GET', `/problems/${code}`)
+    t.equal(answer.statusCode, 200, code)
+    t.match(answer.json(), { code, title: /./, about: /./ })
+  }
+})
+
+t.test('parameters: every fault at once', async t => {
+  const a = await startAppliance()
+  t.teardown(() => a.close())
+  const query = 'limit=1001&protocol=tpc&address=x&port=70000&nope=1&cursor=zz&labels==x'
+  const answer = await a.send('GET', `/v1/virtual-services?${query}`)
+  const found = answer.json<{ errors: { parameter: string; code: string; hint?: string }[] }>()
+  t.strictSame(
+    found.errors.map(({ parameter, code }) => `${parameter} ${code}`),
+    [
+      'limit INVALID_PARAMETER',
+      'protocol INVALID_PARAMETER',
+      'address INVALID_PARAMETER',
+      'port INVALID_PARAMETER',
+      'nope UNKNOWN_PARAMETER',
+    ],
+  )
+  for (const cursor of ['zz', '%00', Buffer.from("x' OR 1").toString('base64url')])
+    t.match((await a.send('GET', `/v1/virtual-services?cursor=${cursor}`)).json(), {
+      status: 400,
+      errors: [{ parameter: 'cursor', code: 'INVALID_CURSOR' }],
+    })
+  t.match((await a.send('GET', '/v1/virtual-services?labels=x')).json(), {
+    status: 400,
+    errors: [{ parameter: 'labels', code: 'INVALID_LABEL' }],
+  })
+  t.match((await a.send('PUT', '/v1/virtual-services/Web', web)).json(), {
+    status: 400,
+    errors: [{ parameter: 'name', code: 'INVALID_NAME' }],
+  })
+  t.match((await a.send('DELETE', '/v1/virtual-services/web?missingOk=yes')).json(), {
+    status: 400,
+  })
+  t.equal((await a.send('GET', '/v1/version?x=1')).statusCode, 400)
+  t.equal((await a.send('OPTIONS', '/v1/virtual-services/web')).statusCode, 204)
+  const twice = await a.send('PUT', url, '{"port": 80, "port": 81}')
+  t.match(twice.json(), { status: 422, detail: /column 14/, errors: [{ code: 'DUPLICATE_FIELD' }] })
+  t.match((await a.send('PUT', url, Buffer.from([0x22, 0xff, 0x22]))).json(), {
+    code: 'MALFORMED_JSON',
+    detail: /UTF-8/,
+  })
+})
