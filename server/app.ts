@@ -29,8 +29,11 @@ export function buildApp({ control, logger }: AppOptions): FastifyInstance {
   // Tells requests of one run from those of another in the log.
   const run = randomBytes(4).toString('hex')
   let requests = 0
+  // As the base type, so that the type of the app does not depend on who logs.
+  const loggerOption: { loggerInstance?: FastifyBaseLogger } =
+    logger === undefined ? {} : { loggerInstance: logger }
   const app = Fastify({
-    ...(logger === undefined ? {} : { loggerInstance: logger as FastifyBaseLogger }),
+    ...loggerOption,
     bodyLimit: BODY_LIMIT_OCTETS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // Longer than any name, so that a long one gets an answer of its own.

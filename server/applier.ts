@@ -14,13 +14,14 @@
  *      left-overs are tried again until they are gone (APPLY_PENDING).
  */
 import type { Logger } from 'pino'
-import type { Op, ServiceKey, ServiceRows } from '../dataplane/protocol.js'
+import type { Op } from '../dataplane/protocol.js'
 import { OpRefused, type Call, type Dataplane } from './dataplane-client.js'
 import { Directory } from './directory.js'
 import { messageOf, Problem } from './errors.js'
 import type { Announcement, HostControl, HostState } from './host-state.js'
-import { keyOf, opsOf, restoreOf } from './plan.js'
+import { opsOf, restoreOf } from './plan.js'
 import type { Change, ConfigurationRepo } from './repo/configuration.js'
+import type { ServiceRecord } from './repo/records.js'
 import { RowTable } from './row-table.js'
 
 export interface ApplierOptions {
@@ -270,37 +271,43 @@ export class Applier {
     }, this.#retryMs)
   }
 
-  /** Gives a new worker everything. One service that it refuses must not keep the others out. */
+  /** Gives a new worker everything. */
   async #restore(call: Call): Promise<void> {
     const records = this.#repo.services.all()
-    const services = restoreOf(records, this.rows)
-    const keys = services.map(({ service }) => service.key)
     this.#refused.clear()
     try {
-      const restored = await call({ op: 'restore', services })
-      this.rows.restored(pairs(keys, restored.services))
+      await this.#restoreAll(call, records)
     } catch (cause) {
       if (!(cause instanceof OpRefused)) throw cause
       this.#logger.error({ err: cause }, 'the dataplane refused the configuration; one by one')
-      await call({ op: 'flush' })
-      this.rows.restored([])
-      for (const record of records) {
-        const ops = opsOf([{ before: null, after: record }])
-        try {
-          const { results } = await call({ op: 'batch', ops })
-          for (const [i, op] of ops.entries()) this.rows.applied(op, results[i])
-        } catch (error) {
-          if (!(error instanceof OpRefused)) throw error
-          this.#refused.set(record.name, error.message)
-          this.#logger.error({ err: error, key: keyOf(record) }, 'the dataplane refused a service')
-        }
+      await this.#findRefused(call, records)
+      const accepted = records.filter(({ name }) => !this.#refused.has(name))
+      await this.#restoreAll(call, accepted)
+    }
+  }
+
+  async #restoreAll(call: Call, records: readonly ServiceRecord[]): Promise<void> {
+    const services = restoreOf(records, this.rows)
+    const { services: rows, adoptedConns } = await call({ op: 'restore', services })
+    this.rows.restored(rows.map((each, i) => ({ key: services[i]!.service.key, rows: each })))
+    this.#logger.info({ services: records.length, adoptedConns }, 'dataplane has everything')
+  }
+
+  /** One service that the dataplane refuses must not keep the others out. */
+  async #findRefused(call: Call, records: readonly ServiceRecord[]): Promise<void> {
+    await call({ op: 'flush' })
+    for (const record of records) {
+      try {
+        await call({ op: 'batch', ops: opsOf([{ before: null, after: record }]) })
+      } catch (error) {
+        if (!(error instanceof OpRefused)) throw error
+        this.#refused.set(record.name, error.message)
+        this.#logger.error({ err: error, service: record.name }, 'the dataplane refused a service')
       }
     }
+    await call({ op: 'flush' })
   }
 }
 
 const namesOf = (changes: readonly Change[]): string[] =>
   changes.map(({ before, after }) => (before ?? after)!.name)
-
-const pairs = (keys: readonly ServiceKey[], rows: readonly ServiceRows[]) =>
-  keys.map((key, i) => ({ key, rows: rows[i]! }))

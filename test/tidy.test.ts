@@ -23,11 +23,11 @@ const LAYERS: readonly (readonly [from: string, allowed: RegExp])[] = [
     /^dataplane\/(ipvs\/|wire\/|shared\/|(net\/network|driver\/driver|[a-z-]+)\.js)/,
   ],
   ['dataplane/', /^dataplane\//],
-  ['server/schemas/', /^(server\/(schemas\/|[a-z-]+\.js)|dataplane\/protocol\.js)/],
+  ['server/schemas/', /^(server\/(schemas\/|[a-z-]+\.js)|dataplane\/(protocol|counters)\.js)/],
   ['server/repo/', /^(server\/(repo\/|schemas\/|[a-z-]+\.js)|dataplane\/protocol\.js)/],
   ['server/routes/', /^(server\/(routes\/|schemas\/|[a-z-]+\.js)|dataplane\/protocol\.js)/],
   ['server/', /^(server\/|dataplane\/(shared\/|(protocol|limits|counters|wire\/address)\.js))/],
-  ['cli/', /^(cli|server)\//],
+  ['cli/', /^(cli\/|server\/|dataplane\/(protocol|wire\/address)\.js)/],
   ['test/', /^(test|server|dataplane|cli)\//],
 ]
 

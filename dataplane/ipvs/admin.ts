@@ -46,6 +46,8 @@ export interface AdminOptions {
   dests: (Dest | undefined)[]
   random: (bound: number) => number
   nowMs: () => number
+  /** Told that a real server was deleted, and whether it is the first in the trash. */
+  onUnlink: (first: boolean) => void
 }
 
 /**
@@ -110,6 +112,7 @@ export class Admin {
   addDest(key: ServiceKey, config: DestConfig, keepRow: number | null = null): { row: number } {
     const service = this.#service(key)
     const where = destAddress(service, config)
+    checkThresholds(config)
     if (service.find(where, config.port) !== undefined) {
       throw new OpError('EEXIST', `the real server ${config.address}:${config.port} already exists`)
     }
@@ -133,6 +136,8 @@ export class Admin {
   editDest(key: ServiceKey, config: DestConfig): { row: number } {
     const service = this.#service(key)
     const dest = this.#dest(service, config)
+    destAddress(service, config)
+    checkThresholds(config)
     this.#services.removeServer(service, dest)
     this.#set(dest, config)
     this.#services.addServer(service, dest)
@@ -247,9 +252,6 @@ export class Admin {
 
   #set(dest: Dest, config: DestConfig): void {
     const { upperThreshold, lowerThreshold } = config
-    if (lowerThreshold > upperThreshold) {
-      throw new OpError('ERANGE', 'the lower threshold exceeds the upper threshold')
-    }
     // Cleared by an edit only when the limit went away or was raised (semantics 2.3).
     if (upperThreshold === 0 || upperThreshold > dest.upperThreshold) dest.overloaded = false
     dest.upperThreshold = upperThreshold
@@ -270,7 +272,9 @@ export class Admin {
     this.#services.removeServer(service, dest)
     dest.available = false
     service.scheduler?.del(dest, index)
+    const first = this.trash.size === 0
     this.trash.put(dest, service)
+    this.#o.onUnlink(first)
   }
 
   /** Once it has masqueraded, its packets are ours as long as it may have connections. */
@@ -326,7 +330,21 @@ function destAddress(service: Service, config: DestConfig): address.Address {
   if (where.family !== service.family && config.forwarding !== 'tunnel') {
     throw new OpError('EINVAL', 'only a tunnel reaches a real server of the other address family')
   }
+  if (!isUnicast(where)) throw new OpError('EINVAL', `${config.address} is not a unicast address`)
   return where
+}
+
+/** Addresses of this host are fine too, whatever they look like; broadcasts of links are not seen. */
+function isUnicast({ family, w0, w1, w2, w3 }: address.Address): boolean {
+  if (family === 4) return w0 !== 0 && w0 !== -1 && w0 >>> 28 !== 0xe
+  const isLinkLocal = w0 >>> 22 === 0xfe80 >>> 6
+  return w0 >>> 24 !== 0xff && !isLinkLocal && (w0 | w1 | w2 | w3) !== 0
+}
+
+function checkThresholds({ lowerThreshold, upperThreshold }: DestConfig): void {
+  if (lowerThreshold > upperThreshold) {
+    throw new OpError('ERANGE', 'the lower threshold exceeds the upper threshold')
+  }
 }
 
 function netmaskOf(family: number, netmask: string | number | undefined): number {

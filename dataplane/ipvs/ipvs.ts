@@ -39,8 +39,11 @@ import { Tunnel } from './xmit/tunnel.js'
 const TRASH_NODE = 1
 const ESTIMATOR_NODE = 2
 const SCHEDULER_NODE = 3
+const PURGE_NODE = 4
 const ESTIMATOR_TICKS = 200
 const SCHEDULER_TICKS = 6000
+/** Connections looked at in one tick for a server that is gone. */
+const PURGED_PER_TICK = 65536
 /** How often half-received datagrams are looked through. */
 const REASSEMBLY_MS = 250
 
@@ -76,6 +79,7 @@ export class Ipvs implements Pipeline {
   readonly #firstTick: number
   readonly #originMs: number
   #reassemblyDueMs = 0
+  #purgeCursor = 0
   /** Whether it knows what to do with packets. */
   restored = false
 
@@ -106,8 +110,9 @@ export class Ipvs implements Pipeline {
     totalEstimator.register(0)
     const dests = this.#dests
     this.admin = new Admin({
-      ...{ services, guarded: this.guarded, serviceRows, destRows, serviceEstimator, destEstimator, totalEstimator },
-      ...{ dests, random, nowMs },
+      ...{ services, guarded: this.guarded, serviceRows, destRows },
+      ...{ serviceEstimator, destEstimator, totalEstimator, dests, random, nowMs },
+      onUnlink: first => this.#onUnlink(first),
     })
 
     const output = new Output(driver, counters, seeds[0])
@@ -135,7 +140,11 @@ export class Ipvs implements Pipeline {
       ...{ conns, services, protocols, scheduling, traffic, icmp, errors, forwarder, hostStack },
       ...{ marks, network, output, transmit, clients, reassembler, counters, settings, nowMs },
     })
-    this.#every(TRASH_NODE, TRASH_PERIOD_TICKS, () => this.admin.trash.sweep(this.#wheel.nowTick))
+    conns.setJob(TRASH_NODE, () => {
+      this.admin.trash.sweep(this.#wheel.nowTick)
+      if (this.admin.trash.size > 0) this.#wheel.arm(TRASH_NODE, TRASH_PERIOD_TICKS)
+    })
+    conns.setJob(PURGE_NODE, () => this.#purge())
     this.#every(ESTIMATOR_NODE, ESTIMATOR_TICKS, () => {
       totalEstimator.tick()
       serviceEstimator.tick()
@@ -178,6 +187,20 @@ export class Ipvs implements Pipeline {
 
   #tickAt(nowMs: number): number {
     return this.#firstTick + Math.floor((nowMs - this.#originMs) / TICK_MS)
+  }
+
+  /** The sweep starts with the first entry; expire_nodest_conn's work follows a tick later. */
+  #onUnlink(first: boolean): void {
+    if (first) this.#wheel.arm(TRASH_NODE, TRASH_PERIOD_TICKS)
+    if (this.settings.expireNodestConn) {
+      this.#purgeCursor = 0
+      this.#wheel.arm(PURGE_NODE, 1)
+    }
+  }
+
+  #purge(): void {
+    this.#purgeCursor = this.conns.purgeUnavailable(this.#purgeCursor, PURGED_PER_TICK)
+    if (this.#purgeCursor !== 0) this.#wheel.arm(PURGE_NODE, 0)
   }
 
   #every(node: number, ticks: number, job: () => void): void {

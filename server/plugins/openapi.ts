@@ -31,7 +31,7 @@ export function addOpenApi(app: FastifyInstance): void {
       ],
     },
     // Components keep their names instead of def-0, def-1, ...
-    refResolver: { buildLocalReference: json => String(json.$id) },
+    refResolver: { buildLocalReference: json => json.$id as string },
   })
   void app.register(swaggerUi, {
     routePrefix: '/docs',

@@ -31,7 +31,7 @@ export class ConfigurationRepo {
       }
       this.#setRevision.run(revision)
     })
-    this.#commit = commit.immediate
+    this.#commit = (changes, revision) => commit.immediate(changes, revision)
   }
 
   revision(): number {

@@ -41,7 +41,7 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 /** Every fault of `value`, in document order; empty when it fits. */
 export function faultsOf(schema: object, value: unknown, pointer = ''): Fault[] {
   const found: Fault[] = []
-  walk(schema as Schema, value, pointer, found)
+  walk(schema, value, pointer, found)
   return found
 }
 

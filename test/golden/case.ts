@@ -11,7 +11,8 @@ export interface Expected {
   port: Wire
   dmac: string
   ip: string
-  txt?: string
+  /** For people. */
+  txt: string
 }
 
 /** The director asks for a neighbour that it does not know: an Ethernet frame with ARP in it. */
@@ -59,7 +60,8 @@ export interface Flow {
   name: string
   rs: number | null
   frames: readonly (readonly [Wire, string])[]
-  out: readonly Output[] | null
+  /** The answer in the recorder's words. */
+  out: readonly string[] | null
   waitS: number
 }
 export type Step =
@@ -152,23 +154,22 @@ function readSend(f: Fields): Step {
 }
 
 function readRun(f: Fields): Step {
-  const out = f.optional('out')
+  const out = f.has('out') ? f.text('out') : null
   const exit = f.optionalNumber('exit')
   return {
     kind: 'cmd',
     atMs: f.optionalNumber('at_ms'),
     cmd: f.text('cmd'),
-    out: out === undefined ? null : String(out),
+    out,
     exit,
   }
 }
 
 function readFlow(f: Fields): Step {
-  const reset = f.optional('reset')
-  const name = reset === undefined ? `connection ${f.number('i')}` : `reset of ${String(reset)}`
+  const name = f.has('reset') ? `reset of ${f.text('reset')}` : `connection ${f.number('i')}`
   // For people; the frames say it all.
   for (const key of ['client', 'vip', 'mode']) f.optional(key)
-  const out = f.optional('out') as unknown[] | undefined
+  const out = f.optional('out') as string[] | undefined
   const rs = f.any('rs')
   return {
     kind: 'flow',
@@ -176,7 +177,7 @@ function readFlow(f: Fields): Step {
     name,
     rs: rs === null ? null : Number(rs),
     frames: (f.any('frames') as [unknown, string][]).map(([w, hex]) => [wire(w), hex] as const),
-    out: out === undefined ? null : out.map(readOutput),
+    out: out ?? null,
     waitS: f.number('then_wait_s'),
   }
 }
@@ -204,10 +205,10 @@ function readOutput(value: unknown): Output {
     f.done()
     return frame
   }
-  const txt = f.optional('txt')
+  const txt = f.has('txt') ? f.text('txt') : ''
   const output = { port, dmac: f.text('dmac'), ip: f.text('ip') }
   f.done()
-  return txt === undefined ? output : { ...output, txt: String(txt) }
+  return { ...output, txt }
 }
 
 function wire(value: unknown): Wire {

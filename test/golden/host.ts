@@ -162,7 +162,7 @@ export class Host {
   #timestamps(b: Buffer): Uint8Array {
     const payload = Buffer.alloc(12)
     b.copy(payload, 0, 8, 12)
-    const now = BENCH_MIDNIGHT_MS + Math.ceil(this.#clock.now())
+    const now = BENCH_MIDNIGHT_MS + Math.floor(this.#clock.now())
     payload.writeUInt32BE(now, 4)
     payload.writeUInt32BE(now, 8)
     return payload

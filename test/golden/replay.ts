@@ -11,6 +11,7 @@ import {
 import { compareFrames, compareText, type Difference } from './compare.js'
 import { Director, type SeenFrame } from './director.js'
 import { expectedText, seenText } from './packet-text.js'
+import { recorderText, withoutOwnId } from './recorder-text.js'
 import { makeDriver, serverMac } from './topology.js'
 
 /** Every injection is followed by this much time. */
@@ -36,7 +37,8 @@ export async function replay(path: string, onStep?: (text: string) => void): Pro
     await new Replay(golden, differences, onStep).run()
     return { name, differences, error: null }
   } catch (error) {
-    const text = error instanceof CaseError ? error.message : ((error as Error).stack ?? `${error}`)
+    if (!(error instanceof Error)) throw error
+    const text = error instanceof CaseError ? error.message : (error.stack ?? error.message)
     return { name, differences, error: text }
   }
 }
@@ -129,16 +131,25 @@ class Replay {
       if (i === 0) first = seen
       all = [...all, ...seen]
     }
-    const [firstWire, firstHex] = frames[0]!
+    const [firstWire] = frames[0]!
     const reached = first.find(f => f.port === 'server')
     const wanted = rs === null ? undefined : serverMac(rs)
     if (firstWire === 'client' && reached?.dmac !== wanted) {
       const text = reached === undefined ? 'no server' : seenText(reached)
       this.#report([{ expected: rs === null ? 'no server' : `server ${rs}`, seen: text }])
     }
-    if (out !== null) this.#compare(out, all, fromHex(firstHex))
+    if (out !== null) this.#compareTexts(out, all)
     this.#director.advanceTo(this.#director.nowMs + waitS * 1000)
     this.#compare([], this.#take(), null)
+  }
+
+  #compareTexts(expected: readonly string[], frames: readonly SeenFrame[]): void {
+    const seen = frames.map(f => recorderText(f.ip))
+    for (let i = 0; i < Math.max(expected.length, seen.length); i++) {
+      const e = expected[i] ?? '(nothing)'
+      const s = seen[i] ?? '(nothing)'
+      if (withoutOwnId(e) !== withoutOwnId(s)) this.#report([{ expected: e, seen: s }])
+    }
   }
 
   /** FTP: a packet has carried this text to the client. */

@@ -6,7 +6,7 @@ conforms(t, 'wrr')
 
 // Computed by an independent model of ip_vs_wrr.c, bound to a list of servers added in that order.
 const sequences: [servers: string, picks: string][] = [
-  ['A4 B2', 'A A B A A B A A B'],
+  ['B2 A4', 'A A B A A B A A B'],
   ['A1 B2 C3', 'C C B C B A C C B C B A'],
   ['A10 B20 C30', 'C C B C B A C C B C B A'],
   ['A5 B1 C1', 'A A A A C B A A A A A C B A'],
