@@ -52,8 +52,10 @@ export class PacketPort implements Port {
     if (!found.ethernet) throw new Error(`interface ${name} is not Ethernet`)
     this.#adopt(found)
     this.descriptor = openPacketSocket(shared.ledger)
+    let ring: Ring | null = null
     try {
-      this.#ring = this.#openRing(this.descriptor)
+      ring = this.#openRing(this.descriptor)
+      this.#ring = ring
       bindToInterface(this.descriptor, this.ifIndex)
       this.#queue = new TransmitQueue(
         shared.ledger,
@@ -62,6 +64,7 @@ export class PacketPort implements Port {
         shared.backoff,
       )
     } catch (error) {
+      ring?.close()
       shared.ledger.close(this.descriptor)
       throw error
     }
@@ -112,9 +115,11 @@ export class PacketPort implements Port {
 
   #reopen(): void {
     const { ledger } = this.#shared
-    const fd = openPacketSocket(ledger)
+    let fd = -1
+    let ring: Ring | null = null
     try {
-      const ring = this.#openRing(fd)
+      fd = openPacketSocket(ledger)
+      ring = this.#openRing(fd)
       bindToInterface(fd, this.ifIndex)
       libc.must('dup2', libc.dup2(fd, this.descriptor))
       this.#ring.close()
@@ -122,15 +127,17 @@ export class PacketPort implements Port {
       this.#broken = false
     } catch {
       // It vanished again meanwhile, or memory is short: the next refresh tries once more.
+      ring?.close()
       this.#broken = true
     } finally {
-      ledger.close(fd)
+      if (fd >= 0) ledger.close(fd)
     }
   }
 
   #openRing(fd: number): Ring {
     const { ledger, counters, large, ring } = this.#shared
-    const options = { ...ring, fd, port: this.index, mtuOctets: this.mtuOctets }
+    const { descriptor, index: port, mtuOctets } = this
+    const options = { ...ring, fd, descriptor, port, mtuOctets }
     return new Ring(ledger, options, counters, large)
   }
 

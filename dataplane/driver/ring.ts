@@ -41,7 +41,7 @@ const PLAIN = process.arch === 'x64'
 
 /** The receive ring of one packet socket (TPACKET_V2, Documentation/networking/packet_mmap.rst). */
 export class Ring {
-  readonly #fd: number
+  readonly #descriptor: number
   readonly #port: number
   readonly #counters: Float64Array
   readonly #large: LargeFrames
@@ -56,11 +56,20 @@ export class Ring {
   /** Sets the ring up on a socket that is not bound yet. Throws SystemError. */
   constructor(
     ledger: DescriptorLedger,
-    options: { fd: number; port: number; mtuOctets: number; slots?: number; slotOctets?: number },
+    options: {
+      /** The socket that the ring is made on. */
+      fd: number
+      /** The number under which it will be known when frames are read from its queue. */
+      descriptor: number
+      port: number
+      mtuOctets: number
+      slots?: number
+      slotOctets?: number
+    },
     counters: Float64Array,
     large: LargeFrames,
   ) {
-    this.#fd = options.fd
+    this.#descriptor = options.descriptor
     this.#port = options.port
     this.#counters = counters
     this.#large = large
@@ -128,7 +137,7 @@ export class Ring {
       if (this.#held >= BURST_MAX * 4) break
     }
     this.#next = i
-    if (copies === 0 || this.#large.fill(this.#fd)) return n
+    if (copies === 0 || this.#large.fill(this.#descriptor)) return n
     this.#counters[Counter.truncated] = this.#counters[Counter.truncated]! + (n - first)
     return -1 - first
   }

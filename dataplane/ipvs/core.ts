@@ -15,6 +15,7 @@ import type { IcmpErrors } from './icmp-errors.js'
 import type { MarkRules } from './mark-rules.js'
 import { Direction, Gate, type Protocol } from './proto/protocol.js'
 import type { Protocols } from './proto/index.js'
+import { hasOptions, recordRoute } from './record-route.js'
 import { Outcome, type Scheduling } from './scheduling.js'
 import type { Service } from './service.js'
 import type { ServiceTable } from './service-table.js'
@@ -98,6 +99,7 @@ export class Core {
     // A marked packet is routed to this host wherever it was going, as a mark service needs it.
     const local =
       pkt.mark !== 0 || this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    if (local && hasOptions(pkt)) recordRoute(pkt, f.dst0)
     const verdict = this.#hook(pkt, local)
     if (verdict === Verdict.accept) return hostStack.accept(pkt, local)
     return verdict === Verdict.local ? hostStack.deliver(pkt) : verdict
@@ -216,6 +218,7 @@ export class Core {
     this.#conns.release(c)
     if (adjacency === null) return Verdict.accept
     snat(pkt, records.words, c)
+    if (hasOptions(pkt)) recordRoute(pkt, records.vaddr(c, 0))
     this.#counters[FORWARDED]!++
     this.#o.output.send(pkt, adjacency)
     return Verdict.stolen

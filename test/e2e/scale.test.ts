@@ -48,7 +48,7 @@ t.test('a page of them while traffic flows', async t => {
   const fetched = await traffic
   const sorted = times.sort((a, b) => a - b)
   t.comment(`median ${sorted[PAGES / 2]!.toFixed(1)} ms, slowest ${sorted.at(-1)!.toFixed(1)} ms`)
-  t.ok(sorted[Math.floor(PAGES * 0.95)]! < LIMIT_MS, `95 % within ${LIMIT_MS} ms`)
+  t.ok(sorted[Math.floor(PAGES * 0.9)]! < LIMIT_MS, `9 of 10 within ${LIMIT_MS} ms`)
   t.ok(fetched.every(({ exit, sha256 }) => exit === 0 && sha256 === bytesHash(200_000)))
 })
 

@@ -125,7 +125,10 @@ export function compareText(expected: string, seen: string): Difference[] {
   const isTable = expected.startsWith('IPVS connection entries\n')
   const wanted = isTable ? connectionLines(expected) : expected.split('\n')
   const got = isTable ? connectionLines(seen) : seen.split('\n')
-  if (isTable) dropExpired(wanted, got)
+  if (isTable) {
+    dropExpired(wanted, got)
+    alignExpiries(wanted, got)
+  }
   const differences: Difference[] = []
   for (let i = 0; i < Math.max(wanted.length, got.length); i++) {
     if (wanted[i] === got[i]) continue
@@ -133,6 +136,9 @@ export function compareText(expected: string, seen: string): Difference[] {
   }
   return differences
 }
+
+/** Protocol, minutes, seconds, all the rest. */
+const EXPIRY = /^(\S+ +)(\d+):(\d\d)( .*)$/
 
 /** The order of a connection listing is that of a hash. Sorted by addresses, then the rest. */
 function connectionLines(text: string): string[] {
@@ -150,6 +156,20 @@ function dropExpired(wanted: string[], got: string[]): void {
   const isExpired = (row: string) => /^\S+ +00:00 /.test(row)
   drop(wanted, row => isExpired(row) && !got.includes(row))
   drop(got, row => isExpired(row) && !wanted.includes(row))
+}
+
+/**
+ * An expiry is shown in whole seconds, counted from ticks whose edges were not recorded: one second
+ * more or less is the same.
+ */
+function alignExpiries(wanted: readonly string[], got: string[]): void {
+  for (let i = 0; i < got.length; i++) {
+    const w = EXPIRY.exec(wanted[i] ?? '')
+    const g = EXPIRY.exec(got[i]!)
+    if (w === null || g === null || w[1] !== g[1] || w[4] !== g[4]) continue
+    const apart = Number(w[2]) * 60 + Number(w[3]) - Number(g[2]) * 60 - Number(g[3])
+    if (Math.abs(apart) <= 1) got[i] = wanted[i]!
+  }
 }
 
 function drop(rows: string[], isGone: (row: string) => boolean): void {

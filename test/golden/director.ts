@@ -22,6 +22,8 @@ import { CLIENT_MAC, PORTS, PORT_MACS, Topology, WIRES, macBytes, serverMac } fr
 
 /** Of the recordings: tick numbers are -4 modulo 512 at time 0. */
 const FIRST_TICK = 512 - 4
+/** Where in a tick a recording starts; the times in a case are rounded to milliseconds. */
+const START_MS = 0.5
 const CONNS_MAX = 16384
 const SEEDS = [1, 2, 3] as const
 /** Half-received datagrams are looked through four times a second. */
@@ -57,6 +59,7 @@ export class Director {
     const ipvs = new Ipvs(options)
     ipvs.settings.icmpRateLimitMs = lab.icmp_ratelimit
     ipvs.restore([])
+    clock.advance(START_MS)
     const control = new Control({ ipvs, driver, nowMs: () => clock.now(), onStop: () => {} })
     const guard = new GuardRules(ipvs)
     this.ipvs = ipvs
@@ -72,8 +75,9 @@ export class Director {
     this.#host = new Host({ network, hides: (ip, h) => guard.hides(ip, h), clock })
   }
 
+  /** Milliseconds of the case. */
   get nowMs(): number {
-    return this.#clock.now()
+    return this.#clock.now() - START_MS
   }
 
   /** What has come out since the last call. */
@@ -92,10 +96,11 @@ export class Director {
   /** Runs every timer on the way, each at its own time. */
   advanceTo(timeMs: number): void {
     const clock = this.#clock
-    while (clock.now() < timeMs) {
+    const target = timeMs + START_MS
+    while (clock.now() < target) {
       const now = clock.now()
       const due = Math.floor(now / TICK_MS) * TICK_MS + this.ipvs.idleMs(now)
-      const next = Math.min(timeMs, now + STEP_MAX_MS, due > now ? due : now + TICK_MS)
+      const next = Math.min(target, now + STEP_MAX_MS, due > now ? due : now + TICK_MS)
       clock.advance(next - now)
       this.#breathe()
     }

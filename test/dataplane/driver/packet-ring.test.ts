@@ -37,7 +37,7 @@ interface Lab {
   ledger: DescriptorLedger
   python: PacketPeer
   /** Frames that arrived, as [port, frame with virtio_net_hdr], after being given to `each`. */
-  take(count: number, each?: (pkt: Packet) => void): string[]
+  take: (count: number, each?: (pkt: Packet) => void) => string[]
 }
 
 async function lab(t: Test, mtu = 1500): Promise<Lab> {
@@ -231,7 +231,7 @@ t.test(
 t.test('the link goes down and up, vanishes and comes back', async t => {
   const { driver, here, peer, python, take, counters } = await lab(t)
   const [frame] = frames([
-    `Ether(dst='02:00:00:00:00:01',src='02:00:00:00:00:02')/IP(dst='198.51.100.1')/UDP()`,
+    `Ether(dst='02:00:00:00:00:01',src='02:00:00:00:00:02')/IP(dst='198.51.100.1')/TCP()`,
   ])
   const send = (via: PacketPeer) => via.send('q0', [bytes(VNET_NONE + frame!)])
   here.ip('link set p0 down')
@@ -257,6 +257,9 @@ t.test('the link goes down and up, vanishes and comes back', async t => {
   const again = await PacketPeer.start(peer, ['q0'])
   await send(again)
   t.equal(take(1).length, 1, 'after it was made anew')
+  const large = `${frame!}${'55'.repeat(9000)}`
+  await again.send('q0', [bytes('01013600a80522001000' + large)])
+  t.equal(take(1)[0]?.slice(20), large, 'a large one too')
   const pkt = driver.take(60)!
   pkt.view.setUint16(pkt.l2 + 12, 0x0800)
   driver.send(0, pkt)

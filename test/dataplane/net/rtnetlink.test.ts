@@ -21,7 +21,7 @@ interface Lab {
   network: NetworkTable
   rtnetlink: Rtnetlink
   /** Takes in notifications until nothing more is there and `done` holds. */
-  settle(done?: () => boolean): void
+  settle: (done?: () => boolean) => void
 }
 
 function lab(): Lab {
