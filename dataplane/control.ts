@@ -1,7 +1,8 @@
 import { announce } from './net/announce.js'
 import type { Ipvs } from './ipvs/ipvs.js'
 import { OpError } from './op-error.js'
-import type { Op, Reply, Request, Results } from './protocol.js'
+import type { MarkRule } from './ipvs/mark-rules.js'
+import type { MarkRuleConfig, Op, Reply, Request, Results } from './protocol.js'
 import type { Driver } from './driver/driver.js'
 import * as address from './wire/address.js'
 
@@ -26,7 +27,7 @@ export class Control {
   readonly #ipvs: Ipvs
 
   constructor({ ipvs, driver, nowMs, onStop }: ControlOptions) {
-    const { admin, protocols } = ipvs
+    const { admin } = ipvs
     this.#ipvs = ipvs
     this.#handlers = {
       addService: op => admin.addService(op.service),
@@ -36,10 +37,15 @@ export class Control {
       editDest: op => admin.editDest(op.key, op.dest),
       delDest: op => done(admin.delDest(op.key, op.dest)),
       batch: op => ({ results: this.#batch(op.ops) }),
-      restore: op => ipvs.restore(op.services),
+      restore: op => {
+        if (op.settings) ipvs.configure(op.settings)
+        if (op.markRules) ipvs.marks.set(markRules(op.markRules, driver))
+        return ipvs.restore(op.services)
+      },
       flush: () => done(admin.flush()),
       zero: op => done(admin.zero(op.key)),
-      setTimeouts: op => done(protocols.setTimeouts(op.tcpS, op.tcpFinS, op.udpS)),
+      setSettings: op => done(ipvs.configure(op.settings)),
+      setMarkRules: op => done(ipvs.marks.set(markRules(op.rules, driver))),
       announce: op => done(announceOn(driver, op.address, op.interface)),
       ping: () => ({ nowMs: nowMs() }),
       stop: () => done(onStop()),
@@ -108,11 +114,18 @@ export class Control {
         const before = admin.describeDest(op.key, op.dest)
         return () => void admin.addDest(op.key, before)
       }
+      case 'setSettings': {
+        const before = this.#ipvs.configuration()
+        return () => this.#ipvs.configure(before)
+      }
+      case 'setMarkRules': {
+        const before = this.#ipvs.marks.rules
+        return () => this.#ipvs.marks.set(before)
+      }
       case 'batch':
       case 'restore':
       case 'flush':
       case 'zero':
-      case 'setTimeouts':
       case 'announce':
       case 'ping':
       case 'stop':
@@ -124,6 +137,28 @@ export class Control {
 }
 
 const done = (_: void): null => null
+
+function markRules(rules: readonly MarkRuleConfig[], driver: Driver): MarkRule[] {
+  return rules.map(rule => {
+    const port = driver.ports.find(p => p.name === rule.interface)
+    if (rule.interface !== null && port === undefined) {
+      throw new OpError('ENODEV', `no such port: ${rule.interface}`)
+    }
+    return {
+      ...{ mark: rule.mark, family: rule.family === 'ipv4' ? 4 : 6, protocol: rule.protocol },
+      ...{ source: prefixOf(rule.source), destination: prefixOf(rule.destination) },
+      ...{ sourcePorts: rule.sourcePorts, destinationPorts: rule.destinationPorts },
+      port: port?.index ?? null,
+    }
+  })
+}
+
+function prefixOf(text: string | null): address.Prefix | null {
+  if (text === null) return null
+  const prefix = address.parsePrefix(text)
+  if (prefix === null) throw new OpError('EINVAL', `'${text}' is not a prefix`)
+  return prefix
+}
 
 function announceOn(driver: Driver, text: string, interfaceName: string): void {
   const port = driver.ports.find(p => p.name === interfaceName)

@@ -67,6 +67,38 @@ export interface RestoredService {
   dests: { dest: DestConfig; row: number | null }[]
 }
 
+/** The knobs of IPVS (net.ipv4.vs and `ipvsadm --set`), all of them, each time. */
+export interface SettingsConfig {
+  expireNodestConn: boolean
+  expireQuiescentTemplate: boolean
+  /** 0 to 3: bit 0 reuse after TIME_WAIT and CLOSE, bit 1 also FIN_WAIT without output. */
+  connReuseMode: number
+  sloppyTcp: boolean
+  sloppySctp: boolean
+  natIcmpSend: boolean
+  scheduleIcmp: boolean
+  pmtuDisc: boolean
+  cacheBypass: boolean
+  /** `ipvsadm --set tcp tcpfin udp`, never 0 here. */
+  timeouts: { tcpS: number; tcpFinS: number; udpS: number }
+}
+
+/** Which packets carry which mark; the first rule that matches decides. */
+export interface MarkRuleConfig {
+  mark: number
+  family: FamilyName
+  /** IP protocol number. */
+  protocol: number | null
+  /** CIDR. */
+  source: string | null
+  destination: string | null
+  /** Inclusive. */
+  sourcePorts: { first: number; last: number }[] | null
+  destinationPorts: { first: number; last: number }[] | null
+  /** Name of the interface it came in by. */
+  interface: string | null
+}
+
 export type Op =
   | { op: 'addService'; service: ServiceConfig }
   | { op: 'editService'; service: ServiceConfig }
@@ -77,10 +109,17 @@ export type Op =
   /** Checked whole, then applied between two breaths; all or nothing. */
   | { op: 'batch'; ops: Op[] }
   /** The whole desired state, for a new worker. Connections in shared memory are kept. */
-  | { op: 'restore'; services: RestoredService[] }
+  | {
+      op: 'restore'
+      services: RestoredService[]
+      settings?: SettingsConfig
+      markRules?: MarkRuleConfig[]
+    }
   | { op: 'flush' }
   | { op: 'zero'; key: ServiceKey | null }
-  | { op: 'setTimeouts'; tcpS: number; tcpFinS: number; udpS: number }
+  | { op: 'setSettings'; settings: SettingsConfig }
+  /** All rules, in order. */
+  | { op: 'setMarkRules'; rules: MarkRuleConfig[] }
   /** Gratuitous ARP or unsolicited NA for an address that has just been put on that interface. */
   | { op: 'announce'; address: string; interface: string }
   | { op: 'ping' }
@@ -98,7 +137,8 @@ export interface Results {
   restore: { services: ServiceRows[]; adoptedConns: number }
   flush: null
   zero: null
-  setTimeouts: null
+  setSettings: null
+  setMarkRules: null
   announce: null
   ping: { nowMs: number }
   stop: null

@@ -7,7 +7,15 @@ import type {
   ServiceKey,
   ServiceRows,
 } from '../protocol.js'
-import { DROUTE, FWD_MASK, INACTIVE, LOCALNODE, MASQ, NOOUTPUT, TUNNEL } from '../shared/conn-record.js'
+import {
+  DROUTE,
+  FWD_MASK,
+  INACTIVE,
+  LOCALNODE,
+  MASQ,
+  NOOUTPUT,
+  TUNNEL,
+} from '../shared/conn-record.js'
 import * as address from '../wire/address.js'
 import { Dest } from './dest.js'
 import type { Estimator } from './est.js'

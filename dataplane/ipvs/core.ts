@@ -97,12 +97,14 @@ export class Core {
     // A mark that no service asks for means nothing here.
     pkt.mark = mark !== 0 && services.getMark(f.family, mark) !== undefined ? mark : 0
     // A marked packet is routed to this host wherever it was going, as a mark service needs it.
-    const local =
-      pkt.mark !== 0 || this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    const local = pkt.mark !== 0 || this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
     if (local && hasOptions(pkt)) recordRoute(pkt, f.dst0)
     const verdict = this.#hook(pkt, local)
-    if (verdict === Verdict.accept) return hostStack.accept(pkt, local)
-    return verdict === Verdict.local ? hostStack.deliver(pkt) : verdict
+    if (verdict === Verdict.local) return hostStack.deliver(pkt)
+    if (verdict !== Verdict.accept) return verdict
+    const answered = hostStack.accept(pkt, local)
+    if (local && hostStack.reply !== null) this.#localOut(hostStack.reply)
+    return answered
   }
 
   #hook(pkt: Packet, local: boolean): Verdict {
@@ -222,6 +224,19 @@ export class Core {
     this.#counters[FORWARDED]!++
     this.#o.output.send(pkt, adjacency)
     return Verdict.stolen
+  }
+
+  /**
+   * What the host answers passes LOCAL_OUT, where it looks like a reply of a server that was not
+   * masqueraded: a reset closes the connection that it was about, even one that has just expired.
+   */
+  #localOut(reply: Packet): void {
+    const { table, records } = this.#conns
+    const c = table.outGet(reply.flow)
+    if (c === 0 || (records.flags(c) & FWD_MASK) === MASQ) return
+    this.#o.traffic.out(this.#conns.destOf(c), reply.end - reply.l3)
+    this.#o.protocols.get(reply.flow.protocol)?.setState(c, OUTPUT, reply)
+    this.#conns.release(c)
   }
 
   /** nat_icmp_send: a real server's packet that belongs to nothing may draw a port unreachable. */

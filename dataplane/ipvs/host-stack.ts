@@ -29,15 +29,12 @@ export class HostStack {
   readonly #driver: Driver
   readonly #counters: Float64Array
   readonly #source = new Int32Array(4)
+  /** What the last `accept` answered with; null when it was no transport packet. */
+  reply: Packet | null = null
   readonly #quoted = new Flow()
   readonly #where = new QuotedPacket()
 
-  constructor(
-    guarded: Guarded,
-    forwarder: Forwarder,
-    driver: Driver,
-    counters: Float64Array,
-  ) {
+  constructor(guarded: Guarded, forwarder: Forwarder, driver: Driver, counters: Float64Array) {
     this.#guarded = guarded
     this.#forwarder = forwarder
     this.#driver = driver
@@ -46,6 +43,7 @@ export class HostStack {
 
   accept(pkt: Packet, local: boolean): Verdict {
     this.#counters[Counter.accepted]!++
+    this.reply = null
     const f = pkt.flow
     if (pkt.fragmentOffset !== 0 || pkt.moreFragments) return Verdict.accept
     if (!local) {
@@ -151,11 +149,16 @@ export class HostStack {
     this.#source[2] = f.dst2
     this.#source[3] = f.dst3
     const origin = { protocol, octets, tos, identification: 0, dontFragment: true }
-    return originate(this.#driver, f, this.#source, origin)
+    const reply = originate(this.#driver, f, this.#source, origin)
+    if (reply === null) return null
+    reply.flow.srcPort = f.dstPort
+    reply.flow.dstPort = f.srcPort
+    return reply
   }
 
   #send(reply: Packet): void {
     const t = reply.flow
+    this.reply = reply
     this.#counters[Counter.answered]!++
     const adjacency = this.#forwarder.network.resolve(t.family, t.dst0, t.dst1, t.dst2, t.dst3)
     this.#forwarder.output.send(reply, adjacency)

@@ -6,7 +6,7 @@ import { EXPIRIES_PER_TURN } from '../limits.js'
 import type { NetworkView } from '../net/network.js'
 import { Output } from '../output.js'
 import type { Packet } from '../packet.js'
-import type { RestoredService, Results, SharedMemory } from '../protocol.js'
+import type { RestoredService, Results, SettingsConfig, SharedMemory } from '../protocol.js'
 import { Reassembler } from '../reassembly.js'
 import { TICK } from '../shared/memory.js'
 import { TICK_MS, TimerWheel } from '../timer-wheel.js'
@@ -183,6 +183,32 @@ export class Ipvs implements Pipeline {
     const adoptedConns = this.conns.adopt(this.#dests.filter(d => d !== undefined))
     this.restored = true
     return { services, adoptedConns }
+  }
+
+  /** Takes over the knobs; connections feel changed timeouts with their next packet. */
+  configure({ timeouts, ...knobs }: SettingsConfig): void {
+    Object.assign(this.settings, knobs)
+    const { protocols } = this
+    protocols.tcp.sloppy = knobs.sloppyTcp
+    protocols.sctp.sloppy = knobs.sloppySctp
+    protocols.setTimeouts(timeouts.tcpS, timeouts.tcpFinS, timeouts.udpS)
+  }
+
+  /** What `configure` would set to leave everything as it is. */
+  configuration(): SettingsConfig {
+    const { tcp, udp } = this.protocols
+    const s = this.settings
+    return {
+      ...{ expireNodestConn: s.expireNodestConn, connReuseMode: s.connReuseMode },
+      ...{ expireQuiescentTemplate: s.expireQuiescentTemplate, sloppyTcp: s.sloppyTcp },
+      ...{ sloppySctp: s.sloppySctp, natIcmpSend: s.natIcmpSend, scheduleIcmp: s.scheduleIcmp },
+      ...{ pmtuDisc: s.pmtuDisc, cacheBypass: s.cacheBypass },
+      timeouts: {
+        tcpS: tcp.timeoutS('ESTABLISHED')!,
+        tcpFinS: tcp.timeoutS('FIN_WAIT')!,
+        udpS: udp.timeoutS('UDP')!,
+      },
+    }
   }
 
   #tickAt(nowMs: number): number {

@@ -32,6 +32,10 @@ export class MarkRules {
     return this.#rules.length
   }
 
+  get rules(): readonly MarkRule[] {
+    return this.#rules
+  }
+
   /** Replaces all rules; their order counts. */
   set(rules: readonly MarkRule[]): void {
     this.#rules = rules

@@ -8,16 +8,15 @@ import { Control } from '../../dataplane/control.js'
 import type { LoopbackDriver } from '../../dataplane/driver/loopback.js'
 import { Engine } from '../../dataplane/engine.js'
 import { Ipvs } from '../../dataplane/ipvs/ipvs.js'
-import type { MarkRule as EngineRule } from '../../dataplane/ipvs/mark-rules.js'
+import type { MarkRuleConfig } from '../../dataplane/protocol.js'
 import { TICK_MS } from '../../dataplane/timer-wheel.js'
 import { allocate } from '../../dataplane/shared/memory.js'
-import * as address from '../../dataplane/wire/address.js'
 import type { Lab, MarkRule, Wire } from './case.js'
 import { EngineBackend } from './engine-backend.js'
 import { GuardRules } from './guard-rules.js'
 import { readHeaders } from './headers.js'
 import { Host, type HostFrame } from './host.js'
-import { applySysctl } from './sysctls.js'
+import { withSysctl } from './sysctls.js'
 import { CLIENT_MAC, PORTS, PORT_MACS, Topology, WIRES, macBytes, serverMac } from './topology.js'
 
 /** Of the recordings: tick numbers are -4 modulo 512 at time 0. */
@@ -45,7 +44,7 @@ export class Director {
   readonly #backend: EngineBackend
   readonly #topology: Topology
   readonly #host: Host
-  readonly #rules: EngineRule[] = []
+  readonly #rules: MarkRuleConfig[] = []
   #seen: SeenFrame[] = []
 
   constructor(lab: Lab, makeDriver: (lab: Lab, counters: Float64Array) => LoopbackDriver) {
@@ -113,20 +112,17 @@ export class Director {
   }
 
   sysctl(name: string, value: string): void {
-    applySysctl(this.ipvs, name, value)
+    const settings = withSysctl(this.ipvs.configuration(), name, value)
+    this.#backend.apply({ op: 'setSettings', settings })
   }
 
   addMarkRule(rule: MarkRule): void {
-    const destination = address.parsePrefix(rule.destination)
-    if (destination === null) throw new Error(`no prefix: ${rule.destination}`)
     this.#rules.push({
-      mark: rule.mark,
-      family: rule.family === 'ipv4' ? 4 : 6,
-      protocol: PROTOCOLS[rule.protocol],
-      ...{ source: null, destination, sourcePorts: null, port: null },
+      ...{ mark: rule.mark, family: rule.family, protocol: PROTOCOLS[rule.protocol] },
+      ...{ source: null, destination: rule.destination, sourcePorts: null, interface: null },
       destinationPorts: rule.ports?.map(port => ({ first: port, last: port })) ?? null,
     })
-    this.ipvs.marks.set([...this.#rules])
+    this.#backend.apply({ op: 'setMarkRules', rules: [...this.#rules] })
   }
 
   addRoute(destination: string, via: string, interfaceName: string): void {

@@ -42,39 +42,39 @@ export class EngineBackend implements Backend {
   }
 
   async addService(service: model.ServiceSpec) {
-    this.#apply({ op: 'addService', service: serviceConfig(service) })
+    this.apply({ op: 'addService', service: serviceConfig(service) })
   }
 
   async editService(service: model.ServiceSpec) {
     this.#find(service.key)
-    this.#apply({ op: 'editService', service: serviceConfig(service) })
+    this.apply({ op: 'editService', service: serviceConfig(service) })
   }
 
   async delService(key: model.ServiceKey) {
-    this.#apply({ op: 'delService', key: serviceKey(key) })
+    this.apply({ op: 'delService', key: serviceKey(key) })
   }
 
   async addDest(key: model.ServiceKey, dest: model.DestSpec) {
-    this.#apply({ op: 'addDest', key: serviceKey(key), dest: destConfig(dest) })
+    this.apply({ op: 'addDest', key: serviceKey(key), dest: destConfig(dest) })
   }
 
   async editDest(key: model.ServiceKey, dest: model.DestSpec) {
-    this.#apply({ op: 'editDest', key: serviceKey(key), dest: destConfig(dest) })
+    this.apply({ op: 'editDest', key: serviceKey(key), dest: destConfig(dest) })
   }
 
   async delDest(key: model.ServiceKey, dest: model.DestKey) {
     const { address: text, port } = dest
-    this.#apply({ op: 'delDest', key: serviceKey(key), dest: { address: text, port } })
+    this.apply({ op: 'delDest', key: serviceKey(key), dest: { address: text, port } })
   }
 
   async flush() {
-    this.#apply({ op: 'flush' })
+    this.apply({ op: 'flush' })
   }
 
   /** The recorded kernel zeroes everything or nothing: to a service's key it says ESRCH. */
   async zero(key: model.ServiceKey | null) {
     if (key !== null) throw new KernelError('ESRCH')
-    this.#apply({ op: 'zero', key: null })
+    this.apply({ op: 'zero', key: null })
   }
 
   async services() {
@@ -96,16 +96,18 @@ export class EngineBackend implements Backend {
   }
 
   async timeouts() {
-    const { tcp, udp } = this.#ipvs.protocols
-    return {
-      tcpS: tcp.timeoutS('ESTABLISHED')!,
-      tcpFinS: tcp.timeoutS('FIN_WAIT')!,
-      udpS: udp.timeoutS('UDP')!,
-    }
+    return this.#ipvs.configuration().timeouts
   }
 
   async setTimeouts(timeouts: model.Timeouts) {
-    this.#apply({ op: 'setTimeouts', ...timeouts })
+    const settings = this.#ipvs.configuration()
+    const { tcpS, tcpFinS, udpS } = settings.timeouts
+    const kept = {
+      tcpS: timeouts.tcpS || tcpS,
+      tcpFinS: timeouts.tcpFinS || tcpFinS,
+      udpS: timeouts.udpS || udpS,
+    }
+    this.apply({ op: 'setSettings', settings: { ...settings, timeouts: kept } })
   }
 
   async daemons(): Promise<model.DaemonSpec[]> {
@@ -120,7 +122,8 @@ export class EngineBackend implements Backend {
     throw new KernelError('ESRCH')
   }
 
-  #apply(op: protocol.Op): void {
+  /** Carries out an operation of the control plane. */
+  apply(op: protocol.Op): void {
     const reply = this.#control.answer({ id: 0, ...op })
     if (!reply.ok) throw new KernelError(reply.code, reply.detail)
   }

@@ -1,41 +1,31 @@
-/** `net.ipv4.vs.*` as the engine's settings; what it does not have is an error. */
-import type { Ipvs } from '../../dataplane/ipvs/ipvs.js'
+/** `net.ipv4.vs.*` as the appliance's settings; what it does not have is an error. */
+import type { SettingsConfig } from '../../dataplane/protocol.js'
 import { CaseError } from './case.js'
 
-export function applySysctl(ipvs: Ipvs, name: string, value: string): void {
-  const { settings } = ipvs
+/** The settings with that one changed. */
+export function withSysctl(settings: SettingsConfig, name: string, value: string): SettingsConfig {
+  if (!/^\d+$/.test(value)) throw new CaseError(`the setting ${name} with the value '${value}'`)
   const number = Number(value)
   const on = number !== 0
   switch (name) {
     case 'expire_nodest_conn':
-      settings.expireNodestConn = on
-      break
+      return { ...settings, expireNodestConn: on }
     case 'expire_quiescent_template':
-      settings.expireQuiescentTemplate = on
-      break
+      return { ...settings, expireQuiescentTemplate: on }
     case 'conn_reuse_mode':
-      settings.connReuseMode = number
-      break
+      return { ...settings, connReuseMode: number }
     case 'sloppy_tcp':
-      settings.sloppyTcp = on
-      ipvs.protocols.tcp.sloppy = on
-      break
+      return { ...settings, sloppyTcp: on }
     case 'sloppy_sctp':
-      settings.sloppySctp = on
-      ipvs.protocols.sctp.sloppy = on
-      break
+      return { ...settings, sloppySctp: on }
     case 'nat_icmp_send':
-      settings.natIcmpSend = on
-      break
+      return { ...settings, natIcmpSend: on }
     case 'schedule_icmp':
-      settings.scheduleIcmp = on
-      break
+      return { ...settings, scheduleIcmp: on }
     case 'pmtu_disc':
-      settings.pmtuDisc = on
-      break
+      return { ...settings, pmtuDisc: on }
     case 'cache_bypass':
-      settings.cacheBypass = on
-      break
+      return { ...settings, cacheBypass: on }
     default:
       throw new CaseError(`the setting ${name} is not there yet`)
   }
