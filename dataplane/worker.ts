@@ -26,6 +26,13 @@ import * as mac from './wire/mac.js'
 
 /** Faults of single packets that are reported in full; all are counted. */
 const FAULTS_REPORTED_MAX = 10
+/** How late a busy loop may learn of a new neighbour or route. */
+const NEWS_MS = 5
+/** How often neighbours in use are looked after. */
+const NEIGHBOURS_MS = 1000
+
+/** SCRATCH */
+const RING = process.env['RING'] === 'small' ? {} : { slots: 960, slotOctets: 65728 }
 
 function main(config: WorkerConfig): void {
   const { control: port, memory } = config
@@ -65,6 +72,8 @@ function main(config: WorkerConfig): void {
 
   const pace = new Pace()
   let seen = 0
+  let newsDueMs = 0
+  let tickDueMs = 0
   while (running) {
     // Until the configuration is there, packets wait in the ring.
     const count = ipvs.restored ? engine.breathe() : 0
@@ -73,6 +82,10 @@ function main(config: WorkerConfig): void {
     if (words[MESSAGES] !== seen) {
       seen = words[MESSAGES]!
       answerAll()
+    }
+    if (nowMs >= newsDueMs) {
+      newsDueMs = nowMs + NEWS_MS
+      readNews(nowMs)
     }
     const sleepMs = pace.after(count, ipvs.idleMs(nowMs))
     if (sleepMs > 0) sleep(sleepMs)
@@ -95,11 +108,18 @@ function main(config: WorkerConfig): void {
     Atomics.store(words, ASLEEP, 1)
     if (Atomics.load(words, MESSAGES) === seen && poller.wait(ms) > 0) {
       if (poller.isReady(0)) wake.drain()
-      if (poller.isReady(1) && rtnetlink.process() && driver.refreshPorts()) {
-        poller.watch(sources())
-      }
+      // News is read before the next packet.
+      if (poller.isReady(1)) newsDueMs = 0
     }
     Atomics.store(words, ASLEEP, 0)
+  }
+
+  /** What the kernel tells of links, routes and neighbours; also while the loop never sleeps. */
+  function readNews(nowMs: number): void {
+    if (rtnetlink.process() && driver.refreshPorts()) poller.watch(sources())
+    if (nowMs < tickDueMs) return
+    tickDueMs = nowMs + NEIGHBOURS_MS
+    rtnetlink.tick()
   }
 }
 
@@ -110,7 +130,7 @@ function openDriver(
 ): Driver {
   switch (config.driver) {
     case 'packet-ring':
-      return openPacketRing(config.interfaces, counters, ledger)
+      return openPacketRing(config.interfaces, counters, ledger, RING)
     case 'raw-socket':
       return new RawSocketDriver(config, counters, ledger)
     case 'loopback':
