@@ -6,6 +6,9 @@ export const EXAMPLES = `Examples:
   sudo SLUICE_LISTEN=unix:/run/sluice.sock npx sluice serve
   sudo npx sluice doctor -o json                          what the host lacks, for scripts
 
+  npx sluice ipvsadm -Ln                                  tables and commands as ipvsadm has them
+  SLUICE_API=unix:/run/sluice.sock npx sluice ipvsadm -A -t 198.51.100.10:80 -s wrr
+
   curl -X PUT localhost:7480/v1/virtual-services/web -H 'content-type: application/json' -d \\
     '{"protocol":"tcp","address":"198.51.100.10","port":80,
       "realServers":{"a":{"address":"10.0.0.1","port":8080}}}'`

@@ -35,8 +35,17 @@ withSettings(program.command('doctor').description('say what this host lacks, an
     process.exitCode = await doctor(configOf(flags), flags.output)
   })
 
+// Only for the help: ipvsadm reads its own arguments, also those that commander would take.
+program
+  .command('ipvsadm')
+  .description('manage the appliance as ipvsadm manages a kernel: same options, same output')
+  .usage('[--api http://host:port|unix:/path] COMMAND [OPTIONS]')
+
 try {
-  await program.parseAsync()
+  if (process.argv[2] === 'ipvsadm') {
+    const { ipvsadm } = await import('./ipvsadm-command.js')
+    process.exitCode = await ipvsadm(process.argv.slice(3), process.env)
+  } else await program.parseAsync()
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : USAGE
   else if (error instanceof ConfigError) {

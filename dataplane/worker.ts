@@ -31,9 +31,6 @@ const NEWS_MS = 5
 /** How often neighbours in use are looked after. */
 const NEIGHBOURS_MS = 1000
 
-/** SCRATCH */
-const RING = process.env['RING'] === 'small' ? {} : { slots: 960, slotOctets: 65728 }
-
 function main(config: WorkerConfig): void {
   const { control: port, memory } = config
   const words = new Int32Array(memory.control)
@@ -130,7 +127,7 @@ function openDriver(
 ): Driver {
   switch (config.driver) {
     case 'packet-ring':
-      return openPacketRing(config.interfaces, counters, ledger, RING)
+      return openPacketRing(config.interfaces, counters, ledger)
     case 'raw-socket':
       return new RawSocketDriver(config, counters, ledger)
     case 'loopback':

@@ -3,7 +3,5 @@
  * an entry when the dataplane learns it.
  */
 export const NOT_YET = {
-  forwarding: ['tunnel', 'local'] as readonly string[],
   persistenceEngine: ['sip'] as readonly string[],
-  fwmark: true as boolean,
 }

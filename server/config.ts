@@ -88,6 +88,9 @@ export const SETTINGS: readonly Setting[] = [
   },
 ]
 
+/** Where commands find the API; theirs, but no mistake in the environment of a server either. */
+export const API_VARIABLE = 'SLUICE_API'
+
 /** Every fault found in options and environment; `message` has one line for each. */
 export class ConfigError extends Error {
   readonly faults: readonly string[]
@@ -153,7 +156,7 @@ function textOf(setting: Setting, flags: Flags, env: NodeJS.ProcessEnv) {
 }
 
 function unknownVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = SETTINGS.map(setting => setting.env)
+  const known = [...SETTINGS.map(setting => setting.env), API_VARIABLE]
   return Object.keys(env)
     .filter(name => name.startsWith('SLUICE_') && !known.includes(name))
     .map(name => {

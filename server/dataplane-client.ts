@@ -18,6 +18,8 @@ export interface DataplaneOptions {
   /** Starts a worker; the default starts the real one. */
   spawn?: (config: WorkerConfig) => WorkerLike
   deadlines?: Partial<Deadlines>
+  /** Repeats `work`; returns what ends it. The default is a timer. */
+  every?: (everyMs: number, work: () => void) => () => void
 }
 
 export interface Deadlines {
@@ -119,7 +121,8 @@ export class DataplaneClient implements Dataplane {
   #nextId = 1
   #failures = 0
   #respawn: NodeJS.Timeout | null = null
-  #heartbeat: NodeJS.Timeout | null = null
+  /** Ends the watch over the heartbeat. */
+  #heartbeat: (() => void) | null = null
 
   constructor(options: DataplaneOptions) {
     this.#options = options
@@ -170,7 +173,8 @@ export class DataplaneClient implements Dataplane {
     const gone = link === null ? Promise.resolve() : this.#exited(link)
     const said = alive ? this.#send({ op: 'stop' }, 2000).catch(() => undefined) : undefined
     this.#enter('stopped', 'The dataplane has been stopped.')
-    for (const timer of [this.#respawn, this.#heartbeat]) if (timer) clearTimeout(timer)
+    if (this.#respawn) clearTimeout(this.#respawn)
+    this.#heartbeat?.()
     await said
     if (link === null) return
     const late = setTimeout(() => void link.worker.terminate(), alive ? 2000 : 0)
@@ -336,7 +340,8 @@ export class DataplaneClient implements Dataplane {
     let last = Atomics.load(this.#control, HEARTBEAT)
     let still = 0
     const everyMs = this.#deadlines.heartbeatMs / 10
-    this.#heartbeat = setInterval(() => {
+    const every = this.#options.every ?? repeat
+    this.#heartbeat = every(everyMs, () => {
       const now = Atomics.load(this.#control, HEARTBEAT)
       // The first tick after a pause of the main thread proves nothing: ten in a row are needed.
       still = now === last && this.phase === 'ready' ? still + 1 : 0
@@ -344,9 +349,15 @@ export class DataplaneClient implements Dataplane {
       if (still < 10 || this.#link === null) return
       still = 0
       this.#kill(this.#link, 'The dataplane hangs.')
-    }, everyMs)
-    this.#heartbeat.unref()
+    })
   }
+}
+
+/** Calls `work` again and again, without keeping the process alive; returns what ends it. */
+function repeat(everyMs: number, work: () => void): () => void {
+  const timer = setInterval(work, everyMs)
+  timer.unref()
+  return () => clearInterval(timer)
 }
 
 function spawnWorker(config: WorkerConfig): Worker {

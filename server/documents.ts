@@ -172,8 +172,10 @@ function checkKey(fields: Fields): IpAddress | null {
     }
     if (!fields.has('addressFamily'))
       fields.fault('addressFamily', 'MISSING_FIELD', "'fwmark' needs 'addressFamily'.")
-    if (NOT_YET.fwmark)
-      fields.fault('fwmark', 'NOT_SUPPORTED_YET', 'Services by firewall mark are not built yet.')
+    if (fields.has('interface')) {
+      const detail = "'interface' is where an address lives; a service by mark has none."
+      fields.fault('interface', 'CONFLICTING_FIELDS', detail)
+    }
     return null
   }
   for (const needed of ['address', 'protocol', 'port']) {
@@ -250,10 +252,6 @@ function checkScheduling(fields: Fields): void {
 function serverOf(name: string, fields: Fields, context: ServiceContext): ServerConfig | null {
   checkName(fields, name)
   const forwarding = fields.get<ServerConfig['forwarding']>('forwarding') ?? 'masq'
-  if (NOT_YET.forwarding.includes(forwarding)) {
-    const detail = `Forwarding '${forwarding}' is not built yet.`
-    fields.fault('forwarding', 'NOT_SUPPORTED_YET', detail, "Use 'masq' or 'dr'.")
-  }
   const address = addressOf(fields)
   if (address !== null) checkServerAddress(fields, address, forwarding, context)
   const port = checkServerPort(fields, forwarding, context)
@@ -300,7 +298,8 @@ function checkServerPort(
   { port: servicePort }: ServiceContext,
 ): number | null {
   if (fields.isFaulty('port')) return null
-  const port = fields.get<number>('port') ?? servicePort
+  // By mark, packets of many ports come in: 0 leaves each its own.
+  const port = fields.get<number>('port') ?? servicePort ?? 0
   // Packets are not rewritten, so another port would be a promise that nobody keeps; ipvsadm
   // replaces it in silence.
   if (forwarding !== 'masq' && servicePort !== null && port !== servicePort) {
@@ -320,8 +319,9 @@ function checkTunnel(fields: Fields, forwarding: string): TunnelConfig | null {
   const type = inner?.get<TunnelConfig['type']>('type') ?? 'ipip'
   const port = inner?.get<number>('port')
   const checksum = inner?.get<TunnelConfig['checksum']>('checksum') ?? 'none'
-  if (type === 'gue' && (port ?? 0) === 0)
-    fields.fault('tunnel', 'MISSING_FIELD', "A gue tunnel needs 'port'.")
+  if (inner?.isFaulty('type')) return null
+  if (type === 'gue' && !inner!.has('port'))
+    inner!.fault('port', 'MISSING_FIELD', "A gue tunnel needs 'port'.")
   if (type !== 'gue' && port !== undefined)
     inner!.fault('port', 'CONFLICTING_FIELDS', `An ${type} tunnel has no port.`)
   const possible = {

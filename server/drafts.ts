@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceDraft } from './documents.js'
 import { endpointOf } from './documents.js'
+import { keyOf } from './plan.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { ServerConfig } from './schemas/real-server.js'
 
@@ -10,6 +11,8 @@ import type { ServerConfig } from './schemas/real-server.js'
 export interface Stamp {
   revision: number
   now: string
+  /** Place of a virtual service that the dataplane is to get as a new one. */
+  position: number
 }
 
 /** The record after a write; `before` itself when the write changes nothing. */
@@ -24,7 +27,9 @@ export function nextService(
     if (isDeepStrictEqual(before.config, draft.config)) return before
   }
   const { family, config } = draft
-  return { name, meta: nextMeta(before, stamp), family, config, servers }
+  const keeps = before !== null && isDeepStrictEqual(keyOf(before), keyOf(draft))
+  const position = keeps ? before.position : stamp.position
+  return { name, meta: nextMeta(before, stamp), position, family, config, servers }
 }
 
 /** As `nextService`, for a change of its real servers only. */
@@ -82,7 +87,7 @@ function nextServer(
 const availability = ({ adminState, weight }: ServerConfig): string =>
   `${adminState} ${weight === 0}`
 
-function nextMeta(before: { meta: ServiceRecord['meta'] } | null, { revision, now }: Stamp) {
+export function nextMeta(before: { meta: ServiceRecord['meta'] } | null, { revision, now }: Stamp) {
   return {
     uid: before?.meta.uid ?? randomUUID(),
     revision,

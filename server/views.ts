@@ -33,7 +33,7 @@ export class Views {
       name: service.name,
       ...service.config,
       realServers: Object.fromEntries(servers.map(server => [server.name, server])),
-      meta: service.meta,
+      meta: { ...service.meta, position: service.position },
       status: serviceStatus(statuses, row, live, this.#troubleOf(service.name)),
     }
   }
@@ -47,7 +47,7 @@ export class Views {
     return {
       name: server.name,
       ...server.config,
-      meta: server.meta,
+      meta: { ...server.meta, position: server.position },
       status: serverStatus(server, row, readLive(this.#dests, row)),
     }
   }

@@ -27,7 +27,9 @@ const LAYERS: readonly (readonly [from: string, allowed: RegExp])[] = [
   ['server/repo/', /^(server\/(repo\/|schemas\/|[a-z-]+\.js)|dataplane\/protocol\.js)/],
   ['server/routes/', /^(server\/(routes\/|schemas\/|[a-z-]+\.js)|dataplane\/protocol\.js)/],
   ['server/', /^(server\/|dataplane\/(shared\/|(protocol|limits|counters|wire\/address)\.js))/],
-  ['cli/', /^(cli\/|server\/|dataplane\/(protocol|wire\/address)\.js)/],
+  // A replay runs the engine in the command's own process.
+  ['cli/replay/', /^(cli|server|dataplane)\//],
+  ['cli/', /^(cli\/|server\/|dataplane\/(protocol|wire\/[a-z-]+)\.js)/],
   ['test/', /^(test|server|dataplane|cli)\//],
 ]
 

@@ -6,10 +6,11 @@
  */
 import { IPV4, type Packet } from '../packet.js'
 import * as checksum from '../wire/checksum.js'
-import { TCP, UDP } from '../wire/ip-protocol.js'
+import { SCTP, TCP, UDP } from '../wire/ip-protocol.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
 import * as ipv6Extension from '../wire/ipv6-extension.js'
+import * as sctp from '../wire/sctp.js'
 import * as tcp from '../wire/tcp.js'
 import * as udp from '../wire/udp.js'
 import * as virtioNet from '../wire/virtio-net.js'
@@ -44,6 +45,9 @@ export function describeCaptured(pkt: Packet, mtuOctets: number, sizes: SegmentS
     const isIpv4 = version === IPV4
     if (isIpv4 && (tcp.flags(view, l4) & tcp.SYN) !== 0) sizes.learn(pkt, l4)
     if (end - l3 > mtuOctets) markMerged(pkt, l4, mtuOctets, isIpv4 ? sizes : null)
+  } else if (protocol === SCTP && end - l4 >= sctp.MIN_LENGTH) {
+    // Where hardware computes the CRC, the field is zero until then.
+    if (sctp.checksum(view, l4) === 0) setPartial(pkt, l4, sctp.CHECKSUM_OFFSET)
   }
 }
 
@@ -63,9 +67,12 @@ function markMerged(pkt: Packet, l4: number, mtuOctets: number, sizes: SegmentSi
  * gives the same.
  */
 function markPartial(pkt: Packet, protocol: number, l4: number, end: number, field: number): void {
-  const { view, l2, l3 } = pkt
+  const { view, l3 } = pkt
   const sum = checksum.pseudo(view, l3, protocol, end - l4)
-  if (view.getUint16(l4 + field) !== sum) return
+  if (view.getUint16(l4 + field) === sum) setPartial(pkt, l4, field)
+}
+
+function setPartial({ view, l2 }: Packet, l4: number, field: number): void {
   const offload = l2 - virtioNet.LENGTH
   virtioNet.setFlags(view, offload, virtioNet.NEEDS_CSUM)
   virtioNet.setCsumStart(view, offload, l4 - l2)

@@ -17,6 +17,8 @@ export interface ServerRecord {
 export interface ServiceRecord {
   name: string
   meta: Meta
+  /** Order in which the dataplane got them, ascending. */
+  position: number
   family: FamilyName
   config: ServiceFields
   /** In order of position. */

@@ -12,6 +12,7 @@ interface Row {
   revision: number
   created_at: string
   updated_at: string
+  position: number
   family: FamilyName
   protocol: ProtocolName | null
   address: string | null
@@ -31,7 +32,7 @@ interface Row {
 type StoredRow = Row & { id: number }
 
 const COLUMNS =
-  'name, uid, revision, created_at, updated_at, family, protocol, address, port, fwmark, ' +
+  'name, uid, revision, created_at, updated_at, position, family, protocol, address, port, fwmark, ' +
   'scheduler, scheduler_flags, persistence_timeout_s, persistence_netmask, ' +
   'persistence_prefix_length, persistence_engine, one_packet, interface, manage_address, labels'
 const VALUES = COLUMNS.replaceAll(/\w+/g, name => `@${name}`)
@@ -69,11 +70,12 @@ export class VirtualServiceRepo {
   readonly #update: Statement<[Row & { id: number }]>
   readonly #delete: Statement<[string]>
   readonly #count: Statement<[], { n: number }>
+  readonly #lastPosition: Statement<[], { position: number }>
 
   constructor(database: Database) {
     this.#servers = new RealServerRepo(database)
     this.#get = database.prepare('SELECT * FROM virtual_service WHERE name = ?')
-    this.#all = database.prepare('SELECT * FROM virtual_service ORDER BY id')
+    this.#all = database.prepare('SELECT * FROM virtual_service ORDER BY position, id')
     this.#page = database.prepare(PAGE)
     this.#byAddress = database.prepare(
       'SELECT name FROM virtual_service WHERE address = ? AND port = ? AND protocol = ?',
@@ -85,6 +87,9 @@ export class VirtualServiceRepo {
     this.#update = database.prepare(`UPDATE virtual_service SET ${ASSIGNMENTS} WHERE id = @id`)
     this.#delete = database.prepare('DELETE FROM virtual_service WHERE name = ?')
     this.#count = database.prepare('SELECT count(*) AS n FROM virtual_service')
+    this.#lastPosition = database.prepare(
+      'SELECT coalesce(max(position), 0) AS position FROM virtual_service',
+    )
   }
 
   get(name: string): ServiceRecord | null {
@@ -92,7 +97,7 @@ export class VirtualServiceRepo {
     return row === undefined ? null : this.#fromRow(row)
   }
 
-  /** Everything, in order of creation. */
+  /** Everything, in order of position. */
   all(): ServiceRecord[] {
     return this.#all.all().map(row => this.#fromRow(row))
   }
@@ -131,6 +136,10 @@ export class VirtualServiceRepo {
     return { services: this.#count.get()!.n, servers: this.#servers.count() }
   }
 
+  lastPosition(): number {
+    return this.#lastPosition.get()!.position
+  }
+
   insert(service: ServiceRecord): void {
     const { lastInsertRowid } = this.#insert.run(toRow(service))
     this.#servers.replace(Number(lastInsertRowid), [], service.servers)
@@ -155,6 +164,7 @@ export class VirtualServiceRepo {
         createdAt: row.created_at,
         updatedAt: row.updated_at,
       },
+      position: row.position,
       family: row.family,
       config: configOf(row),
       servers: this.#servers.list(row.id),
@@ -207,13 +217,14 @@ function persistenceOf(row: Row): { persistence?: PersistenceConfig } {
   return { persistence }
 }
 
-function toRow({ name, meta, family, config }: ServiceRecord): Row {
+function toRow({ name, meta, position, family, config }: ServiceRecord): Row {
   return {
     name,
     uid: meta.uid,
     revision: meta.revision,
     created_at: meta.createdAt,
     updated_at: meta.updatedAt,
+    position,
     family,
     protocol: config.protocol ?? null,
     address: config.address ?? null,

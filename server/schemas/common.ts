@@ -40,6 +40,13 @@ export const Meta = component(
       revision: Type.Integer({ description: 'Configuration revision of its last change.' }),
       createdAt: Type.String({ format: 'date-time' }),
       updatedAt: Type.String({ format: 'date-time' }),
+      position: Type.Optional(
+        Type.Integer({
+          description:
+            'Of virtual services, and of real servers within one: ascending in the order in which ' +
+            "the dataplane got them. The kernel's own lists have the highest first.",
+        }),
+      ),
     },
     { description: 'Set by the server; ignored on write.', readOnly: true },
   ),

@@ -15,10 +15,24 @@ const Tunnel = component(
   Type.Object(
     {
       type: Type.Optional(StringEnum(TUNNEL_TYPES, { default: 'ipip' })),
-      port: Type.Optional(Port('Destination port of GUE; needed there, not allowed elsewhere.')),
-      checksum: Type.Optional(StringEnum(TUNNEL_CHECKSUMS, { default: 'none' })),
+      port: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 65535,
+          description: 'Destination port of GUE; needed there, not allowed elsewhere.',
+        }),
+      ),
+      checksum: Type.Optional(
+        StringEnum(TUNNEL_CHECKSUMS, {
+          default: 'none',
+          description: 'gue: any; gre: none or checksum; ipip: none.',
+        }),
+      ),
     },
-    { additionalProperties: false, description: 'Encapsulation, for forwarding `tunnel`.' },
+    {
+      additionalProperties: false,
+      description: 'Encapsulation, for forwarding `tunnel` only; plain ipip when absent.',
+    },
   ),
 )
 
@@ -37,8 +51,8 @@ const fields = {
   address: Address('IPv4 or IPv6 address of the real server.'),
   port: Type.Optional(
     Port(
-      'Port of the real server; that of the service when absent. 0, on a service of port 0, keeps ' +
-        'the port of the packet.',
+      'Port of the real server; that of the service when absent, 0 with `fwmark`. 0 keeps the port ' +
+        'of the packet. Without rewriting (dr, tunnel, local) it has to be that of the service.',
     ),
   ),
   weight: Type.Optional(
@@ -52,7 +66,10 @@ const fields = {
   forwarding: Type.Optional(
     StringEnum(FORWARDINGS, {
       default: 'masq',
-      description: 'masq rewrites addresses (NAT), dr answers clients directly, tunnel, local.',
+      description:
+        'masq rewrites addresses (NAT); dr leaves the packet as it is, the real server answers ' +
+        'clients directly; tunnel puts it into another packet (see `tunnel`), the only way to a ' +
+        'real server of the other address family; local gives it to this host itself.',
     }),
   ),
   tunnel: Type.Optional(Tunnel),

@@ -30,7 +30,10 @@ const SHOWN = 20
 const cases = findCases([ROOT])
 t.ok(cases.length >= 142, 'all cases are there')
 for (const name of Object.keys(MISSING)) {
-  t.ok(cases.some(path => basename(path, '.json') === name), `${name} is a case`)
+  t.ok(
+    cases.some(path => basename(path, '.json') === name),
+    `${name} is a case`,
+  )
 }
 for (const path of cases) {
   const name = basename(path, '.json')

@@ -163,16 +163,26 @@ t.test('a worker that does not answer is replaced', async t => {
 })
 
 t.test('a worker whose heartbeat stands still is replaced', async t => {
+  let look = () => undefined as void
   const { client, workers, memory } = start(work => t.teardown(work), {
-    deadlines: { heartbeatMs: 50 },
+    every: (_, work) => {
+      look = work
+      return () => undefined
+    },
   })
   await client.whenReady(1000)
   const control = new Int32Array(memory.control)
-  const alive = setInterval(() => Atomics.add(control, HEARTBEAT, 1), 2)
-  await new Promise(resolve => setTimeout(resolve, 150))
-  t.equal(workers.length, 1, 'a living one is left alone')
-  clearInterval(alive)
-  while (workers.length < 2) await new Promise(resolve => setTimeout(resolve, 5))
+  for (let i = 0; i < 30; i++) {
+    control[HEARTBEAT] = i
+    look()
+  }
+  t.equal(client.restarts, 0, 'a living one is left alone')
+  for (let i = 0; i < 9; i++) look()
+  t.equal(client.phase, 'ready', 'it is given all of its time')
+  look()
+  t.not(client.phase, 'ready')
+  t.equal(await client.whenReady(1000), true)
+  t.equal(workers.length, 2)
   t.equal(client.restarts, 1)
 })
 

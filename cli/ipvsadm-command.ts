@@ -1,0 +1,55 @@
+/** `sluice ipvsadm …`: what follows is ipvsadm's, letter for letter, except a leading `--api`. */
+import { text } from 'node:stream/consumers'
+import { API_VARIABLE } from '../server/config.js'
+import { API_DEFAULT, ApiClient, parseApi, Unreachable, type ApiAddress } from './api-client.js'
+import { run } from './ipvsadm/command.js'
+import { RestBackend } from './ipvsadm/rest-backend.js'
+
+/** As ipvsadm ends when it cannot talk to the kernel. */
+const INIT_FAILED = 2
+
+/** Runs one command line and returns its exit status. */
+export async function ipvsadm(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const { api, rest } = split(args, env)
+  let address: ApiAddress
+  try {
+    address = parseApi(api)
+  } catch (error) {
+    return complain(error)
+  }
+  const client = new ApiClient(address)
+  // Whoever reads our output may stop early.
+  process.stdout.on('error', () => process.exit(0))
+  try {
+    const stdin = isRestore(rest) ? await text(process.stdin) : ''
+    const { stdout, stderr, exit } = await run(rest, new RestBackend(client), { stdin })
+    process.stdout.write(stdout)
+    process.stderr.write(stderr)
+    return exit
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error
+    return complain(error)
+  } finally {
+    client.close()
+  }
+}
+
+/** `--api` is not ipvsadm's, so it counts only in front of everything that is. */
+function split(args: readonly string[], env: NodeJS.ProcessEnv): { api: string; rest: string[] } {
+  const fallback = env[API_VARIABLE] || API_DEFAULT
+  const [first, second, ...rest] = args
+  if (first === '--api') return { api: second ?? '', rest }
+  if (first?.startsWith('--api=')) return { api: first.slice('--api='.length), rest: args.slice(1) }
+  return { api: fallback, rest: [...args] }
+}
+
+/** Only the first argument can be the command; `-Rn` is popt's bundle of `-R` and `-n`. */
+const isRestore = ([first = '']: readonly string[]): boolean =>
+  first === '--restore' || first.startsWith('-R')
+
+function complain(error: unknown): number {
+  process.stderr.write(
+    `sluice ipvsadm: ${error instanceof Error ? error.message : String(error)}\n`,
+  )
+  return INIT_FAILED
+}
