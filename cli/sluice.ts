@@ -4,6 +4,8 @@ import { Command, CommanderError, Option } from 'commander'
 import { ConfigError, readConfig, SETTINGS, type Config, type Flags } from '../server/config.js'
 import { doctor } from './doctor.js'
 import { EXIT_HELP, EXAMPLES } from './help.js'
+import { REPLAY_HELP } from './replay/help.js'
+import type { ReplayFlags } from './replay.js'
 import { version } from './version.js'
 
 const USAGE = 2
@@ -33,6 +35,25 @@ withSettings(program.command('doctor').description('say what this host lacks, an
   .addHelpText('after', `\n${EXIT_HELP}`)
   .action(async (flags: Flags & { output: 'text' | 'json' }) => {
     process.exitCode = await doctor(configOf(flags), flags.output)
+  })
+
+program
+  .command('replay')
+  .description('run a capture through the dataplane, offline, and say what becomes of each packet')
+  .requiredOption('--config <file>', 'virtual services and their surroundings (see below)')
+  .requiredOption('--in <file>', 'capture to read, pcap or pcapng; - for standard input')
+  .option('--out <file>', 'capture to write, with every packet sent')
+  .addOption(
+    new Option('-o, --output <format>', 'how the report is written; json is one object a line')
+      .choices(['text', 'json'])
+      .default('text'),
+  )
+  .option('-q, --quiet', 'only the summary')
+  .addHelpText('after', `\n${REPLAY_HELP}`)
+  .exitOverride()
+  .action(async (flags: ReplayFlags) => {
+    const { replay } = await import('./replay.js')
+    process.exitCode = await replay(flags)
   })
 
 // Only for the help: ipvsadm reads its own arguments, also those that commander would take.

@@ -11,7 +11,9 @@ import { addOpenApi } from './plugins/openapi.js'
 import { addProblems, sendProblem, toProblem } from './plugins/problems.js'
 import { addValidation } from './plugins/validation.js'
 import { addLive } from './routes/live.js'
+import { addMarkRules } from './routes/mark-rules.js'
 import { addRealServers } from './routes/real-servers.js'
+import { addSettings } from './routes/settings.js'
 import { addSystem } from './routes/system.js'
 import { addVirtualServices } from './routes/virtual-services.js'
 
@@ -61,6 +63,8 @@ export function buildApp({ control, logger }: AppOptions): FastifyInstance {
     const typed = routes.withTypeProvider<TypeBoxTypeProvider>()
     addVirtualServices(typed, control)
     addRealServers(typed, control)
+    addMarkRules(typed, control)
+    addSettings(typed, control)
     addLive(typed, control)
     addSystem(typed, control)
     done()

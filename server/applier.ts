@@ -14,13 +14,14 @@
  *      left-overs are tried again until they are gone (APPLY_PENDING).
  */
 import type { Logger } from 'pino'
-import type { Op } from '../dataplane/protocol.js'
+import type { MarkRuleConfig, Op } from '../dataplane/protocol.js'
 import { OpRefused, type Call, type Dataplane } from './dataplane-client.js'
 import { Directory } from './directory.js'
 import { messageOf, Problem } from './errors.js'
 import type { Announcement, HostControl, HostState } from './host-state.js'
-import { opsOf, restoreOf } from './plan.js'
-import type { Change, ConfigurationRepo } from './repo/configuration.js'
+import { opsOf, restoreOf, settingsConfig } from './plan.js'
+import { inverseOf } from './repo/configuration.js'
+import type { ChangeSet, ConfigurationRepo, ServiceChange } from './repo/configuration.js'
 import type { ServiceRecord } from './repo/records.js'
 import { RowTable } from './row-table.js'
 
@@ -72,7 +73,7 @@ export class Applier {
     exclusive: (work: () => Promise<void>) => Promise<void>,
   ): Promise<boolean> {
     this.#exclusive = exclusive
-    this.directory.load(this.#repo.services.all())
+    this.directory.load(this.#repo.services.all(), this.#repo.markRules.all())
     const announcements = await this.#prepare(this.directory.hostState())
     this.#dataplane.start(call => this.#restore(call))
     const ready = await this.#dataplane.whenReady(deadlineMs)
@@ -94,21 +95,25 @@ export class Applier {
   }
 
   /** Throws unless what is stored is in force: an answer must not promise more than there is. */
-  async settle(service: string): Promise<void> {
+  async settle(service: string | null): Promise<void> {
     await this.#needDataplane()
-    if (this.#untidy || this.#unprepared.has(service)) await this.#converge()
-    const why = this.#refused.get(service) ?? this.#unprepared.get(service)
+    const waits = service !== null && this.#unprepared.has(service)
+    if (this.#untidy || waits) await this.#converge()
+    const name = service ?? ''
+    const why = this.#refused.get(name) ?? this.#unprepared.get(name)
     if (why !== undefined) throw this.#pending(`It is stored, but not in force: ${why}.`)
     if (this.#untidy) throw this.#pending('The host could not be tidied up yet.')
   }
 
   /** Only one at a time. Returns when the change is in force. */
-  async apply(changes: readonly Change[], revision: number): Promise<void> {
+  async apply(changes: ChangeSet, revision: number): Promise<void> {
     if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
     await this.#needDataplane()
     const desired = this.#hostState(changes)
     const announcements = await this.#prepareFor(changes, desired)
-    const ops = opsOf(changes.map(change => this.#asTheDataplaneSees(change)))
+    const rules = this.directory.markRules.rules(changes.markRules)
+    const services = (changes.services ?? []).map(change => this.#asTheDataplaneSees(change))
+    const ops = opsOf({ ...changes, services }, this.#askable(rules))
     await this.#store(changes, revision)
     // Only microtasks lie between the commit and the call: no worker can come up in between.
     await this.#toDataplane(changes, ops)
@@ -129,7 +134,7 @@ export class Applier {
   }
 
   async #prepareFor(
-    changes: readonly Change[],
+    changes: ChangeSet,
     desired: HostState,
   ): Promise<readonly Announcement[]> {
     try {
@@ -145,7 +150,7 @@ export class Applier {
     }
   }
 
-  async #store(changes: readonly Change[], revision: number): Promise<void> {
+  async #store(changes: ChangeSet, revision: number): Promise<void> {
     try {
       this.#repo.commit(changes, revision)
     } catch (cause) {
@@ -159,13 +164,13 @@ export class Applier {
   }
 
   /** A service that it refused when it was restored is not there, whatever the database says. */
-  #asTheDataplaneSees({ before, after }: Change): Change {
+  #asTheDataplaneSees({ before, after }: ServiceChange): ServiceChange {
     return before !== null && this.#refused.has(before.name)
       ? { before: null, after }
       : { before, after }
   }
 
-  async #toDataplane(changes: readonly Change[], ops: readonly Op[]): Promise<void> {
+  async #toDataplane(changes: ChangeSet, ops: readonly Op[]): Promise<void> {
     if (ops.length === 0) return
     try {
       const { results } = await this.#dataplane.call({ op: 'batch', ops: [...ops] })
@@ -179,10 +184,10 @@ export class Applier {
     }
   }
 
-  async #takeBack(changes: readonly Change[], cause: OpRefused): Promise<Problem> {
+  async #takeBack(changes: ChangeSet, cause: OpRefused): Promise<Problem> {
     const detail = `The dataplane refused the change: ${cause.message} (${cause.code}).`
     this.#logger.error({ err: cause, changes: namesOf(changes) }, 'dataplane refused a change')
-    const inverse = changes.map(({ before, after }) => ({ before: after, after: before }))
+    const inverse = inverseOf(changes)
     try {
       this.#repo.commit(inverse, this.#repo.revision() + 1)
     } catch (error) {
@@ -215,7 +220,13 @@ export class Applier {
     }
   }
 
-  #hostState(changes: readonly Change[] = []): HostState {
+  /** By an interface that the dataplane does not have, nothing comes in: such a rule says nothing. */
+  #askable(rules: readonly MarkRuleConfig[]): MarkRuleConfig[] {
+    const names = new Set(this.#dataplane.ports.map(port => port.name))
+    return rules.filter(rule => rule.interface === null || names.has(rule.interface))
+  }
+
+  #hostState(changes: ChangeSet = {}): HostState {
     return this.directory.hostState(changes, new Set(this.#unprepared.keys()))
   }
 
@@ -288,7 +299,14 @@ export class Applier {
 
   async #restoreAll(call: Call, records: readonly ServiceRecord[]): Promise<void> {
     const services = restoreOf(records, this.rows)
-    const { services: rows, adoptedConns } = await call({ op: 'restore', services })
+    const settings = settingsConfig(this.#repo.settings.get())
+    const markRules = this.#askable(this.directory.markRules.rules())
+    const { services: rows, adoptedConns } = await call({
+      op: 'restore',
+      services,
+      settings,
+      markRules,
+    })
     this.rows.restored(rows.map((each, i) => ({ key: services[i]!.service.key, rows: each })))
     this.#logger.info({ services: records.length, adoptedConns }, 'dataplane has everything')
   }
@@ -298,7 +316,8 @@ export class Applier {
     await call({ op: 'flush' })
     for (const record of records) {
       try {
-        await call({ op: 'batch', ops: opsOf([{ before: null, after: record }]) })
+        const services = [{ before: null, after: record }]
+        await call({ op: 'batch', ops: opsOf({ services }, []) })
       } catch (error) {
         if (!(error instanceof OpRefused)) throw error
         this.#refused.set(record.name, error.message)
@@ -309,5 +328,5 @@ export class Applier {
   }
 }
 
-const namesOf = (changes: readonly Change[]): string[] =>
-  changes.map(({ before, after }) => (before ?? after)!.name)
+const namesOf = ({ services = [] }: ChangeSet): string[] =>
+  services.map(({ before, after }) => (before ?? after)!.name)

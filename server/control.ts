@@ -13,7 +13,7 @@ import { Problem, problemOf, type Fault } from './errors.js'
 import type { HostControl } from './host-state.js'
 import { listInterfaces } from './interface-list.js'
 import { mergePatch } from './merge-patch.js'
-import { Mutex } from './mutex.js'
+import { MarkRuleControl } from './mark-rule-control.js'
 import { NAME, NUMBER, decodeCursor, encodeCursor, pageOf, passes } from './paging.js'
 import type { Page, Paging, ServerFilter } from './paging.js'
 import { keyOf, keyText } from './plan.js'
@@ -22,9 +22,11 @@ import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { ServiceFilter } from './repo/virtual-services.js'
 import type { ServerConfig } from './schemas/real-server.js'
 import { checkEndpoints, readSet } from './server-set.js'
+import { SettingsControl } from './settings-control.js'
 import { StatisticsReader } from './statistics.js'
 import { byName, etagOf, serverDocument, serverDocuments, serviceDocument } from './views.js'
-import { Views, type ServerView, type ServiceView } from './views.js'
+import { Views, type ServerView, type ServiceView, type Written } from './views.js'
+import { Writer } from './writer.js'
 
 export type { Announcement, HostControl, HostDest, HostService, HostState } from './host-state.js'
 
@@ -42,13 +44,6 @@ export interface ControlOptions {
   retryMs?: number
 }
 
-export interface Written<T> {
-  view: T
-  etag: string
-  created: boolean
-  revision: number
-}
-
 export const createControl = (options: ControlOptions): Control => new Control(options)
 
 export class Control {
@@ -59,14 +54,18 @@ export class Control {
   readonly #statistics: StatisticsReader
   readonly #connections: ConnectionLister
   readonly #now: () => Date
-  /** Writes happen one after the other; none is refused because another is under way. */
-  readonly #writes = new Mutex()
+  readonly #writer: Writer
+  readonly settings: SettingsControl
+  readonly markRules: MarkRuleControl
 
   constructor({ database, now = () => new Date(), ...options }: ControlOptions) {
     this.#repo = new ConfigurationRepo(database)
     this.#dataplane = options.dataplane
     this.#now = now
     this.#applier = new Applier({ repo: this.#repo, ...options })
+    this.#writer = new Writer(this.#repo, this.#applier, now)
+    this.settings = new SettingsControl(this.#repo, this.#writer)
+    this.markRules = new MarkRuleControl(this.#repo, this.#writer, options.dataplane)
     const { rows, directory } = this.#applier
     this.#views = new Views(options.dataplane.memory, rows, name => this.#applier.troubleOf(name))
     this.#statistics = new StatisticsReader(options.dataplane, rows)
@@ -80,7 +79,7 @@ export class Control {
    * (Problem) when the dataplane has not come up within `deadlineMs`.
    */
   async start(deadlineMs = 30_000): Promise<void> {
-    const exclusive = (work: () => Promise<void>) => this.#writes.run(work)
+    const exclusive = (work: () => Promise<void>) => this.#writer.run(work)
     if (await this.#applier.start(deadlineMs, exclusive)) return
     const reason = this.#dataplane.reason ?? 'The dataplane did not come up.'
     throw new Problem('DATAPLANE_UNAVAILABLE', reason)
@@ -89,7 +88,7 @@ export class Control {
   /** Lets writes in flight finish, then stops the dataplane. The host is the caller's to clear. */
   async stop(): Promise<void> {
     this.#applier.stop()
-    await this.#writes.idle()
+    await this.#writer.idle()
     await this.#dataplane.stop()
   }
 
@@ -134,13 +133,12 @@ export class Control {
   }
 
   async deleteService(name: string, conditions: Conditions, missingOk: boolean): Promise<number> {
-    return this.#writes.run(async () => {
+    return this.#writer.run(async () => {
       const before = this.#repo.services.get(name)
       checkConditions(conditions, before)
-      if (before !== null) return this.#commit(name, before, null)
-      await this.#applier.settle(name)
-      if (missingOk) return this.#repo.revision()
-      throw serviceNotFound(name)
+      const revision = await this.#commit(name, before, null)
+      if (before === null && !missingOk) throw serviceNotFound(name)
+      return revision
     })
   }
 
@@ -191,18 +189,15 @@ export class Control {
     conditions: Conditions,
     missingOk: boolean,
   ): Promise<number> {
-    return this.#writes.run(async () => {
+    return this.#writer.run(async stamp => {
       const before = this.#service(name)
       const record = find(before, server)
       checkConditions(conditions, record)
-      if (record === null) {
-        await this.#applier.settle(name)
-        if (missingOk) return this.#repo.revision()
-        throw serverNotFound(name, server)
-      }
       const drafts = configsOf(before)
       drafts.delete(server)
-      return this.#commit(name, before, withServers(before, drafts, this.#stamp()))
+      const revision = await this.#commit(name, before, withServers(before, drafts, stamp))
+      if (record === null && !missingOk) throw serverNotFound(name, server)
+      return revision
     })
   }
 
@@ -312,30 +307,20 @@ export class Control {
   #write(
     plan: (stamp: Stamp) => { before: ServiceRecord | null; after: ServiceRecord },
   ): Promise<Written<ServiceView>> {
-    return this.#writes.run(async () => {
-      const { before, after } = plan(this.#stamp())
+    return this.#writer.run(async stamp => {
+      const { before, after } = plan(stamp)
       const revision = await this.#commit(after.name, before, after)
       return { ...this.#written(after, before === null), revision }
     })
   }
 
-  /** The revision that holds it: a new one, or the present one when there was nothing to change. */
-  async #commit(
+  #commit(
     name: string,
     before: ServiceRecord | null,
     after: ServiceRecord | null,
   ): Promise<number> {
-    if (before === after) {
-      await this.#applier.settle(name)
-      return this.#repo.revision()
-    }
-    const revision = this.#repo.revision() + 1
-    await this.#applier.apply([{ before, after }], revision)
-    return revision
-  }
-
-  #stamp(): Stamp {
-    return { revision: this.#repo.revision() + 1, now: this.#now().toISOString() }
+    const services = before === after ? null : [{ before, after }]
+    return this.#writer.commit(services === null ? null : { services }, name)
   }
 
   #written(service: ServiceRecord, created: boolean): Written<ServiceView> {

@@ -1,10 +1,11 @@
 /** Who is behind an address: names by key and endpoint, and what the host has to provide. */
 import { isDeepStrictEqual } from 'node:util'
 import { endpointOf } from './documents.js'
-import type { HostService, HostState } from './host-state.js'
+import type { HostMarkRules, HostService, HostState } from './host-state.js'
 import { isInDataplane, keyOf, keyText } from './plan.js'
-import type { Change } from './repo/configuration.js'
-import type { ServiceRecord } from './repo/records.js'
+import { MarkRuleBook } from './mark-rule-book.js'
+import type { ChangeSet, ServiceChange } from './repo/configuration.js'
+import type { MarkRuleRecord, ServiceRecord } from './repo/records.js'
 
 interface Entry {
   key: string
@@ -14,19 +15,28 @@ interface Entry {
 }
 
 export class Directory {
+  readonly markRules = new MarkRuleBook()
   readonly #entries = new Map<string, Entry>()
   /** Key to name of the service. */
   readonly #names = new Map<string, string>()
   /** So that what was planned with a record is the very object that is later applied with it. */
   readonly #made = new WeakMap<ServiceRecord, Entry>()
+  /** Mark services together with the rules of their time, likewise. */
+  readonly #marked = new WeakMap<HostService, WeakMap<HostMarkRules, HostService>>()
 
-  load(services: readonly ServiceRecord[]): void {
+  load(services: readonly ServiceRecord[], markRules: readonly MarkRuleRecord[]): void {
     this.#entries.clear()
     this.#names.clear()
-    this.apply(services.map(after => ({ before: null, after })))
+    this.markRules.load(markRules)
+    this.apply({ services: services.map(after => ({ before: null, after })) })
   }
 
-  apply(changes: readonly Change[]): void {
+  apply({ services = [], markRules = [] }: ChangeSet): void {
+    if (markRules.length > 0) this.markRules.apply(markRules)
+    this.#applyServices(services)
+  }
+
+  #applyServices(changes: readonly ServiceChange[]): void {
     for (const { before, after } of changes) {
       if (before === null) continue
       this.#names.delete(this.#entries.get(before.name)!.key)
@@ -41,16 +51,17 @@ export class Directory {
   }
 
   /** What the host is to provide, as it will be after `changes`, without services in `except`. */
-  hostState(changes: readonly Change[] = [], except: ReadonlySet<string> = new Set()): HostState {
+  hostState(changes: ChangeSet = {}, except: ReadonlySet<string> = new Set()): HostState {
+    const rules = this.markRules.rules(changes.markRules)
     const changed = new Map(
-      changes.map(({ before, after }) => [(before ?? after)!.name, after] as const),
+      (changes.services ?? []).map(({ before, after }) => [(before ?? after)!.name, after]),
     )
     const state: HostService[] = []
     for (const [name, { host }] of this.#entries) {
-      if (!changed.has(name) && !except.has(name)) state.push(host)
+      if (!changed.has(name) && !except.has(name)) state.push(this.#withRules(host, rules))
     }
     for (const after of changed.values()) {
-      if (after !== null) state.push(this.#entryOf(after).host)
+      if (after !== null) state.push(this.#withRules(this.#entryOf(after).host, rules))
     }
     return state
   }
@@ -61,6 +72,15 @@ export class Directory {
 
   serverName(serviceName: string, endpoint: string): string | null {
     return this.#entries.get(serviceName)?.servers.get(endpoint) ?? null
+  }
+
+  #withRules(host: HostService, markRules: HostMarkRules): HostService {
+    if (!('fwmark' in host.key)) return host
+    const made = this.#marked.get(host) ?? new WeakMap<HostMarkRules, HostService>()
+    this.#marked.set(host, made)
+    const known = made.get(markRules) ?? { ...host, markRules }
+    made.set(markRules, known)
+    return known
   }
 
   #entryOf(service: ServiceRecord): Entry {
@@ -95,5 +115,9 @@ function hostService(service: ServiceRecord): HostService {
       })),
     ),
     forwardings: [...new Set(service.servers.map(({ config }) => config.forwarding))].sort(),
+    tunnelEnds: service.servers
+      .filter(({ config }) => config.forwarding === 'tunnel')
+      .map(({ config }) => config.address)
+      .sort(),
   }
 }

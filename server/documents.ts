@@ -5,7 +5,8 @@
 import { isIPv4 } from 'node:net'
 import type { FamilyName } from '../dataplane/protocol.js'
 import { NOT_YET } from './capabilities.js'
-import { escapePointer, type Fault, type FaultCode } from './errors.js'
+import { escapePointer, type Fault } from './errors.js'
+import { checkName, Fields, sortedLabels } from './fields.js'
 import { Findings } from './findings.js'
 import { isLinkLocal6, notUsable, parseAddress, type IpAddress } from './ip-address.js'
 import { RealServerConfig, type ServerConfig, type TunnelConfig } from './schemas/real-server.js'
@@ -112,55 +113,6 @@ export const endpointOf = ({ address, port }: { address: string; port: number })
 export function duplicateServer(pointer: string, endpoint: string, holder: string): Fault {
   const detail = `Real server '${holder}' of this service already has ${endpoint}.`
   return { pointer: `${pointer}/address`, code: 'REAL_SERVER_EXISTS', detail }
-}
-
-/** Reads fields that have no fault of their own, so that each fault is reported once. */
-class Fields {
-  readonly body: Record<string, unknown>
-  readonly #pointer: string
-  readonly #found: Findings
-
-  constructor(body: Record<string, unknown>, pointer: string, found: Findings) {
-    this.body = body
-    this.#pointer = pointer
-    this.#found = found
-  }
-
-  /** The field as the schema says it is; undefined when absent or faulty. */
-  get<T>(name: string): T | undefined {
-    return this.has(name) && !this.isFaulty(name) ? (this.body[name] as T) : undefined
-  }
-
-  optional<K extends string, T>(name: K): { [P in K]?: T } {
-    const value = this.get<T>(name)
-    return value === undefined ? {} : ({ [name]: value } as { [P in K]?: T })
-  }
-
-  has(name: string): boolean {
-    return Object.hasOwn(this.body, name)
-  }
-
-  isFaulty(name: string): boolean {
-    return this.#found.isFaulty(`${this.#pointer}/${escapePointer(name)}`)
-  }
-
-  /** A member that is an object itself. */
-  inner(name: string): Fields | null {
-    const value = this.has(name) ? this.body[name] : undefined
-    return isObject(value) ? new Fields(value, `${this.#pointer}/${name}`, this.#found) : null
-  }
-
-  fault(name: string, code: FaultCode, detail: string, hint?: string): void {
-    const pointer = `${this.#pointer}/${escapePointer(name)}`
-    this.#found.add({ pointer, code, detail, ...(hint === undefined ? {} : { hint }) })
-  }
-}
-
-function checkName(fields: Fields, name: string): void {
-  const given = fields.get<string>('name')
-  if (given === undefined || given === name) return
-  const detail = `The document is called ${quote(given)}, the path says '${name}'.`
-  fields.fault('name', 'CONFLICTING_FIELDS', detail, 'A name cannot be changed; leave it out.')
 }
 
 /** The virtual address; null for a mark service or when it is faulty. */
@@ -332,10 +284,4 @@ function checkTunnel(fields: Fields, forwarding: string): TunnelConfig | null {
   if (!possible[type].includes(checksum))
     inner!.fault('checksum', 'CONFLICTING_FIELDS', `${type} has no checksum '${checksum}'.`)
   return { type, ...(port === undefined ? {} : { port }), checksum }
-}
-
-/** In one order, so that two equal sets of labels are equal texts. */
-function sortedLabels(labels: unknown): Record<string, string> {
-  const entries = Object.entries((labels ?? {}) as Record<string, string>)
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -2,7 +2,12 @@
  * What the control plane asks of the host: VIPs on interfaces and the packet guard. Declared beside
  * its consumer; `host/` implements it, tests fake it.
  */
-import type { ForwardingName, ProtocolName, ServiceKey } from '../dataplane/protocol.js'
+import type {
+  ForwardingName,
+  MarkRuleConfig,
+  ProtocolName,
+  ServiceKey,
+} from '../dataplane/protocol.js'
 
 /** A real server whose answers come back through here, so the kernel must not see them (masq). */
 export interface HostDest {
@@ -11,6 +16,9 @@ export interface HostDest {
   port: number
   protocol: ProtocolName
 }
+
+/** All mark rules in the order in which they are asked; one object for as long as none changes. */
+export type HostMarkRules = readonly MarkRuleConfig[]
 
 export interface HostService {
   /** Name of the virtual service, for messages. */
@@ -23,6 +31,10 @@ export interface HostService {
   dests: readonly HostDest[]
   /** Every forwarding method among its real servers: a driver may not be able to do all of them. */
   forwardings?: readonly ForwardingName[]
+  /** Ends of its tunnels. */
+  tunnelEnds?: readonly string[]
+  /** Of a service by mark: what says which packets it takes. */
+  markRules?: HostMarkRules
 }
 
 /** The whole desired state. A service that has not changed is the same object as the last time. */

@@ -76,3 +76,37 @@ function formatGroups(groups: readonly number[]): string {
   if (start < 0) return hex.join(':')
   return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}`
 }
+
+export interface IpPrefix {
+  family: FamilyName
+  /** With the bits behind its length cleared: `198.51.100.0/24`. */
+  text: string
+  /** Whether it was written with any of those bits set. */
+  hostBits: boolean
+}
+
+/** `address/length`, or an address alone for all of its bits. */
+export function parsePrefix(text: string): IpPrefix | null {
+  const [before, after, ...more] = text.split('/')
+  const address = parseAddress(before!)
+  if (address === null || more.length > 0) return null
+  const bits = address.family === 'ipv4' ? 32 : 128
+  const length = after === undefined ? bits : /^\d{1,3}$/.test(after) ? Number(after) : NaN
+  if (!(length <= bits)) return null
+  const network = networkOf(address, length)
+  return {
+    family: address.family,
+    text: `${network}/${length}`,
+    hostBits: network !== address.text,
+  }
+}
+
+function networkOf({ family, text }: IpAddress, length: number): string {
+  const size = family === 'ipv4' ? 8 : 16
+  const words = family === 'ipv4' ? text.split('.').map(Number) : groupsOf(text)
+  const masked = words.map((word, i) => {
+    const kept = Math.min(size, Math.max(0, length - i * size))
+    return word & ~((1 << (size - kept)) - 1)
+  })
+  return family === 'ipv4' ? masked.join('.') : formatGroups(masked)
+}

@@ -1,9 +1,9 @@
 /** From a change of records to operations of the dataplane. */
-import type { DestConfig, Op, RestoredService, ServiceConfig } from '../dataplane/protocol.js'
-import type { ServiceKey } from '../dataplane/protocol.js'
+import type { DestConfig, MarkRuleConfig, Op, RestoredService } from '../dataplane/protocol.js'
+import type { ServiceConfig, ServiceKey, SettingsConfig } from '../dataplane/protocol.js'
 import { isDeepStrictEqual } from 'node:util'
-import type { Change } from './repo/configuration.js'
-import type { ServerRecord, ServiceRecord } from './repo/records.js'
+import type { ChangeSet, ServiceChange } from './repo/configuration.js'
+import type { ServerRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
 import { endpointOf } from './documents.js'
 import type { RowTable } from './row-table.js'
 
@@ -55,8 +55,25 @@ export function destConfig(server: ServerRecord): DestConfig {
   }
 }
 
-/** What brings the dataplane from `before` to `after`; deletions first, so that keys are free. */
-export function opsOf(changes: readonly Change[]): Op[] {
+export function settingsConfig({ config }: SettingsRecord): SettingsConfig {
+  const { timeouts, ...knobs } = config
+  const { tcpSeconds: tcpS, tcpFinSeconds: tcpFinS, udpSeconds: udpS } = timeouts
+  return { ...knobs, timeouts: { tcpS, tcpFinS, udpS } }
+}
+
+/** What brings the dataplane to a change; `markRules` are those that hold afterwards. */
+export function opsOf(changes: ChangeSet, markRules: readonly MarkRuleConfig[]): Op[] {
+  const { settings } = changes
+  const ops = serviceOps(changes.services ?? [])
+  if (settings !== undefined)
+    ops.push({ op: 'setSettings', settings: settingsConfig(settings.after) })
+  if ((changes.markRules ?? []).length > 0)
+    ops.push({ op: 'setMarkRules', rules: [...markRules] })
+  return ops
+}
+
+/** Deletions first, so that keys are free. */
+function serviceOps(changes: readonly ServiceChange[]): Op[] {
   const deletions: Op[] = []
   const rest: Op[] = []
   for (const { before, after } of changes) {

@@ -4,7 +4,16 @@ import { endpointOf } from './documents.js'
 import { keyOf, keyText } from './plan.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { RowTable } from './row-table.js'
+import type { Meta } from './schemas/common.js'
 import { readLive, serverStatus, serviceStatus } from './status.js'
+
+/** A resource as it is after a write, or as it was read. */
+export interface Written<T> {
+  view: T
+  etag: string
+  created: boolean
+  revision: number
+}
 
 export class Views {
   readonly #services: Float64Array
@@ -81,5 +90,5 @@ export const serviceDocument = (service: ServiceRecord) => ({
 })
 
 /** RFC 9110 section 8.8.3: strong, over configuration; counters never move it. */
-export const etagOf = ({ meta }: Pick<ServiceRecord, 'meta'>): string =>
+export const etagOf = ({ meta }: { meta: Meta }): string =>
   `"${meta.revision}-${Date.parse(meta.updatedAt).toString(36)}-${meta.uid.slice(0, 8)}"`

@@ -78,8 +78,7 @@ function readCooked2(bytes: Uint8Array): LinkFrame | null {
   if (bytes.length < 20) return null
   const view = viewOf(bytes)
   const octets = view.getUint8(11)
-  const srcMac =
-    octets === MAC_OCTETS ? { high: view.getUint16(12), low: view.getInt32(14) } : null
+  const srcMac = octets === MAC_OCTETS ? { high: view.getUint16(12), low: view.getInt32(14) } : null
   const delivery = DELIVERIES[view.getUint8(10)] ?? null
   return network(bytes, view.getUint16(0), 20, { srcMac, dstMac: null, delivery })
 }

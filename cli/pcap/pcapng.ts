@@ -120,8 +120,7 @@ class BlockReader {
 const cutOff = (position: number) => new CaptureError('the file ends within a block', position)
 
 function readInterface({ body, position }: Block, little: boolean): Interface {
-  if (body.byteLength < 8)
-    throw new CaptureError('an interface description is too short', position)
+  if (body.byteLength < 8) throw new CaptureError('an interface description is too short', position)
   const found: Interface = {
     linkType: body.getUint16(0, little),
     snapOctets: body.getUint32(4, little),
@@ -129,7 +128,7 @@ function readInterface({ body, position }: Block, little: boolean): Interface {
     perSecond: 10n ** BigInt(RESOLUTION_DEFAULT),
     offsetS: 0n,
   }
-  for (let at = 8; at + 4 <= body.byteLength; ) {
+  for (let at = 8; at + 4 <= body.byteLength;) {
     const code = body.getUint16(at, little)
     const octets = body.getUint16(at + 2, little)
     const value = at + 4

@@ -55,6 +55,6 @@ export class CaptureWriter {
     const all = Buffer.concat(this.#waiting)
     this.#waiting = []
     this.#octets = 0
-    for (let at = 0; at < all.length; ) at += writeSync(this.#fd, all, at)
+    for (let at = 0; at < all.length;) at += writeSync(this.#fd, all, at)
   }
 }

@@ -1,6 +1,11 @@
 /** Reads what `ipvsadm -S` wrote, with the parser of `sluice ipvsadm`. */
 import { schedulers } from '../../dataplane/ipvs/sched/index.js'
-import type { DestConfig, SchedulerName, ServiceConfig, ServiceKey } from '../../dataplane/protocol.js'
+import type {
+  DestConfig,
+  SchedulerName,
+  ServiceConfig,
+  ServiceKey,
+} from '../../dataplane/protocol.js'
 import { endpointOf } from '../../server/documents.js'
 import { keyText } from '../../server/plan.js'
 import { parse } from '../ipvsadm/arguments.js'

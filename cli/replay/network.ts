@@ -56,8 +56,7 @@ export class ReplayNetwork {
   }
 
   /** Whether the host delivers packets for that address to itself. */
-  isLocal = (a: address.Address): boolean =>
-    this.table.isLocal(a.family, a.w0, a.w1, a.w2, a.w3)
+  isLocal = (a: address.Address): boolean => this.table.isLocal(a.family, a.w0, a.w1, a.w2, a.w3)
 
   isOwnMac = (mac: Mac): boolean => this.#own.has(textOf(mac))
 
@@ -98,7 +97,10 @@ export class ReplayNetwork {
   }
 
   /** How the host's kernel would send a packet to that destination; null when it would not. */
-  frameFor(ip: Uint8Array, destination: address.Address): { port: number; frame: Uint8Array } | null {
+  frameFor(
+    ip: Uint8Array,
+    destination: address.Address,
+  ): { port: number; frame: Uint8Array } | null {
     const hop = this.#hop(destination)
     if (hop === null || hop.ifIndex < FIRST_INDEX) return null
     const port = hop.ifIndex - FIRST_INDEX
@@ -155,15 +157,11 @@ export class ReplayNetwork {
     const named = interfaces.findIndex(({ name }) => name === service.interfaceName)
     const near = interfaces.findIndex(({ addresses }) => addresses.some(p => holds(p, vip)))
     const port = Math.max(0, named >= 0 ? named : near)
-    if (!this.isLocal(vip)) this.#addAddress({ ...vip, prefixLength: MAX_LENGTHS[vip.family as 4 | 6] }, port)
+    if (!this.isLocal(vip))
+      this.#addAddress({ ...vip, prefixLength: MAX_LENGTHS[vip.family as 4 | 6] }, port)
   }
 
-  #route(
-    prefix: address.Prefix,
-    type: number,
-    ifIndex: number,
-    via: address.Address | null,
-  ): void {
+  #route(prefix: address.Prefix, type: number, ifIndex: number, via: address.Address | null): void {
     const { family, prefixLength: length } = prefix
     const table = type === RouteType.unicast ? TABLE_MAIN : TABLE_LOCAL
     const words = {

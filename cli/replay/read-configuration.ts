@@ -67,6 +67,7 @@ export function readDocument(
   const markRules = readMarkRules(rules, network, found)
   if (found.any) return { configuration: null, faults: found.faults }
   const { timeouts = {}, ...settings } = part<SettingsDocument>('settings') ?? {}
+  delete settings.meta
   const configuration = {
     ...{ services, markRules, settings, network },
     timeouts: {

@@ -8,12 +8,9 @@ import { destConfig, isInDataplane, keyOf, keyText, serviceConfig } from '../../
 import type { NamedService } from './configuration.js'
 
 /** Nothing is stored, so it does not matter when. */
-const STAMP = { revision: 1, now: '1970-01-01T00:00:00.000Z' }
+const STAMP = { revision: 1, now: '1970-01-01T00:00:00.000Z', position: 1 }
 
-export function readServices(
-  documents: Record<string, unknown>,
-  found: Findings,
-): NamedService[] {
+export function readServices(documents: Record<string, unknown>, found: Findings): NamedService[] {
   const services: NamedService[] = []
   const holders = new Map<string, string>()
   let servers = 0

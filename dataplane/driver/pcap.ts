@@ -156,4 +156,5 @@ function prepare(pkt: Packet, octets: number): void {
   pkt.end = L2 + octets
 }
 
-const buffer = (frameOctets: number): Packet => new Packet(new Uint8Array(bufferOctets(frameOctets)))
+const buffer = (frameOctets: number): Packet =>
+  new Packet(new Uint8Array(bufferOctets(frameOctets)))

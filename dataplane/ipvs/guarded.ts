@@ -42,44 +42,37 @@ export class Guarded {
   }
 
   /** Whether the flow goes to a virtual service's endpoint; `inverse`: comes from one. */
-  isToVip(flow: Flow, inverse: boolean): boolean {
-    const { protocol } = flow
-    if (protocol !== TCP && protocol !== UDP && protocol !== SCTP) return false
-    const address = inverse ? sourceOf(flow) : destinationOf(flow)
-    const port = inverse ? flow.srcPort : flow.dstPort
-    if (this.#has(Role.vip, address, protocol, port)) return true
-    if (protocol !== TCP || (port !== FTP_DATA_PORT && port < UNPRIVILEGED)) return false
-    return this.#find(Role.vip, address, TCP, FTP_PORT) !== undefined
+  isToVip(f: Flow, inverse: boolean): boolean {
+    return inverse
+      ? this.#isVip(f.family, f.src0, f.src1, f.src2, f.src3, f.protocol, f.srcPort)
+      : this.#isVip(f.family, f.dst0, f.dst1, f.dst2, f.dst3, f.protocol, f.dstPort)
   }
 
   /** Whether the flow comes from a masquerading real server; `inverse`: goes to one. */
-  isFromReal(flow: Flow, inverse: boolean): boolean {
-    const { protocol } = flow
-    if (protocol !== TCP && protocol !== UDP && protocol !== SCTP) return false
-    const address = inverse ? destinationOf(flow) : sourceOf(flow)
-    return this.#has(Role.real, address, protocol, inverse ? flow.dstPort : flow.srcPort)
+  isFromReal(f: Flow, inverse: boolean): boolean {
+    const reals = this.#counts[Role.real]
+    return inverse
+      ? has(reals, f.family, f.dst0, f.dst1, f.dst2, f.dst3, f.protocol, f.dstPort)
+      : has(reals, f.family, f.src0, f.src1, f.src2, f.src3, f.protocol, f.srcPort)
   }
 
-  #has(role: Role, address: Address, protocol: number, port: number): boolean {
-    return (
-      this.#find(role, address, protocol, port) !== undefined ||
-      this.#find(role, address, protocol, 0) !== undefined
-    )
+  #isVip(
+    family: number,
+    w0: number,
+    w1: number,
+    w2: number,
+    w3: number,
+    protocol: number,
+    port: number,
+  ): boolean {
+    const vips = this.#counts[Role.vip]
+    if (has(vips, family, w0, w1, w2, w3, protocol, port)) return true
+    if (protocol !== TCP || (port !== FTP_DATA_PORT && port < UNPRIVILEGED)) return false
+    return find(vips, family, w0, w1, w2, w3, TCP, FTP_PORT) !== undefined
   }
 
   #find(role: Role, a: Address, protocol: number, port: number): Entry | undefined {
-    return this.#counts[role]
-      .get(hash(a.w0, a.w3, protocol, port))
-      ?.find(
-        e =>
-          e.port === port &&
-          e.protocol === protocol &&
-          e.w0 === a.w0 &&
-          e.w3 === a.w3 &&
-          e.w1 === a.w1 &&
-          e.w2 === a.w2 &&
-          e.family === a.family,
-      )
+    return find(this.#counts[role], a.family, a.w0, a.w1, a.w2, a.w3, protocol, port)
   }
 }
 
@@ -92,17 +85,41 @@ interface Entry extends Address {
 const hash = (w0: number, w3: number, protocol: number, port: number): number =>
   Math.imul(w0 ^ Math.imul(w3, 0x9e3779b1) ^ (protocol << 16) ^ port, 0x85ebca6b)
 
-const sourceOf = (f: Flow): Address => ({
-  family: f.family,
-  w0: f.src0,
-  w1: f.src1,
-  w2: f.src2,
-  w3: f.src3,
-})
-const destinationOf = (f: Flow): Address => ({
-  family: f.family,
-  w0: f.dst0,
-  w1: f.dst1,
-  w2: f.dst2,
-  w3: f.dst3,
-})
+/** The endpoint itself, or port 0: every port. Nothing is allocated: it is asked of every packet. */
+function has(
+  map: ReadonlyMap<number, Entry[]>,
+  family: number,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  protocol: number,
+  port: number,
+): boolean {
+  if (map.size === 0) return false
+  if (protocol !== TCP && protocol !== UDP && protocol !== SCTP) return false
+  return (
+    find(map, family, w0, w1, w2, w3, protocol, port) !== undefined ||
+    find(map, family, w0, w1, w2, w3, protocol, 0) !== undefined
+  )
+}
+
+function find(
+  map: ReadonlyMap<number, Entry[]>,
+  family: number,
+  w0: number,
+  w1: number,
+  w2: number,
+  w3: number,
+  protocol: number,
+  port: number,
+): Entry | undefined {
+  const chain = map.get(hash(w0, w3, protocol, port))
+  if (chain === undefined) return undefined
+  for (let i = 0; i < chain.length; i++) {
+    const e = chain[i]!
+    if (e.port !== port || e.protocol !== protocol || e.family !== family) continue
+    if (e.w0 === w0 && e.w1 === w1 && e.w2 === w2 && e.w3 === w3) return e
+  }
+  return undefined
+}

@@ -26,6 +26,8 @@ export function addOpenApi(app: FastifyInstance): void {
       tags: [
         { name: 'Virtual services', description: 'What clients connect to.' },
         { name: 'Real servers', description: 'Who serves them.' },
+        { name: 'Mark rules', description: 'Which packets carry which firewall mark.' },
+        { name: 'Settings', description: 'The knobs of IPVS.' },
         { name: 'Live state', description: 'Connections, counters, interfaces.' },
         { name: 'System', description: 'Version, health, error codes.' },
       ],

@@ -1,34 +1,56 @@
 /** The configuration as one: its revision, and changes that happen whole or not at all. */
 import type { Statement } from 'better-sqlite3'
 import type { Database } from '../db.js'
-import type { ServiceRecord } from './records.js'
+import { MarkRuleRepo } from './mark-rules.js'
+import type { MarkRuleRecord, ServiceRecord, SettingsRecord } from './records.js'
+import { SettingsRepo } from './settings.js'
 import { VirtualServiceRepo } from './virtual-services.js'
 
-/** A service before and after; null = not there. */
-export interface Change {
-  before: ServiceRecord | null
-  after: ServiceRecord | null
+/** Something before and after; null = not there. */
+export interface Change<T> {
+  before: T | null
+  after: T | null
+}
+export type ServiceChange = Change<ServiceRecord>
+export type MarkRuleChange = Change<MarkRuleRecord>
+
+/** What one revision changes. */
+export interface ChangeSet {
+  services?: readonly ServiceChange[]
+  markRules?: readonly MarkRuleChange[]
+  settings?: { before: SettingsRecord; after: SettingsRecord }
+}
+
+/** What takes it back. */
+export function inverseOf({ services, markRules, settings }: ChangeSet): ChangeSet {
+  const swap = <T>({ before, after }: Change<T>): Change<T> => ({ before: after, after: before })
+  return {
+    ...(services === undefined ? {} : { services: services.map(swap) }),
+    ...(markRules === undefined ? {} : { markRules: markRules.map(swap) }),
+    ...(settings === undefined
+      ? {}
+      : { settings: { before: settings.after, after: settings.before } }),
+  }
 }
 
 export class ConfigurationRepo {
   readonly services: VirtualServiceRepo
+  readonly markRules: MarkRuleRepo
+  readonly settings: SettingsRepo
   readonly #revision: Statement<[], { revision: number }>
   readonly #setRevision: Statement<[number]>
-  readonly #commit: (changes: readonly Change[], revision: number) => void
+  readonly #commit: (changes: ChangeSet, revision: number) => void
 
   constructor(database: Database) {
     this.services = new VirtualServiceRepo(database)
+    this.markRules = new MarkRuleRepo(database)
+    this.settings = new SettingsRepo(database)
     this.#revision = database.prepare('SELECT revision FROM configuration')
     this.#setRevision = database.prepare('UPDATE configuration SET revision = ?')
-    const commit = database.transaction((changes: readonly Change[], revision: number) => {
-      // Deletions first: what takes their place may have the same key.
-      for (const { before, after } of changes) {
-        if (before !== null && after === null) this.services.delete(before.name)
-      }
-      for (const { before, after } of changes) {
-        if (before !== null && after !== null) this.services.update(before, after)
-        if (before === null && after !== null) this.services.insert(after)
-      }
+    const commit = database.transaction((changes: ChangeSet, revision: number) => {
+      this.#commitServices(changes.services ?? [])
+      this.#commitMarkRules(changes.markRules ?? [])
+      if (changes.settings !== undefined) this.settings.update(changes.settings.after)
       this.#setRevision.run(revision)
     })
     this.#commit = (changes, revision) => commit.immediate(changes, revision)
@@ -39,7 +61,26 @@ export class ConfigurationRepo {
   }
 
   /** Durable when it returns. */
-  commit(changes: readonly Change[], revision: number): void {
+  commit(changes: ChangeSet, revision: number): void {
     this.#commit(changes, revision)
+  }
+
+  #commitServices(changes: readonly ServiceChange[]): void {
+    // Deletions first: what takes their place may have the same key.
+    for (const { before, after } of changes) {
+      if (before !== null && after === null) this.services.delete(before.name)
+    }
+    for (const { before, after } of changes) {
+      if (before !== null && after !== null) this.services.update(before, after)
+      if (before === null && after !== null) this.services.insert(after)
+    }
+  }
+
+  #commitMarkRules(changes: readonly MarkRuleChange[]): void {
+    for (const { before, after } of changes) {
+      if (after === null) this.markRules.delete(before!.name)
+      else if (before === null) this.markRules.insert(after)
+      else this.markRules.update(after)
+    }
   }
 }

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { StringEnum } from './components.js'
 import { ADMIN_STATES, FORWARDINGS } from './real-server.js'
-import { PROTOCOLS, SCHEDULERS } from './virtual-service.js'
+import { FAMILIES, FWMARK_MAX, PROTOCOLS, SCHEDULERS } from './virtual-service.js'
 import { NAME_PATTERN } from './common.js'
 
 /** `format: name` is what the validator looks at; the pattern is for readers. */
@@ -10,6 +10,7 @@ const Name = (description: string) =>
   Type.String({ format: 'name', pattern: NAME_PATTERN, maxLength: 63, description })
 
 export const ServicePath = Type.Object({ name: Name('Name of the virtual service.') })
+export const MarkRulePath = Type.Object({ name: Name('Name of the mark rule.') })
 export const ServerPath = Type.Object({
   name: Name('Name of the virtual service.'),
   server: Name('Name of the real server.'),
@@ -27,6 +28,8 @@ const labels = Type.Optional(
 const port = Type.Optional(Type.Integer({ minimum: 0, maximum: 65535 }))
 const address = Type.Optional(Type.String({ format: 'ip', description: 'In any written form.' }))
 
+const mark = Type.Optional(Type.Integer({ minimum: 1, maximum: FWMARK_MAX }))
+
 export const ServiceQuery = Type.Object({
   limit,
   cursor,
@@ -34,7 +37,7 @@ export const ServiceQuery = Type.Object({
   protocol: Type.Optional(StringEnum(PROTOCOLS)),
   address,
   port,
-  fwmark: Type.Optional(Type.Integer({ minimum: 1, maximum: 4294967295 })),
+  fwmark: mark,
   scheduler: Type.Optional(StringEnum(SCHEDULERS)),
   interface: Type.Optional(Type.String({ maxLength: 15 })),
 })
@@ -47,6 +50,14 @@ export const ServerQuery = Type.Object({
   port,
   forwarding: Type.Optional(StringEnum(FORWARDINGS)),
   adminState: Type.Optional(StringEnum(ADMIN_STATES)),
+})
+
+export const MarkRuleQuery = Type.Object({
+  limit,
+  cursor,
+  labels,
+  mark,
+  addressFamily: Type.Optional(StringEnum(FAMILIES)),
 })
 
 export const ConnectionsQuery = Type.Object({

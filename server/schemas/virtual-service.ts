@@ -35,7 +35,9 @@ export const SCHEDULER_FLAGS = [
 ] as const
 /** ipvsadm's bound for -p: 31 days. */
 export const PERSISTENCE_MAX_S = 2678400
-const FWMARK_MAX = 4294967295
+export const FWMARK_MAX = 4294967295
+/** What the kernel takes as the name of an interface. */
+export const INTERFACE_PATTERN = '^[^\\s/:]{1,15}$'
 
 const Persistence = component(
   'Persistence',
@@ -75,7 +77,9 @@ const fields = {
     Type.Integer({
       minimum: 1,
       maximum: FWMARK_MAX,
-      description: 'Takes packets that carry this mark, instead of an address.',
+      description:
+        'Takes packets that carry this mark (see mark rules), instead of an address. The same ' +
+        'mark may have a service in each family.',
     }),
   ),
   addressFamily: Type.Optional(
@@ -87,18 +91,18 @@ const fields = {
   ),
   persistence: Type.Optional(Persistence),
   onePacket: Type.Optional(
-    Type.Boolean({ default: false, description: 'Schedules every datagram on its own (UDP).' }),
+    Type.Boolean({ default: false, description: 'Schedules every datagram on its own (UDP, or UDP packets of a mark).' }),
   ),
   interface: Type.Optional(
     Type.String({
-      pattern: '^[^\\s/:]{1,15}$',
+      pattern: INTERFACE_PATTERN,
       description: 'Where the address lives; found by route when absent.',
     }),
   ),
   manageAddress: Type.Optional(
     Type.Boolean({
       default: true,
-      description: 'Whether the address is put on the interface and announced.',
+      description: 'Whether the address is put on the interface and announced. Means nothing with `fwmark`.',
     }),
   ),
   labels: Type.Optional(Labels),

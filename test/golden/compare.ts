@@ -64,7 +64,10 @@ function isCreated(ip: Buffer, injected: Uint8Array | null): boolean {
   if (own === null) return false
   const cause = injected === null ? null : readHeaders(injected)
   if (cause === null || cause.family !== own.family) return true
-  if (own.family === 6) return own.protocol !== cause.protocol || own.src !== cause.src
+  if (own.family === 6) {
+    const isWhole = own.total === cause.total || own.moreFragments || own.fragmentOffset !== 0
+    return own.protocol !== cause.protocol || own.ttl !== cause.ttl - 1 || !isWhole
+  }
   const sameId = ip.readUInt16BE(4) === Buffer.from(injected!).readUInt16BE(4)
   return !sameId
 }

@@ -1,7 +1,8 @@
 /**
  * What the appliance's packet guard keeps from the host: packets to the endpoints of virtual
- * services and from those of masquerading real servers, marked packets of mark services, later
- * fragments between such hosts, and ICMP errors that quote any of them.
+ * services and from those of masquerading real servers, marked packets of mark services, ICMP
+ * errors that quote any of them, and later fragments of such hosts unless the first fragment of
+ * their datagram was somebody else's.
  */
 import { Flow, Packet } from '../../dataplane/packet.js'
 import type { Ipvs } from '../../dataplane/ipvs/ipvs.js'
@@ -13,21 +14,28 @@ const ERRORS6 = [1, 2, 3, 4]
 
 export class GuardRules {
   readonly #ipvs: Ipvs
+  /** Datagrams whose first fragment was not guarded. */
+  readonly #others = new Set<string>()
 
   constructor(ipvs: Ipvs) {
     this.#ipvs = ipvs
   }
 
   hides(ip: Uint8Array, h: Headers): boolean {
-    const { guarded, marks } = this.#ipvs
     const flow = flowOf(h)
-    if (h.fragmentOffset !== 0 || h.moreFragments) {
-      const { services } = this.#ipvs
-      return (
-        services.knowsAddress(flow.family, flow.dst0, flow.dst1, flow.dst2, flow.dst3) ||
-        services.knowsAddress(flow.family, flow.src0, flow.src1, flow.src2, flow.src3)
-      )
-    }
+    const hidden = h.fragmentOffset === 0 && this.#hidesWhole(ip, h, flow)
+    if (hidden || (h.fragmentOffset === 0 && !h.moreFragments)) return hidden
+    const datagram = `${h.src} ${h.dst} ${h.protocol} ${identificationOf(ip, h)}`
+    if (h.fragmentOffset === 0) this.#others.add(datagram)
+    const { services } = this.#ipvs
+    const isKnown =
+      services.knowsAddress(flow.family, flow.dst0, flow.dst1, flow.dst2, flow.dst3) ||
+      services.knowsAddress(flow.family, flow.src0, flow.src1, flow.src2, flow.src3)
+    return isKnown && !this.#others.has(datagram)
+  }
+
+  #hidesWhole(ip: Uint8Array, h: Headers, flow: Flow): boolean {
+    const { guarded, marks } = this.#ipvs
     if (h.protocol === 1 || h.protocol === 58) return this.#hidesError(ip, h)
     if (guarded.isToVip(flow, false) || guarded.isFromReal(flow, false)) return true
     const mark = marks.markOf(packetOf(flow))
@@ -43,6 +51,11 @@ export class GuardRules {
     const flow = flowOf(quoted)
     return guarded.isToVip(flow, true) || guarded.isFromReal(flow, true)
   }
+}
+
+function identificationOf(ip: Uint8Array, h: Headers): number {
+  const b = Buffer.from(ip)
+  return h.family === 4 ? b.readUInt16BE(4) : b.readUInt32BE(h.l4 - 4)
 }
 
 /** Quotes are cut short; their length fields are not. */
