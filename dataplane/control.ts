@@ -1,8 +1,9 @@
 import { announce } from './net/announce.js'
 import type { Ipvs } from './ipvs/ipvs.js'
 import { OpError } from './op-error.js'
+import { Role } from './ipvs/guarded.js'
 import type { MarkRule } from './ipvs/mark-rules.js'
-import type { MarkRuleConfig, Op, Reply, Request, Results } from './protocol.js'
+import type { GuardedEndpoint, MarkRuleConfig, Op, Reply, Request, Results } from './protocol.js'
 import type { Driver } from './driver/driver.js'
 import * as address from './wire/address.js'
 
@@ -46,6 +47,7 @@ export class Control {
       zero: op => done(admin.zero(op.key)),
       setSettings: op => done(ipvs.configure(op.settings)),
       setMarkRules: op => done(ipvs.marks.set(markRules(op.rules, driver))),
+      guarded: op => ({ held: op.endpoints.map(each => isGuarded(ipvs, each)) }),
       announce: op => done(announceOn(driver, op.address, op.interface)),
       ping: () => ({ nowMs: nowMs() }),
       stop: () => done(onStop()),
@@ -126,6 +128,7 @@ export class Control {
       case 'restore':
       case 'flush':
       case 'zero':
+      case 'guarded':
       case 'announce':
       case 'ping':
       case 'stop':
@@ -151,6 +154,15 @@ function markRules(rules: readonly MarkRuleConfig[], driver: Driver): MarkRule[]
       port: port?.index ?? null,
     }
   })
+}
+
+const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const
+
+function isGuarded(ipvs: Ipvs, endpoint: GuardedEndpoint): boolean {
+  const parsed = address.parse(endpoint.address)
+  if (parsed === null) throw new OpError('EINVAL', `'${endpoint.address}' is not an IP address`)
+  const protocol = PROTOCOL_NUMBERS[endpoint.protocol]
+  return ipvs.guarded.holds(Role[endpoint.role], parsed, protocol, endpoint.port)
 }
 
 function prefixOf(text: string | null): address.Prefix | null {

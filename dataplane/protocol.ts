@@ -99,6 +99,14 @@ export interface MarkRuleConfig {
   interface: string | null
 }
 
+/** An endpoint whose packets the packet guard keeps from the host. */
+export interface GuardedEndpoint {
+  role: 'vip' | 'real'
+  address: string
+  protocol: ProtocolName
+  port: number
+}
+
 export type Op =
   | { op: 'addService'; service: ServiceConfig }
   | { op: 'editService'; service: ServiceConfig }
@@ -120,6 +128,8 @@ export type Op =
   | { op: 'setSettings'; settings: SettingsConfig }
   /** All rules, in order. */
   | { op: 'setMarkRules'; rules: MarkRuleConfig[] }
+  /** Which of these the dataplane still handles, because connections outlive what made them. */
+  | { op: 'guarded'; endpoints: GuardedEndpoint[] }
   /** Gratuitous ARP or unsolicited NA for an address that has just been put on that interface. */
   | { op: 'announce'; address: string; interface: string }
   | { op: 'ping' }
@@ -139,6 +149,7 @@ export interface Results {
   zero: null
   setSettings: null
   setMarkRules: null
+  guarded: { held: boolean[] }
   announce: null
   ping: { nowMs: number }
   stop: null

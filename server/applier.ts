@@ -15,11 +15,11 @@
  */
 import type { Logger } from 'pino'
 import type { MarkRuleConfig, Op } from '../dataplane/protocol.js'
-import { OpRefused, type Call, type Dataplane } from './dataplane-client.js'
+import { DataplaneGone, OpRefused, type Call, type Dataplane } from './dataplane-client.js'
 import { Directory } from './directory.js'
 import { messageOf, Problem } from './errors.js'
 import type { Announcement, HostControl, HostState } from './host-state.js'
-import { opsOf, restoreOf, settingsConfig } from './plan.js'
+import { keyOf, opsOf, restoreOf, settingsConfig } from './plan.js'
 import { inverseOf } from './repo/configuration.js'
 import type { ChangeSet, ConfigurationRepo, ServiceChange } from './repo/configuration.js'
 import type { ServiceRecord } from './repo/records.js'
@@ -125,6 +125,18 @@ export class Applier {
     }
   }
 
+  /** Counters and rates begin again; nothing is stored. */
+  async zero(service: ServiceRecord | null): Promise<void> {
+    await this.settle(service?.name ?? null)
+    try {
+      await this.#dataplane.call({ op: 'zero', key: service === null ? null : keyOf(service) })
+    } catch (cause) {
+      if (!(cause instanceof DataplaneGone)) throw cause
+      const detail = `${cause.message} The counters may not have been zeroed.`
+      throw new Problem('DATAPLANE_UNAVAILABLE', detail, { cause, headers: { 'retry-after': '1' } })
+    }
+  }
+
   async #needDataplane(): Promise<void> {
     if (await this.#dataplane.whenReady(this.#patienceMs)) return
     const reason = this.#dataplane.reason ?? 'The dataplane is not running.'
@@ -133,10 +145,7 @@ export class Applier {
     })
   }
 
-  async #prepareFor(
-    changes: ChangeSet,
-    desired: HostState,
-  ): Promise<readonly Announcement[]> {
+  async #prepareFor(changes: ChangeSet, desired: HostState): Promise<readonly Announcement[]> {
     try {
       const announcements = await this.#host.beforeApply(desired)
       for (const name of namesOf(changes)) this.#unprepared.delete(name)

@@ -35,7 +35,11 @@ export interface ConnectionQuery {
   realServer?: string
   state?: string
   protocol?: string
+  kind?: 'all' | 'connection' | 'template'
 }
+
+/** FTP: its data connections have other ports. */
+const FTP_PORT = 21
 
 /** A filter that lets little through must not hold up everybody else. */
 const BUDGET_MS = 20
@@ -75,14 +79,15 @@ export class ConnectionLister {
   /** With the names that were configured; null for what is no longer there. */
   named(record: ConnectionRecord) {
     const owner = this.#rows.owner(record.destRow)
-    const virtual = `${record.protocol} ${endpointOf(record.virtual)}`
-    const service = this.#directory.serviceName(owner?.service ?? virtual)
+    const service =
+      owner === null ? this.#serviceOf(record) : this.#directory.serviceName(owner.service)
     const endpoint = owner?.endpoint ?? endpointOf(record.realServer)
     const name = service === null ? null : this.#directory.serverName(service, endpoint)
     const { protocol, client, forwarding, state, expiresInSeconds, inPkts, template } = record
     return {
       service,
       protocol,
+      fwmark: record.fwmark === 0 ? null : record.fwmark,
       client,
       virtual: record.virtual,
       realServer: { name, ...record.realServer },
@@ -91,7 +96,19 @@ export class ConnectionLister {
       expiresInSeconds,
       inPkts,
       template,
+      // No persistence engine is built yet.
+      engine: null,
     }
+  }
+
+  /** By what it goes to, when its real server is no longer there. */
+  #serviceOf({ family, fwmark, protocol, virtual }: ConnectionRecord): string | null {
+    const name = (key: string) => this.#directory.serviceName(key)
+    if (fwmark !== 0) return name(keyText({ family, fwmark }))
+    return (
+      name(`${protocol} ${endpointOf(virtual)}`) ??
+      name(`${protocol} ${endpointOf({ address: virtual.address, port: 0 })}`)
+    )
   }
 
   /** Null when nothing can match. */
@@ -99,6 +116,9 @@ export class ConnectionLister {
     const filter: ConnectionFilter = {
       ...(query.protocol === undefined ? {} : { protocol: query.protocol }),
       ...(query.state === undefined ? {} : { state: query.state }),
+      ...(query.kind === undefined || query.kind === 'all'
+        ? {}
+        : { template: query.kind === 'template' }),
     }
     const tests: ((item: ReturnType<ConnectionLister['named']>) => boolean)[] = []
     if (query.client !== undefined) {
@@ -108,12 +128,14 @@ export class ConnectionLister {
     const service = query.service === undefined ? null : this.#get(query.service)
     if (query.service !== undefined) {
       if (service === null) return null
-      const { protocol, address, port } = service.config
+      const { protocol, address, port, fwmark } = service.config
+      if (fwmark !== undefined) filter.fwmark = fwmark
       if (protocol !== undefined) {
         if (filter.protocol !== undefined && filter.protocol !== protocol) return null
         filter.protocol = protocol
-        // A service of port 0 has connections on every port.
-        filter.virtual = { address: address!, ...(port === 0 ? {} : { port: port! }) }
+        // A service of port 0 has connections on every port, one of FTP on many.
+        const any = port === 0 || port === FTP_PORT
+        filter.virtual = { address: address!, ...(any ? {} : { port: port! }) }
       }
       tests.push(item => item.service === service.name)
     }

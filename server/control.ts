@@ -20,7 +20,9 @@ import { keyOf, keyText } from './plan.js'
 import { ConfigurationRepo } from './repo/configuration.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { ServiceFilter } from './repo/virtual-services.js'
+import { ZeroRequest } from './schemas/live.js'
 import type { ServerConfig } from './schemas/real-server.js'
+import { faultsOf } from './schemas/walk.js'
 import { checkEndpoints, readSet } from './server-set.js'
 import { SettingsControl } from './settings-control.js'
 import { StatisticsReader } from './statistics.js'
@@ -232,6 +234,17 @@ export class Control {
   readStatistics(service: string | undefined) {
     const records = service === undefined ? this.#repo.services.all() : [this.#service(service)]
     return this.#statistics.read(records.sort(byName), this.#now())
+  }
+
+  async zeroStatistics(body: unknown) {
+    const faults = faultsOf(ZeroRequest, body)
+    if (faults.length > 0) throw problemOf(faults)
+    const { service: name } = body as { service?: string }
+    return this.#writer.run(async () => {
+      const service = name === undefined ? null : this.#service(name)
+      await this.#applier.zero(service)
+      return this.readStatistics(name)
+    })
   }
 
   listInterfaces() {

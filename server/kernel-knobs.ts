@@ -71,4 +71,3 @@ export function explainKnob(fault: Fault): Fault {
   if (ours === undefined || ours === 'timeouts') return fault
   return { ...fault, hint: `The kernel's ${name} is '${ours}' here.` }
 }
-

@@ -76,6 +76,10 @@ async function start(
     interfaces,
     journal: new FileJournal(`${resolve(config.database)}.host`),
     logger,
+    stillHeld: async endpoints => {
+      const asked = await dataplane.call({ op: 'guarded', endpoints: [...endpoints] })
+      return asked.held
+    },
   })
   undo.push('host', () => host.stop())
   await host.start()

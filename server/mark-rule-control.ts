@@ -49,7 +49,9 @@ export class MarkRuleControl {
       .filter(({ config }) => mark === undefined || config.mark === mark)
       .filter(({ config }) => addressFamily === undefined || config.addressFamily === addressFamily)
       .filter(({ config }) =>
-        labels.every(([key, value]) => Object.hasOwn(config.labels, key) && config.labels[key] === value),
+        labels.every(
+          ([key, value]) => Object.hasOwn(config.labels, key) && config.labels[key] === value,
+        ),
       )
     const end = start + limit
     const nextCursor = end < found.length ? encodeCursor(String(end)) : null

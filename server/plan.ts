@@ -67,8 +67,7 @@ export function opsOf(changes: ChangeSet, markRules: readonly MarkRuleConfig[]):
   const ops = serviceOps(changes.services ?? [])
   if (settings !== undefined)
     ops.push({ op: 'setSettings', settings: settingsConfig(settings.after) })
-  if ((changes.markRules ?? []).length > 0)
-    ops.push({ op: 'setMarkRules', rules: [...markRules] })
+  if ((changes.markRules ?? []).length > 0) ops.push({ op: 'setMarkRules', rules: [...markRules] })
   return ops
 }
 

@@ -73,7 +73,7 @@ export interface PacketEvent {
   timeNs: bigint
   /** Since the first packet. */
   seconds: number
-  interfaceName: string | null
+  interfaceName: string
   text: string
   skipped: { reason: SkipReason; detail: string } | null
   decision: Decision | null

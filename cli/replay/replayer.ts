@@ -102,9 +102,12 @@ export class Replayer {
         this.#skippedMs += excessMs
         this.#gapsCut++
       }
-      const before = stage.connCount
-      stage.advanceTo(wantedMs - Math.max(0, excessMs))
-      this.#tellTimers(before - stage.connCount)
+      let before = stage.connCount
+      stage.advanceTo(wantedMs - Math.max(0, excessMs), () => {
+        const expired = before - stage.connCount
+        before = stage.connCount
+        this.#tellTimers(expired)
+      })
     }
     this.#lastNs = at
   }

@@ -29,8 +29,8 @@ export class TextReport implements Report {
     if (this.#quiet) return
     const { number, seconds, interfaceName, text, skipped, decision, sent } = event
     const direction = decision === null || decision.direction === 'none' ? '-' : decision.direction
-    const where = interfaceName === null ? '' : ` ${interfaceName}`
-    this.#print(`#${number} ${seconds.toFixed(6)} ${direction}${where} ${text}`)
+    const head = `#${number}  ${seconds.toFixed(6)}  ${direction.padEnd(3)}`
+    this.#print(`${head}  ${interfaceName}: ${text}`)
     if (skipped !== null) this.#detail(SKIPPED, skipped.detail)
     if (decision !== null) this.#decision(decision)
     this.#sent(sent)
@@ -40,12 +40,12 @@ export class TextReport implements Report {
     if (this.#quiet) return
     const s = expired === 1 ? '' : 's'
     const text = expired === 0 ? '' : ` ${expired} connection${s} expired`
-    this.#print(`-- ${seconds.toFixed(6)} timers${text}`)
+    this.#print(`--  ${seconds.toFixed(6)}  timers:${text === '' ? ' sent packets' : text}`)
     this.#sent(sent)
   }
 
   warning(text: string): void {
-    if (!this.#quiet) this.#print(`-- ${text}`)
+    if (!this.#quiet) this.#print(`--  ${text}`)
   }
 
   summary(summary: Summary): void {
@@ -77,7 +77,7 @@ export class TextReport implements Report {
   #sent(packets: readonly SentPacket[]): void {
     for (const { interfaceName, srcMac, dstMac, text } of packets) {
       if (interfaceName === null) this.#detail('to host', text)
-      else this.#detail('out', `${interfaceName} ${srcMac} > ${dstMac} ${text}`)
+      else this.#detail('out', `${interfaceName}: ${text} (${srcMac} > ${dstMac})`)
     }
   }
 

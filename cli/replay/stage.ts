@@ -92,8 +92,8 @@ export class Stage {
     return this.#control[CONNS]!
   }
 
-  /** Runs every timer on the way, each at its own time. Never goes back. */
-  advanceTo(timeMs: number): void {
+  /** Runs every timer on the way, each at its own time, and tells when some may have run. */
+  advanceTo(timeMs: number, afterEach: () => void): void {
     const clock = this.#clock
     while (clock.now() < timeMs) {
       const now = clock.now()
@@ -102,6 +102,7 @@ export class Stage {
       const next = Math.min(timeMs, step, due > now ? due : now + TICK_MS)
       clock.advance(next - now)
       this.#engine.breathe()
+      afterEach()
     }
   }
 

@@ -72,7 +72,8 @@ export class Admin {
   constructor(options: AdminOptions) {
     this.#o = options
     this.#services = options.services
-    this.trash = new Trash(options.guarded, dest => this.#free(dest))
+    const unguard = (dest: Dest) => this.#unguardReal(dest)
+    this.trash = new Trash(options.guarded, unguard, dest => this.#free(dest))
   }
 
   addService(config: ServiceConfig, keepRow: number | null = null): { row: number } {
@@ -293,10 +294,13 @@ export class Admin {
     for (const p of protocols) this.#o.guarded.hold(Role.real, dest, p, dest.port)
   }
 
-  #free(dest: Dest): void {
+  #unguardReal(dest: Dest): void {
     const protocols = this.#guardedReals.get(dest) ?? []
     this.#guardedReals.delete(dest)
     for (const p of protocols) this.#o.guarded.release(Role.real, dest, p, dest.port)
+  }
+
+  #free(dest: Dest): void {
     this.#o.dests[dest.row] = undefined
     this.#o.destEstimator.unregister(dest.row)
     this.#o.destRows.give(dest.row)

@@ -41,6 +41,11 @@ export class Guarded {
     else map.delete(key)
   }
 
+  /** Whether exactly this endpoint is kept from the host. */
+  holds(role: Role, address: Address, protocol: number, port: number): boolean {
+    return this.#find(role, address, protocol, port) !== undefined
+  }
+
   /** Whether the flow goes to a virtual service's endpoint; `inverse`: comes from one. */
   isToVip(f: Flow, inverse: boolean): boolean {
     return inverse

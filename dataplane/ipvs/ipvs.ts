@@ -149,6 +149,7 @@ export class Ipvs implements Pipeline {
       totalEstimator.tick()
       serviceEstimator.tick()
       destEstimator.tick()
+      this.admin.trash.releaseIdle()
     })
     this.#every(SCHEDULER_NODE, SCHEDULER_TICKS, () => {
       for (const service of services) service.scheduler?.tick?.()

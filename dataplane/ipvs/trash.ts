@@ -10,6 +10,8 @@ interface Entry {
   readonly service: Address & { port: number }
   /** Tick at which it was first seen without references, -1 before. */
   idleSince: number
+  /** Whether its service's and its own endpoint are kept from the host. */
+  held: boolean
 }
 
 /** Period of the sweep, and how long a dest stays once nobody refers to it, in 10 ms ticks. */
@@ -23,10 +25,13 @@ const IDLE_TICKS = 12000
 export class Trash {
   readonly #entries = new Map<number, Entry>()
   readonly #guarded: Guarded
+  readonly #onIdle: (dest: Dest) => void
   readonly #onFree: (dest: Dest) => void
 
-  constructor(guarded: Guarded, onFree: (dest: Dest) => void) {
+  /** `onIdle`: no connection of it is left. `onFree`: it will not come back any more. */
+  constructor(guarded: Guarded, onIdle: (dest: Dest) => void, onFree: (dest: Dest) => void) {
     this.#guarded = guarded
+    this.#onIdle = onIdle
     this.#onFree = onFree
   }
 
@@ -36,15 +41,21 @@ export class Trash {
 
   put(dest: Dest, service: Service): void {
     const { family, w0, w1, w2, w3, port, fwmark, protocol } = service
+    const entry: Entry = {
+      ...{ dest, fwmark, protocol, service: { family, w0, w1, w2, w3, port } },
+      ...{ idleSince: -1, held: true },
+    }
     // Connections go on after their service is gone, and none of them is the host's.
     if (fwmark === 0) this.#guarded.hold(Role.vip, service, protocol, port)
-    this.#entries.set(dest.row, {
-      dest,
-      fwmark,
-      protocol,
-      service: { family, w0, w1, w2, w3, port },
-      idleSince: -1,
-    })
+    this.#entries.set(dest.row, entry)
+    if (dest.references === 0) this.#release(entry)
+  }
+
+  /** Gives the endpoints back to the host whose last connection has gone. */
+  releaseIdle(): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.held && entry.dest.references === 0) this.#release(entry)
+    }
   }
 
   /** Takes back the dest that was deleted from an equal service, or null. */
@@ -76,7 +87,13 @@ export class Trash {
 
   #remove(row: number, e: Entry): void {
     this.#entries.delete(row)
+    if (e.held) this.#release(e)
+  }
+
+  #release(e: Entry): void {
+    e.held = false
     if (e.fwmark === 0) this.#guarded.release(Role.vip, e.service, e.protocol, e.service.port)
+    this.#onIdle(e.dest)
   }
 }
 

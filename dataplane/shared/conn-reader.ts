@@ -33,6 +33,8 @@ export interface ConnRecord {
   flags: number
   /** A persistence template: its client address is masked, its client port 0. */
   template: boolean
+  /** Mark of the service that made it, 0 = none. */
+  fwmark: number
   inPkts: number
 }
 
@@ -42,6 +44,8 @@ export interface ConnFilter {
   virtual?: { address: string; port?: number }
   destRow?: number
   state?: string
+  fwmark?: number
+  template?: boolean
 }
 
 export interface ConnPage {
@@ -134,6 +138,7 @@ export class ConnReader {
       forwarding: FORWARDING[flags & record.FWD_MASK] ?? 'unknown',
       flags,
       template,
+      fwmark: words[at + record.FWMARK]! >>> 0,
       inPkts: words[at + record.IN_PKTS]!,
     }
   }
@@ -149,6 +154,8 @@ class Test {
   readonly #words: Int32Array
   readonly #protocol: number
   readonly #destRow: number
+  readonly #fwmark: number | undefined
+  readonly #template: boolean | undefined
   readonly #client: address.Address | null
   readonly #clientPort: number
   readonly #virtual: address.Address | null
@@ -157,11 +164,14 @@ class Test {
   /** The filter names something that cannot exist. */
   readonly #isImpossible: boolean
 
-  constructor(words: Int32Array, { protocol, client, virtual, destRow, state }: ConnFilter) {
+  constructor(words: Int32Array, filter: ConnFilter) {
+    const { protocol, client, virtual, destRow, state, fwmark, template } = filter
     this.#words = words
     const number = Object.keys(PROTOCOL_NAMES).find(key => PROTOCOL_NAMES[+key] === protocol)
     this.#protocol = number === undefined ? -1 : +number
     this.#destRow = destRow ?? -1
+    this.#fwmark = fwmark
+    this.#template = template
     this.#client = client === undefined ? null : address.parse(client.address)
     this.#clientPort = client?.port ?? -1
     this.#virtual = virtual === undefined ? null : address.parse(virtual.address)
@@ -179,12 +189,15 @@ class Test {
     if (info >= 0 || this.#isImpossible) return false
     if (this.#protocol >= 0 && record.protocolOf(info) !== this.#protocol) return false
     if (this.#destRow >= 0 && words[at + record.DEST] !== this.#destRow) return false
+    if (this.#fwmark !== undefined && words[at + record.FWMARK]! >>> 0 !== this.#fwmark)
+      return false
+    const isTemplate = (words[at + record.FLAGS]! & record.TEMPLATE) !== 0
+    if (this.#template !== undefined && isTemplate !== this.#template) return false
     const ports = words[at + record.PORTS]!
     if (this.#clientPort >= 0 && ports >>> 16 !== this.#clientPort) return false
     if (this.#virtualPort >= 0 && (ports & 0xffff) !== this.#virtualPort) return false
     if (this.#state !== undefined) {
-      const template = (words[at + record.FLAGS]! & record.TEMPLATE) !== 0
-      const name = stateName(record.protocolOf(info), record.stateOf(info), template)
+      const name = stateName(record.protocolOf(info), record.stateOf(info), isTemplate)
       if (name !== this.#state) return false
     }
     const family = record.familyOf(info)

@@ -16,6 +16,11 @@ export interface LinuxHostOptions {
   journal: Journal
   logger: Logger
   run?: Run
+  /**
+   * Which of these endpoints the dataplane still handles. Without it none is: they are given back
+   * to the host as soon as no service wants them.
+   */
+  stillHeld?: (endpoints: readonly Guarded[]) => Promise<readonly boolean[]>
 }
 
 export class LinuxHost implements HostControl {
@@ -26,6 +31,9 @@ export class LinuxHost implements HostControl {
   readonly #steering: Steering
   /** Services whose needs the host meets now; identity tells an edited one from an unchanged one. */
   readonly #held = new Set<HostService>()
+  /** Endpoints that no service wants any more, but whose connections the dataplane still has. */
+  #lingering: readonly Guarded[] = []
+  readonly #stillHeld: NonNullable<LinuxHostOptions['stillHeld']>
   /** Everything that touches the host, one after the other. */
   #queue: Promise<unknown> = Promise.resolve()
   #stopped = false
@@ -33,6 +41,7 @@ export class LinuxHost implements HostControl {
   constructor(options: LinuxHostOptions) {
     const { driver, interfaces, journal, logger, run = runCommand } = options
     this.#driver = driver
+    this.#stillHeld = options.stillHeld ?? (async endpoints => endpoints.map(() => false))
     this.#logger = logger
     this.#addresses = new Addresses({ interfaces, journal, run })
     this.#guard = new PacketGuard({
@@ -85,14 +94,26 @@ export class LinuxHost implements HostControl {
       this.#addresses.release(stale.flatMap(wantedOf))
       // In the opposite order: the address goes before its guard.
       await this.#addresses.trim()
-      await this.#guard.remove(stale.flatMap(guardedOf))
+      this.#lingering = [...this.#lingering, ...stale.flatMap(guardedOf)]
+      await this.#giveBack()
     })
+  }
+
+  /** Takes the guard off the endpoints that have no connections any more. */
+  async #giveBack(): Promise<void> {
+    const asked = this.#lingering
+    if (asked.length === 0) return
+    // A dataplane that cannot answer keeps what it has; the next check asks again.
+    const held = await this.#stillHeld(asked).catch(() => asked.map(() => true))
+    await this.#guard.remove(asked.filter((_, i) => held[i] !== true))
+    this.#lingering = asked.filter((_, i) => held[i] === true)
   }
 
   /** Mends what somebody else took away from under us; returns what is to be announced again. */
   verify(): Promise<readonly Announcement[]> {
     return this.#exclusive(async () => {
       if (this.#stopped) return []
+      await this.#giveBack()
       if (await this.#guard.verify())
         this.#logger.warn('the packet guard was gone from nftables and has been put back')
       const announcements = await this.#addresses.repair()

@@ -1,7 +1,8 @@
-/** /v1/connections, /v1/stats, /v1/interfaces */
+/** /v1/connections, /v1/stats, /v1/stats/zero, /v1/interfaces */
 import { Type } from 'typebox'
 import type { Control } from '../control.js'
-import { ConnectionList, InterfaceList, StatisticsReport } from '../schemas/live.js'
+import { linked } from '../schemas/components.js'
+import { ConnectionList, InterfaceList, StatisticsReport, ZeroRequest } from '../schemas/live.js'
 import { ConnectionsQuery, StatisticsQuery } from '../schemas/parameters.js'
 import { answer, answers, linkNext, type App } from './answers.js'
 
@@ -38,6 +39,25 @@ export function addLive(app: App, control: Control): void {
       },
     },
     request => control.readStatistics(request.query.service),
+  )
+
+  app.post(
+    '/v1/stats/zero',
+    {
+      schema: {
+        operationId: 'zeroStatistics',
+        summary: 'Sets counters and rates to zero',
+        description: 'Counts of connections that exist are not counters and stay.',
+        tags: ['Live state'],
+        querystring: Type.Object({}),
+        body: linked(ZeroRequest),
+        response: answers(
+          { 200: answer('The figures after it, as GET /v1/stats gives them.', StatisticsReport) },
+          ...[400, 404, 413, 415, 422, 503],
+        ),
+      },
+    },
+    ({ body }) => control.zeroStatistics(body === undefined ? {} : body),
   )
 
   app.get(

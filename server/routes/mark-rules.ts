@@ -74,7 +74,10 @@ function addWrites(app: App, control: Control): void {
         querystring: Type.Object({}),
         body: linked(MarkRuleConfig),
         response: answers(
-          { 200: document('Replaced, or unchanged.', MarkRule), 201: document('Created.', MarkRule) },
+          {
+            200: document('Replaced, or unchanged.', MarkRule),
+            201: document('Created.', MarkRule),
+          },
           ...WRITE_PROBLEMS,
         ),
       },

@@ -21,7 +21,10 @@ export function addSettings(app: App, control: Control): void {
         summary: 'Reads the settings',
         tags,
         querystring: Type.Object({}),
-        response: answers({ 200: document('The settings.', Settings), 304: empty('Unchanged.') }, 400),
+        response: answers(
+          { 200: document('The settings.', Settings), 304: empty('Unchanged.') },
+          400,
+        ),
       },
     },
     (request, reply) => {

@@ -18,8 +18,18 @@ export const Connection = component(
     {
       service: nullable('string', 'Name of the virtual service; null when it is gone.'),
       protocol: Type.String({ description: 'tcp, udp, sctp; ip for templates by firewall mark.' }),
+      fwmark: Type.Unsafe<number | null>({
+        type: ['integer', 'null'],
+        description: 'Mark of the virtual service that made it; null for one with an address.',
+      }),
       client: Endpoint,
-      virtual: Endpoint,
+      virtual: component(
+        'VirtualEndpoint',
+        Type.Object(
+          { address: Type.String(), port: Type.Integer() },
+          { description: "A template by mark has the mark as an address, as in ipvsadm's list." },
+        ),
+      ),
       realServer: Type.Object({
         name: nullable('string', 'Null when the real server is gone.'),
         address: Type.String(),
@@ -30,8 +40,32 @@ export const Connection = component(
       expiresInSeconds: Type.Integer(),
       inPkts: Type.Number({ description: 'Packets from the client.' }),
       template: Type.Boolean({ description: 'A persistence template, not a connection itself.' }),
+      engine: Type.Unsafe<{ name: string; data: string } | null>({
+        type: ['object', 'null'],
+        properties: { name: { type: 'string' }, data: { type: 'string' } },
+        required: ['name', 'data'],
+        description: 'Persistence engine and what it took from the packet; null without one.',
+      }),
     },
-    { description: 'One entry of the connection table.' },
+    {
+      description: 'One entry of the connection table.',
+      examples: [
+        {
+          service: 'web',
+          protocol: 'tcp',
+          fwmark: null,
+          client: { address: '192.0.2.9', port: 40000 },
+          virtual: { address: '198.51.100.10', port: 80 },
+          realServer: { name: 'a', address: '10.0.0.1', port: 8080 },
+          forwarding: 'masq',
+          state: 'ESTABLISHED',
+          expiresInSeconds: 899,
+          inPkts: 3,
+          template: false,
+          engine: null,
+        },
+      ],
+    },
   ),
 )
 
@@ -111,4 +145,20 @@ export const ProblemDescription = component(
     title: Type.String(),
     about: Type.String(),
   }),
+)
+
+export const ZeroRequest = component(
+  'ZeroRequest',
+  Type.Object(
+    {
+      service: Type.Optional(
+        Type.String({ description: 'Only this virtual service, with its real servers.' }),
+      ),
+    },
+    {
+      additionalProperties: false,
+      description: 'What to zero; everything, totals included, when empty or absent.',
+      examples: [{ service: 'web' }],
+    },
+  ),
 )

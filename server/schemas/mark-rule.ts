@@ -65,7 +65,8 @@ const fields = {
       minimum: 0,
       maximum: ORDER_MAX,
       default: ORDER_DEFAULT,
-      description: 'Rules are asked in ascending order, equal ones by name; the first match decides.',
+      description:
+        'Rules are asked in ascending order, equal ones by name; the first match decides.',
     }),
   ),
   labels: Type.Optional(Labels),

@@ -61,7 +61,14 @@ export const MarkRuleQuery = Type.Object({
 })
 
 export const ConnectionsQuery = Type.Object({
-  limit,
+  limit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 10000,
+      default: 100,
+      description: 'Most items of a page.',
+    }),
+  ),
   cursor,
   service: Type.Optional(Type.String({ description: 'Name of a virtual service.' })),
   client: Type.Optional(Type.String({ description: 'Address, or address:port.' })),
@@ -69,7 +76,13 @@ export const ConnectionsQuery = Type.Object({
     Type.String({ description: 'Name (with `service`), address, or address:port.' }),
   ),
   state: Type.Optional(Type.String({ description: 'As listed, for instance ESTABLISHED.' })),
-  protocol: Type.Optional(StringEnum(PROTOCOLS)),
+  protocol: Type.Optional(StringEnum([...PROTOCOLS, 'ip'])),
+  kind: Type.Optional(
+    StringEnum(['all', 'connection', 'template'], {
+      default: 'all',
+      description: 'Connections, persistence templates, or both as `ipvsadm -Lc` lists them.',
+    }),
+  ),
 })
 
 export const StatisticsQuery = Type.Object({

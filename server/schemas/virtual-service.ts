@@ -91,7 +91,10 @@ const fields = {
   ),
   persistence: Type.Optional(Persistence),
   onePacket: Type.Optional(
-    Type.Boolean({ default: false, description: 'Schedules every datagram on its own (UDP, or UDP packets of a mark).' }),
+    Type.Boolean({
+      default: false,
+      description: 'Schedules every datagram on its own (UDP, or UDP packets of a mark).',
+    }),
   ),
   interface: Type.Optional(
     Type.String({
@@ -102,7 +105,8 @@ const fields = {
   manageAddress: Type.Optional(
     Type.Boolean({
       default: true,
-      description: 'Whether the address is put on the interface and announced. Means nothing with `fwmark`.',
+      description:
+        'Whether the address is put on the interface and announced. Means nothing with `fwmark`.',
     }),
   ),
   labels: Type.Optional(Labels),

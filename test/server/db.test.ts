@@ -141,17 +141,16 @@ t.test('a file that cannot be written is refused', async t => {
 t.test('a migration that fails leaves the version before it', async t => {
   const file = `${t.testdir()}/sluice.db`
   openDatabase(file).close()
-  const broken = [
-    ...readMigrations(),
-    { version: 2, name: '0002-broken.sql', sql: 'CREATE TABLE new (x); SELECT nonsense' },
-  ]
-  t.throws(() => openDatabase(file, broken), { message: /0002-broken.sql failed/ })
+  const known = readMigrations()
+  const version = known.length + 1
+  const next = { version, name: 'next.sql', sql: 'CREATE TABLE new (x); SELECT nonsense' }
+  t.throws(() => openDatabase(file, [...known, next]), { message: /next.sql failed/ })
   const database = openDatabase(file)
   t.strictSame(database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'new'").all(), [])
   database.close()
-  const better = [...readMigrations(), { ...broken[1]!, sql: 'CREATE TABLE new (x)' }]
-  const migrated = openDatabase(file, better)
-  t.equal(pragma(migrated, 'user_version'), 2)
+  const better = { ...next, sql: 'CREATE TABLE new (x)' }
+  const migrated = openDatabase(file, [...known, better])
+  t.equal(pragma(migrated, 'user_version'), version)
   migrated.close()
 })
 
@@ -167,6 +166,8 @@ t.test('two services cannot be stored under one key', async t => {
   const repo = new ConfigurationRepo(a.database)
   const web1 = repo.services.get('web')!
   const twin = { ...web1, name: 'twin', meta: { ...web1.meta, uid: 'other' }, servers: [] }
-  t.throws(() => repo.commit([{ before: null, after: twin }], 2), { code: /CONSTRAINT/ })
+  t.throws(() => repo.commit({ services: [{ before: null, after: twin }] }, 2), {
+    code: /CONSTRAINT/,
+  })
   t.equal(repo.revision(), 1, 'and the revision is not spent')
 })

@@ -78,7 +78,6 @@ const services: readonly Case[] = [
       '/protocol CONFLICTING_FIELDS',
       '/port CONFLICTING_FIELDS',
       '/addressFamily MISSING_FIELD',
-      '/fwmark NOT_SUPPORTED_YET',
     ],
   ],
   [
@@ -130,16 +129,34 @@ const servers: readonly Case[] = [
   [
     'a gue tunnel without a port',
     { ...a, forwarding: 'tunnel', tunnel: { type: 'gue' } },
-    ['/forwarding NOT_SUPPORTED_YET', '/tunnel MISSING_FIELD'],
+    ['/tunnel/port MISSING_FIELD'],
   ],
   [
     'tunnel options that do not go together',
     { ...a, forwarding: 'tunnel', tunnel: { type: 'ipip', port: 1, checksum: 'remote' } },
-    [
-      '/forwarding NOT_SUPPORTED_YET',
-      '/tunnel/port CONFLICTING_FIELDS',
-      '/tunnel/checksum CONFLICTING_FIELDS',
-    ],
+    ['/tunnel/port CONFLICTING_FIELDS', '/tunnel/checksum CONFLICTING_FIELDS'],
+  ],
+  [
+    'gre with a port and a remote checksum',
+    { ...a, forwarding: 'tunnel', tunnel: { type: 'gre', port: 1, checksum: 'remote' } },
+    ['/tunnel/port CONFLICTING_FIELDS', '/tunnel/checksum CONFLICTING_FIELDS'],
+  ],
+  [
+    'gue on port 0',
+    { ...a, forwarding: 'tunnel', tunnel: { type: 'gue', port: 0 } },
+    ['/tunnel/port OUT_OF_RANGE'],
+  ],
+  [
+    'an unknown tunnel, whose other options cannot be judged',
+    { ...a, forwarding: 'tunnel', tunnel: { type: 'vxlan', port: 4789, checksum: 'remote' } },
+    ['/tunnel/type INVALID_VALUE'],
+  ],
+  ['another port with local', { ...a, forwarding: 'local', port: 81 }, ['/port PORT_MISMATCH']],
+  ['another port in a tunnel', { ...a, forwarding: 'tunnel', port: 81 }, ['/port PORT_MISMATCH']],
+  [
+    'the other family by dr',
+    { address: '2001:db8::1', forwarding: 'dr' },
+    ['/address FAMILY_MISMATCH'],
   ],
   ['an unknown state', { ...a, adminState: 'down' }, ['/adminState INVALID_VALUE']],
   ['another name', { ...a, name: 'b' }, ['/name CONFLICTING_FIELDS']],
@@ -215,21 +232,111 @@ t.test('what the dataplane cannot do yet has a code of its own', async t => {
   t.teardown(() => appliance.close())
   const put = async (change: object) =>
     (await appliance.send('PUT', '/v1/virtual-services/web', { ...web, ...change })).json<Answer>()
-  for (const forwarding of NOT_YET.forwarding) {
-    const answer = await put({ realServers: { a: { ...a, forwarding } } })
-    t.match(answer, { status: 422, code: 'NOT_SUPPORTED_YET' })
-    t.strictSame(text(answer), ['/realServers/a/forwarding NOT_SUPPORTED_YET'])
-  }
   for (const engine of NOT_YET.persistenceEngine) {
     const answer = await put({ persistence: { engine } })
     t.strictSame(text(answer), ['/persistence/engine NOT_SUPPORTED_YET'])
     t.equal(answer.code, 'NOT_SUPPORTED_YET')
   }
-  if (NOT_YET.fwmark) {
-    const mark = { fwmark: 1, addressFamily: 'ipv4', realServers: { a: { ...a, port: 80 } } }
-    const response = await appliance.send('PUT', '/v1/virtual-services/m', mark)
-    t.match(response.json(), { code: 'NOT_SUPPORTED_YET', errors: [{ pointer: '/fwmark' }] })
+})
+
+t.test('services by mark', async t => {
+  const appliance = await startAppliance()
+  t.teardown(() => appliance.close())
+  const put = (name: string, body: object) =>
+    appliance.send('PUT', `/v1/virtual-services/${name}`, body)
+  const mark = { fwmark: 4294967295, addressFamily: 'ipv4', onePacket: true }
+  const created = await put('m', {
+    ...mark,
+    persistence: {},
+    realServers: {
+      a: { address: '10.0.0.1' },
+      b: { address: '10.0.0.2', port: 8080 },
+      c: { address: '10.0.0.3', port: 1, forwarding: 'dr' },
+      d: { address: '2001:db8::4', forwarding: 'tunnel', tunnel: { type: 'gre' } },
+      e: { address: '127.0.0.1', forwarding: 'local' },
+    },
+  })
+  t.equal(created.statusCode, 201, created.body)
+  t.match(created.json(), {
+    fwmark: 4294967295,
+    addressFamily: 'ipv4',
+    persistence: { netmask: '255.255.255.255' },
+    realServers: {
+      a: { port: 0, forwarding: 'masq' },
+      b: { port: 8080 },
+      d: { tunnel: { type: 'gre', checksum: 'none' } },
+    },
+  })
+  t.notMatch(created.json(), { address: /./ })
+  t.strictSame(appliance.host.addresses(), [], 'no address to put anywhere')
+  const same = await put('m', created.json())
+  t.equal(same.body, created.body)
+  t.equal(same.headers['config-revision'], '1')
+  const six = await put('m6', { ...mark, addressFamily: 'ipv6' })
+  t.equal(six.statusCode, 201, 'the other family may have the same mark')
+  t.match((await put('twin', mark)).json(), {
+    status: 409,
+    errors: [{ pointer: '/fwmark', code: 'SERVICE_EXISTS' }],
+  })
+  const found = await appliance.send('GET', '/v1/virtual-services?fwmark=4294967295')
+  t.equal(found.json<{ items: [] }>().items.length, 2)
+  for (const [change, fault] of [
+    [{ fwmark: 0 }, '/fwmark OUT_OF_RANGE'],
+    [{ fwmark: 4294967296 }, '/fwmark OUT_OF_RANGE'],
+    [{ interface: 'eth0' }, '/interface CONFLICTING_FIELDS'],
+    [{ realServers: { a: { address: '2001:db8::1' } } }, '/realServers/a/address FAMILY_MISMATCH'],
+  ] as const) {
+    const answer = (await put('other', { ...mark, fwmark: 7, ...change })).json<Answer>()
+    t.strictSame(text(answer), [fault])
   }
+})
+
+t.test('every method and every tunnel', async t => {
+  const appliance = await startAppliance()
+  t.teardown(() => appliance.close())
+  const tunnel = (options: object | undefined, address: string) => ({
+    address,
+    forwarding: 'tunnel',
+    ...(options === undefined ? {} : { tunnel: options }),
+  })
+  const realServers = {
+    dr: { address: '10.0.0.1', forwarding: 'dr' },
+    own: { address: '198.51.100.10', forwarding: 'local' },
+    plain: tunnel(undefined, '10.0.0.2'),
+    sit: tunnel({ type: 'ipip' }, '2001:db8::1'),
+    gre: tunnel({ type: 'gre', checksum: 'checksum' }, '10.0.0.3'),
+    gue: tunnel({ type: 'gue', port: 6080, checksum: 'remote' }, '10.0.0.4'),
+  }
+  const body = { ...web, realServers }
+  const created = await appliance.send('PUT', '/v1/virtual-services/web', body)
+  t.equal(created.statusCode, 201, created.body)
+  t.match(created.json(), {
+    realServers: {
+      plain: { tunnel: { type: 'ipip', checksum: 'none' } },
+      gue: { tunnel: { type: 'gue', port: 6080, checksum: 'remote' } },
+    },
+  })
+  const dests = [...appliance.dataplane.services.values()].flatMap(({ dests }) => [
+    ...[...dests.values()].map(({ dest }) => dest),
+  ])
+  t.strictSame(
+    dests.map(({ address, forwarding, tunnel }) => [address, forwarding, tunnel]),
+    [
+      ['10.0.0.1', 'dr', null],
+      ['198.51.100.10', 'local', null],
+      ['10.0.0.2', 'tunnel', { type: 'ipip', checksum: 'none', port: 0 }],
+      ['2001:db8::1', 'tunnel', { type: 'ipip', checksum: 'none', port: 0 }],
+      ['10.0.0.3', 'tunnel', { type: 'gre', checksum: 'checksum', port: 0 }],
+      ['10.0.0.4', 'tunnel', { type: 'gue', checksum: 'remote', port: 6080 }],
+    ],
+  )
+  t.strictSame(appliance.host.guarded(), [], 'only NAT has answers that pass here')
+  const moved = await appliance.send('PATCH', '/v1/virtual-services/web/real-servers/gue', {
+    forwarding: 'masq',
+    tunnel: null,
+  })
+  t.equal(moved.statusCode, 200)
+  t.notMatch(moved.json(), { tunnel: {} })
 })
 
 t.test('everything that is valid is accepted', async t => {

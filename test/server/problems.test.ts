@@ -19,6 +19,7 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   NOT_FOUND: a => a.send('GET', '/v2'),
   SERVICE_NOT_FOUND: a => a.send('PATCH', '/v1/virtual-services/none', {}),
   REAL_SERVER_NOT_FOUND: a => a.send('GET', `${url}/real-servers/none`),
+  MARK_RULE_NOT_FOUND: a => a.send('PATCH', '/v1/mark-rules/none', {}),
   METHOD_NOT_ALLOWED: a => a.send('POST', '/v1/virtual-services', {}),
   SERVICE_EXISTS: a => a.send('PUT', '/v1/virtual-services/twin', { ...web, realServers: {} }),
   REAL_SERVER_EXISTS: a =>
@@ -29,8 +30,7 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   URI_TOO_LONG: a => a.send('GET', `/v1/virtual-services/${'x'.repeat(2000)}`),
   UNSUPPORTED_MEDIA_TYPE: a => a.send('PUT', url, '<a/>', { 'content-type': 'text/xml' }),
   VALIDATION_FAILED: a => a.send('PUT', url, {}),
-  NOT_SUPPORTED_YET: a =>
-    a.send('PUT', `${url}/real-servers/t`, { address: '10.0.0.9', forwarding: 'tunnel' }),
+  NOT_SUPPORTED_YET: a => a.send('PATCH', url, { persistence: { engine: 'sip' } }),
   INTERFACE_NOT_FOUND: a => failingHost(a, new Problem('INTERFACE_NOT_FOUND', 'no eth9')),
   INTERNAL_ERROR: a => {
     a.database.exec('DROP TABLE real_server')
