@@ -280,13 +280,14 @@ t.test('services by mark', async t => {
   })
   const found = await appliance.send('GET', '/v1/virtual-services?fwmark=4294967295')
   t.equal(found.json<{ items: [] }>().items.length, 2)
+  const base: object = { fwmark: 7 }
   for (const [change, fault] of [
     [{ fwmark: 0 }, '/fwmark OUT_OF_RANGE'],
     [{ fwmark: 4294967296 }, '/fwmark OUT_OF_RANGE'],
     [{ interface: 'eth0' }, '/interface CONFLICTING_FIELDS'],
     [{ realServers: { a: { address: '2001:db8::1' } } }, '/realServers/a/address FAMILY_MISMATCH'],
   ] as const) {
-    const answer = (await put('other', { ...mark, fwmark: 7, ...change })).json<Answer>()
+    const answer = (await put('other', { ...mark, ...base, ...change })).json<Answer>()
     t.strictSame(text(answer), [fault])
   }
 })

@@ -1,8 +1,8 @@
-import { PE_OCTETS_MAX, ENGINE_NAMES } from '../../shared/pe-record.js'
 import type { Packet } from '../../packet.js'
+import { ENGINE_NAMES, PE_OCTETS_MAX } from '../../shared/pe-record.js'
 import { UDP } from '../../wire/ip-protocol.js'
 import * as udp from '../../wire/udp.js'
-import { findCallId } from './call-id.js'
+import { callIdLength, findCallId } from './call-id.js'
 import type { Excerpt, PersistenceEngine } from './engine.js'
 
 const NUMBER = ENGINE_NAMES.indexOf('sip')
@@ -17,11 +17,11 @@ export class Sip implements PersistenceEngine {
     const payload = l4 + udp.MIN_LENGTH
     const at = findCallId(view, payload, end)
     if (at === 0) return false
-    const length = (at & 0xffff) - 1
+    const length = callIdLength(view, at, end)
     if (length > PE_OCTETS_MAX) return false
     found.engine = NUMBER
     found.view = view
-    found.at = payload + Math.floor(at / 0x10000)
+    found.at = at
     found.length = length
     return true
   }

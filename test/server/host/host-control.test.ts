@@ -58,6 +58,25 @@ t.test('what a service needs comes before it and goes after it', async t => {
   await t.rejects(table())
 })
 
+t.test('what connections still use stays guarded until they are gone', async t => {
+  let connected = true
+  const host = new LinuxHost({
+    ...{ driver: 'packet-ring', interfaces: ['d0'], journal: new MemoryJournal(), logger, run },
+    stillHeld: async endpoints => endpoints.map(({ role }) => connected && role === 'real'),
+  })
+  await host.start()
+  await host.beforeApply([service()])
+  await host.afterApply([])
+  t.notMatch(await table(), '192.0.2.80 . tcp . 80', 'nobody is connected to this one')
+  t.match(await table(), '10.0.0.1 . tcp . 8080')
+  await host.verify()
+  t.match(await table(), '10.0.0.1 . tcp . 8080')
+  connected = false
+  await host.verify()
+  t.notMatch(await table(), '10.0.0.1 . tcp . 8080')
+  await host.stop()
+})
+
 t.test('a refused state leaves nothing behind', async t => {
   const host = make()
   await host.start()
