@@ -68,7 +68,7 @@ export class Control {
   }
 
   #run<K extends Op['op']>(op: Extract<Op, { op: K }>): Results[K] {
-    const handler = this.#handlers[op.op as K] as (op: Extract<Op, { op: K }>) => Results[K]
+    const handler = this.#handlers[op.op] as (op: Extract<Op, { op: K }>) => Results[K]
     return handler(op)
   }
 

@@ -194,6 +194,8 @@ export interface WorkerConfig {
 export interface SharedMemory {
   /** Connection records (shared/conn-record.ts). */
   conns: SharedArrayBuffer
+  /** What persistence engines know their templates by (shared/pe-record.ts). */
+  engineData: SharedArrayBuffer
   /** Float64 per counter, in the order of COUNTER_NAMES. */
   counters: SharedArrayBuffer
   totals: SharedArrayBuffer

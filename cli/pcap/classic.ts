@@ -59,7 +59,8 @@ export function* readClassic(
     }
     const seconds = BigInt(header.getUint32(0, little))
     const timeNs = seconds * BILLION + BigInt(header.getUint32(4, little)) * unit
-    const wireOctets = header.getUint32(12, little)
+    // Some writers leave the length on the wire at zero.
+    const wireOctets = Math.max(captured, header.getUint32(12, little))
     const packet = { number, position, timeNs, linkType, interfaceName: null }
     // A frame check sequence is the end of the frame on the wire, not of what it carries.
     const cut = Math.max(0, captured - Math.max(0, wireOctets - fcsOctets))

@@ -152,12 +152,7 @@ function readEnhanced(
   if (body.byteLength < 20) throw tooShort(block, number)
   const from = interfaceOf(block, number, interfaces, body.getUint32(0, little))
   const units = (BigInt(body.getUint32(4, little)) << 32n) | BigInt(body.getUint32(8, little))
-  const captured = body.getUint32(12, little)
-  return {
-    ...packetOf(block, number, from, 20, captured),
-    timeNs: nanoseconds(units, from),
-    wireOctets: body.getUint32(16, little),
-  }
+  return stamped(block, number, from, units, little)
 }
 
 /** Obsolete, but old tools wrote it: as the enhanced one, with a shorter interface number. */
@@ -171,11 +166,17 @@ function readOld(
   if (body.byteLength < 20) throw tooShort(block, number)
   const from = interfaceOf(block, number, interfaces, body.getUint16(0, little))
   const units = (BigInt(body.getUint32(4, little)) << 32n) | BigInt(body.getUint32(8, little))
-  return {
-    ...packetOf(block, number, from, 20, body.getUint32(12, little)),
-    timeNs: nanoseconds(units, from),
-    wireOctets: body.getUint32(16, little),
-  }
+  return stamped(block, number, from, units, little)
+}
+
+/** What both have in common from the captured length on. */
+function stamped(block: Block, number: number, from: Interface, units: bigint, little: boolean) {
+  const { body } = block
+  const captured = body.getUint32(12, little)
+  const packet = packetOf(block, number, from, 20, captured)
+  // Some writers leave the length on the wire at zero.
+  const wireOctets = Math.max(captured, body.getUint32(16, little))
+  return { ...packet, timeNs: nanoseconds(units, from), wireOctets }
 }
 
 /** Without time; its captured length follows from the interface's snap length. */

@@ -199,6 +199,10 @@ export class ConnSlab {
   setNControl(c: number, count: number): void {
     this.words[c * WORDS + record.N_CONTROL] = count
   }
+  /** Record of what a persistence engine knows this template by, 0 for none. */
+  engineData(c: number): number {
+    return this.words[c * WORDS + record.PE]!
+  }
   fwmark(c: number): number {
     return this.words[c * WORDS + record.FWMARK]!
   }

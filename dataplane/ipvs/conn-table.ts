@@ -22,6 +22,7 @@ import {
   MASQ,
   NEXT,
   NO_CPORT,
+  PE,
   PORTS,
   SERIAL,
   TEMPLATE,
@@ -133,7 +134,10 @@ export class ConnTable {
     )
   }
 
-  /** A persistence template. The client address is already masked; its port is always 0. */
+  /**
+   * A persistence template without an engine's data. The client address is already masked; its
+   * port is always 0.
+   */
   templateGet(
     family: number,
     protocol: number,
@@ -158,6 +162,7 @@ export class ConnTable {
         words[at + V0] === v0 &&
         (words[at + INFO]! & KEY_MASK) === key &&
         (words[at + FLAGS]! & TEMPLATE) !== 0 &&
+        words[at + PE] === 0 &&
         (family === 4 || (isSame(words, at + C1, c1, c2, c3) && isSame(words, at + V1, v1, v2, v3)))
       ) {
         return c

@@ -27,9 +27,11 @@ import {
   WORDS,
 } from '../shared/conn-record.js'
 import { TICKS_PER_SECOND, TimerWheel } from '../timer-wheel.js'
+import { ConnParams } from './conn-params.js'
 import type { ConnSlab } from './conn-slab.js'
 import type { ConnTable } from './conn-table.js'
 import type { Dest } from './dest.js'
+import type { EngineData } from './pe/engine-data.js'
 
 /** Until the first state transition sets another (ip_vs_conn_new). */
 const TIMEOUT_NEW = 3 * TICKS_PER_SECOND
@@ -42,29 +44,6 @@ const PROTOCOL_UDP = 17
 /** State of a template: one of its connections got through. */
 export const TEMPLATE_ASSURED = 1
 
-/** What identifies a new connection. One is kept and filled again for each. */
-export class ConnParams {
-  family = 0
-  protocol = 0
-  c0 = 0
-  c1 = 0
-  c2 = 0
-  c3 = 0
-  cport = 0
-  v0 = 0
-  v1 = 0
-  v2 = 0
-  v3 = 0
-  vport = 0
-  /** The real server's address is its Dest's; these are for connections that have none. */
-  destFamily = 0
-  d0 = 0
-  d1 = 0
-  d2 = 0
-  d3 = 0
-  dport = 0
-}
-
 /** Work that shares the wheel with the connections; it arms its own node again. */
 export type Job = () => void
 
@@ -72,6 +51,7 @@ export interface ConnectionsOptions {
   slab: ConnSlab
   table: ConnTable
   wheel: TimerWheel
+  engineData: EngineData
   /** The real server with that statistics row, deleted ones in the trash included. */
   destOf: (row: number) => Dest | undefined
 }
@@ -81,6 +61,8 @@ export class Connections {
   readonly records: ConnSlab
   readonly table: ConnTable
   readonly wheel: TimerWheel
+  /** What persistence engines know their templates by. */
+  readonly engineData: EngineData
   /** For callers to fill before `create`. */
   readonly params = new ConnParams()
   readonly #words: Int32Array
@@ -88,10 +70,11 @@ export class Connections {
   readonly #jobs: (Job | null)[] = new Array<Job | null>(AUXILIARY).fill(null)
   readonly #onExpire: (node: number) => void
 
-  constructor({ slab, table, wheel, destOf }: ConnectionsOptions) {
+  constructor({ slab, table, wheel, engineData, destOf }: ConnectionsOptions) {
     this.records = slab
     this.table = table
     this.wheel = wheel
+    this.engineData = engineData
     this.#words = slab.words
     this.#destOf = destOf
     for (let node = 1; node < AUXILIARY; node++) wheel.reset(node)
@@ -138,8 +121,10 @@ export class Connections {
       words[at + V1 + 2] = params.v3
     }
     const destFamily = this.#writeDestAddress(at, params, dest)
+    words[at + record.PE] = params.engineData
     if (dest !== null) this.#bind(at, params.protocol, dest)
     this.records.publish(c, params.family, params.protocol, destFamily, 0)
+    if (params.engineData !== 0) this.engineData.bind(params.engineData, c)
     // A one-packet connection is never found again.
     if ((words[at + FLAGS]! & ONE_PACKET) === 0) this.table.hash(c)
     return c
@@ -266,6 +251,7 @@ export class Connections {
     }
     const survived = records.adopt(c => this.#isAdoptable(c))
     this.table.adopt()
+    this.engineData.adopt()
     for (let c = AUXILIARY; c < records.high; c++) if (records.isInUse(c)) records.setNControl(c, 0)
     for (let c = AUXILIARY; c < records.high; c++) {
       if (!records.isInUse(c)) continue
@@ -290,6 +276,8 @@ export class Connections {
     const { records } = this
     // One that was never hashed was being made, or carried a single packet.
     if ((records.flags(c) & HASHED) === 0) return false
+    const data = records.engineData(c)
+    if (data !== 0 && !this.engineData.belongs(data, c)) return false
     const row = records.destRow(c)
     if (row === 0) return true
     const dest = this.#destOf(row)
@@ -373,6 +361,8 @@ export class Connections {
       if (!isKept) this.remove(control)
     }
     this.#unbind(c)
+    const data = records.engineData(c)
+    if (data !== 0) this.engineData.give(data)
     records.free(c)
   }
 

@@ -26,8 +26,8 @@ export class IcmpRateLimit {
       this.#creditMs[i] = Math.min(full, this.#creditMs[i]! + nowMs - this.#stampMs[i]!)
     }
     this.#stampMs[i] = nowMs
-    if (this.#creditMs[i]! < periodMs) return false
-    this.#creditMs[i]! -= periodMs
+    if (this.#creditMs[i] < periodMs) return false
+    this.#creditMs[i] -= periodMs
     return true
   }
 }

@@ -24,6 +24,7 @@ import { HostStack } from './host-stack.js'
 import { Icmp } from './icmp.js'
 import { IcmpErrors } from './icmp-errors.js'
 import { MarkRules } from './mark-rules.js'
+import { EngineData } from './pe/engine-data.js'
 import { Protocols } from './proto/index.js'
 import { Rows } from './rows.js'
 import { Scheduling } from './scheduling.js'
@@ -101,7 +102,10 @@ export class Ipvs implements Pipeline {
     const seeds = options.seeds ?? [seed(), seed(), seed()]
     const table = new ConnTable(slab, { seeds })
     const destOf = (row: number) => this.#dests[row]
-    this.conns = new Connections({ slab, table, wheel: this.#wheel, destOf })
+    const engineData = new EngineData({
+      ...{ memory: memory.engineData, control: this.#control, conns: slab.words, seeds },
+    })
+    this.conns = new Connections({ slab, table, wheel: this.#wheel, engineData, destOf })
     this.protocols = new Protocols(this.conns)
 
     const serviceEstimator = new Estimator(serviceRows.memory)

@@ -6,7 +6,7 @@
  *     word  0  1     2      3   4   5   6     7     8    9       10   11      12  13   14   15
  *          next info cport/ c0  v0  d0  dport flags dest expires slot timeout adj inPk ctl  nCtl
  *     word 16    17   18 19 20  21 22 23  24 25 26  27     28  29   30     31
- *          tNext tPrev c1 c2 c3  v1 v2 v3  d1 d2 d3  fwmark app sync serial spare
+ *          tNext tPrev c1 c2 c3  v1 v2 v3  d1 d2 d3  fwmark app sync serial pe
  *
  * The first line holds all that an established IPv4 packet touches. The main thread reads records
  * to list them and may see one that is being changed; it never writes.
@@ -55,6 +55,8 @@ export const APP = 28
 export const SYNC = 29
 /** Counts insertions (wrapping): which of two records is newer, and is it still the same one. */
 export const SERIAL = 30
+/** Record of what a persistence engine knows this template by (pe-record.ts), 0 = none. */
+export const PE = 31
 
 /** Bit 31 of INFO. */
 export const IN_USE = 0x80000000 | 0

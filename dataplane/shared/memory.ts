@@ -1,7 +1,8 @@
 import { COUNTER_NAMES } from '../counters.js'
-import { DESTS_MAX, SERVICES_MAX } from '../limits.js'
+import { DESTS_MAX, ENGINE_DATA_MAX, SERVICES_MAX } from '../limits.js'
 import type { SharedMemory } from '../protocol.js'
 import { WORDS } from './conn-record.js'
+import { PE_WORDS } from './pe-record.js'
 import { STRIDE } from './statistics.js'
 
 /** Words of the control block. */
@@ -18,6 +19,10 @@ export const TICK = 4
 export const ASLEEP = 5
 /** Highest connection number ever used: how far a listing has to look. */
 export const CONNS_HIGH = 6
+/** Highest number of a persistence engine's record ever used. */
+export const PE_HIGH = 7
+/** What the defence does, for the main thread: drop_entry | drop_packet << 2 | secure_tcp << 4. */
+export const DEFENCE = 8
 /** Descriptors that a dead worker left open: count, then the descriptors. */
 export const DESCRIPTORS = 16
 const CONTROL_WORDS = 1024
@@ -27,6 +32,7 @@ export function allocate(connsMax: number): SharedMemory {
   const float64 = (count: number) => new SharedArrayBuffer(count * 8)
   return {
     conns: new SharedArrayBuffer(connsMax * WORDS * 4),
+    engineData: new SharedArrayBuffer(Math.min(connsMax, ENGINE_DATA_MAX) * PE_WORDS * 4),
     counters: float64(COUNTER_NAMES.length),
     totals: float64(STRIDE),
     services: float64(SERVICES_MAX * STRIDE),

@@ -1,10 +1,12 @@
 /** A connection table of its own for a test, with real servers and a clock made of ticks. */
 import { AUXILIARY, INACTIVE, NOOUTPUT, WORDS } from '../../../dataplane/shared/conn-record.js'
+import { PE_WORDS } from '../../../dataplane/shared/pe-record.js'
 import { STRIDE } from '../../../dataplane/shared/statistics.js'
 import { ConnSlab } from '../../../dataplane/ipvs/conn-slab.js'
 import { ConnTable } from '../../../dataplane/ipvs/conn-table.js'
 import { Connections } from '../../../dataplane/ipvs/conn.js'
 import { Dest } from '../../../dataplane/ipvs/dest.js'
+import { EngineData } from '../../../dataplane/ipvs/pe/engine-data.js'
 import { TimerWheel } from '../../../dataplane/timer-wheel.js'
 import * as address from '../../../dataplane/wire/address.js'
 
@@ -13,6 +15,7 @@ export const DESTS_MAX = 64
 export class World {
   readonly memory: SharedArrayBuffer
   readonly control: SharedArrayBuffer
+  readonly engineMemory: SharedArrayBuffer
   readonly stats: Float64Array
   readonly dests = new Map<number, Dest>()
   readonly conns: Connections
@@ -20,11 +23,19 @@ export class World {
   constructor({ capacity = 1000, startTick = 0, from }: WorldOptions = {}) {
     this.memory = from?.memory ?? new SharedArrayBuffer((capacity + AUXILIARY) * WORDS * 4)
     this.control = from?.control ?? new SharedArrayBuffer(512)
+    this.engineMemory = from?.engineMemory ?? new SharedArrayBuffer(capacity * PE_WORDS * 4)
     this.stats = from?.stats ?? new Float64Array(DESTS_MAX * STRIDE)
     const slab = new ConnSlab(this.memory, new Int32Array(this.control))
     const table = new ConnTable(slab, { seeds: [0x5eed, 7, 11] })
     const wheel = new TimerWheel(slab.words, startTick)
-    this.conns = new Connections({ slab, table, wheel, destOf: row => this.dests.get(row) })
+    const engineData = new EngineData({
+      ...{ memory: this.engineMemory, control: new Int32Array(this.control), conns: slab.words },
+      seeds: [0x5eed, 7, 11],
+    })
+    this.conns = new Connections({
+      ...{ slab, table, wheel, engineData },
+      destOf: row => this.dests.get(row),
+    })
   }
 
   addDest(text: string, port: number, settings: DestSettings = {}): Dest {
