@@ -38,7 +38,14 @@ export const COUNTER_NAMES = [
   'icmpMalformed',
   'icmpRateLimited',
   'serviceUnscheduled',
+  'noEngineData',
   'defenceDropPacket',
+  'defenceDropEntry',
+  // Helpers: a drop; data connections expected; announcements of others' addresses, and unreadable ones.
+  'badTransportChecksum',
+  'helperExpected',
+  'helperRefused',
+  'helperMalformed',
   // Sending.
   'transmitFull',
   'transmitError',

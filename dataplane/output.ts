@@ -1,5 +1,5 @@
 import { Counter } from './counters.js'
-import type { Driver } from './driver/driver.js'
+import type { Driver, Via } from './driver/driver.js'
 import * as fragment from './fragment.js'
 import * as gso from './gso.js'
 import { NextHop, type Adjacency } from './net/network.js'
@@ -18,6 +18,8 @@ export class Output {
   readonly #take: (octets: number) => Packet | null
   /** Where the pieces of the packet being cut go. */
   #adjacency: Adjacency | null = null
+  /** Where the kernel is to send what is in hand; null for the packet's own destination. */
+  #via: Via | null = null
   readonly #piece: (piece: Packet) => void
   /** Starts anywhere: identifications shall not be guessed from outside (RFC 7739). */
   #fragmentId: number
@@ -33,13 +35,15 @@ export class Output {
   /**
    * Sends [l3, end). What is larger than the adjacency's MTU is cut: callers have already refused
    * what must not be. A reassembled datagram leaves in pieces of the sizes it came in.
-   * `limitOctets` cuts smaller than the MTU.
+   * `limitOctets` cuts smaller than the MTU. `via` is where the adjacency leads when that is not
+   * the packet's destination.
    */
-  send(pkt: Packet, adjacency: Adjacency, limitOctets = Infinity): void {
+  send(pkt: Packet, adjacency: Adjacency, limitOctets = Infinity, via: Via | null = null): void {
     if (adjacency.kind === NextHop.unreachable) {
       this.#counters[Counter.noRoute]!++
       return
     }
+    this.#via = via
     const offload = virtioNet.isGso(pkt.view, pkt.l2 - virtioNet.LENGTH)
     const octets = offload ? gso.segmentOctets(pkt) : pkt.end - pkt.l3
     const mtuOctets = Math.min(adjacency.mtuOctets, limitOctets)
@@ -64,7 +68,7 @@ export class Output {
     } else {
       gso.completeChecksum(pkt)
       this.#counters[Counter.kernelEgress]!++
-      this.#driver.sendIp(pkt)
+      this.#driver.sendIp(pkt, this.#via)
     }
   }
 

@@ -79,8 +79,34 @@ export interface SettingsConfig {
   scheduleIcmp: boolean
   pmtuDisc: boolean
   cacheBypass: boolean
+  /** Ports of FTP control connections (ip_vs_ftp's parameter `ports`), at most 8; absent: as it was. */
+  ftpPorts?: number[]
+  /** Expect data connections to another host that a client's PORT or EPRT names. */
+  ftpForeignPort?: boolean
+  /** Expect data connections at another host that a server's 227 or 229 names. */
+  ftpForeignServer?: boolean
+  /** Rewrite a reply that the server sends again. */
+  ftpRewriteRetransmissions?: boolean
   /** `ipvsadm --set tcp tcpfin udp`, never 0 here. */
   timeouts: { tcpS: number; tcpFinS: number; udpS: number }
+  // What follows is left as it is where it is left out.
+  /** Seconds by state, for all states that `timeouts` does not have; those not named: default. */
+  stateTimeouts?: StateTimeouts
+  /** 0 off, 1 and 2 by need (the dataplane changes one to the other), 3 on. */
+  dropEntry?: 0 | 1 | 2 | 3
+  dropPacket?: 0 | 1 | 2 | 3
+  secureTcp?: 0 | 1 | 2 | 3
+  /** Pages of 4 KiB that must be available, or the modes by need act. At least 1. */
+  amemthresh?: number
+  /** Mode 3 of drop_packet drops one of so many; 0: none. */
+  amDroprate?: number
+}
+
+/** By protocol, then by state as ipvsadm lists it: `{ tcp: { SYN_RECV: 10 } }`. */
+export interface StateTimeouts {
+  tcp?: Record<string, number>
+  udp?: Record<string, number>
+  sctp?: Record<string, number>
 }
 
 /** Which packets carry which mark; the first rule that matches decides. */
@@ -194,6 +220,8 @@ export interface WorkerConfig {
 export interface SharedMemory {
   /** Connection records (shared/conn-record.ts). */
   conns: SharedArrayBuffer
+  /** What helpers keep of connections (shared/app-record.ts). */
+  apps: SharedArrayBuffer
   /** What persistence engines know their templates by (shared/pe-record.ts). */
   engineData: SharedArrayBuffer
   /** Float64 per counter, in the order of COUNTER_NAMES. */

@@ -22,7 +22,7 @@ export interface ConnectionSource {
 export class SharedConnections implements ConnectionSource {
   readonly #reader: ConnReader
   constructor(memory: SharedMemory) {
-    this.#reader = new ConnReader(memory.conns, memory.control)
+    this.#reader = new ConnReader(memory.conns, memory.control, memory.engineData)
   }
   scan(cursor: number, limit: number, filter: ConnectionFilter): ConnectionPage {
     return this.#reader.scan(cursor, limit, filter)
@@ -96,8 +96,7 @@ export class ConnectionLister {
       expiresInSeconds,
       inPkts,
       template,
-      // No persistence engine is built yet.
-      engine: null,
+      engine: record.engine ?? null,
     }
   }
 

@@ -136,7 +136,7 @@ function listedServer(document: ServerDocument): model.ListedDest {
 }
 
 export function listedConnection(document: Static<typeof ConnectionDocument>): model.Connection {
-  const { protocol, state, client, virtual, realServer, expiresInSeconds } = document
+  const { protocol, state, client, virtual, realServer, expiresInSeconds, engine } = document
   const endpoint = ({ address, port }: { address: string; port: number }): model.Endpoint => ({
     ...{ family: familyOf(address), address, port },
   })
@@ -145,6 +145,7 @@ export function listedConnection(document: Static<typeof ConnectionDocument>): m
     expiresS: expiresInSeconds,
     state,
     ...{ client: endpoint(client), virtual: endpoint(virtual), dest: endpoint(realServer) },
+    ...(engine === null ? {} : { engine }),
   }
 }
 

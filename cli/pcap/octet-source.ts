@@ -3,6 +3,8 @@ import { CaptureError } from './capture.js'
 
 const CHUNK_OCTETS = 1 << 18
 const STDIN = 0
+const PAUSE_MS = 5
+const PAUSE = new Int32Array(new SharedArrayBuffer(4))
 
 /** A file, or standard input for `-`, read from front to back; knows where it is. */
 export class OctetSource {
@@ -50,12 +52,16 @@ export class OctetSource {
   }
 
   #read(to: Uint8Array, at: number): number {
-    try {
-      return readSync(this.#fd, to, at, to.length - at, null)
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code
-      if (code === 'EOF') return 0
-      throw new CaptureError(reasonOf(error), this.#position, { cause: error })
+    for (;;) {
+      try {
+        return readSync(this.#fd, to, at, to.length - at, null)
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        if (code !== 'EAGAIN')
+          throw new CaptureError(reasonOf(error), this.#position, { cause: error })
+        // A pipe that somebody set to non-blocking: its writer will come to it.
+        Atomics.wait(PAUSE, 0, 0, PAUSE_MS)
+      }
     }
   }
 }

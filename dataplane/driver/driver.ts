@@ -1,5 +1,13 @@
 import type { Packet } from '../packet.js'
 
+/** An address that a packet is sent towards, whatever it says itself: IPv4 in word 0. */
+export interface Via {
+  readonly w0: number
+  readonly w1: number
+  readonly w2: number
+  readonly w3: number
+}
+
 /** An Ethernet interface that the dataplane reads frames from and writes frames to. */
 export interface Port {
   /** Position in `Driver.ports`; packets carry it. */
@@ -39,8 +47,10 @@ export interface Driver {
   /**
    * Hands the IP packet [l3, end), with complete checksums and not larger than the egress MTU, to
    * the host's kernel, which routes it and resolves its neighbour. Works for any egress interface.
+   * With `via` it takes the route to that address, of the packet's own family, instead of the route
+   * to the packet's destination: direct routing's is this host's own. Only with `ethernet`.
    */
-  sendIp(pkt: Packet): void
+  sendIp(pkt: Packet, via?: Via | null): void
   /** Puts everything staged on the wire and gives received packets back. */
   flush(): void
   /** File descriptors that become readable when there is something to receive. */

@@ -12,6 +12,7 @@ import * as libc from '../sys/libc.js'
 import { Mapping } from '../sys/mapping.js'
 import { EAGAIN, ENOBUFS } from '../sys/errno.js'
 import { AF_INET, AF_INET6, MSG_DONTWAIT, openSocket, setBuffer } from '../sys/socket.js'
+import type { Via } from './driver.js'
 
 const IPPROTO_RAW = 255
 const SOCKADDR_IN = 16
@@ -54,19 +55,27 @@ export class KernelEgress {
     }
   }
 
-  /** Sends the IP packet [l3, end) at once; the memory is free afterwards. Failures are counted. */
-  send(pkt: Packet): void {
+  /**
+   * Sends the IP packet [l3, end) at once; the memory is free afterwards. Failures are counted. The
+   * kernel routes by the address given with the call and takes that for the neighbour too, not the
+   * header's (FLOWI_FLAG_KNOWN_NH), which is what direct routing needs.
+   */
+  send(pkt: Packet, via: Via | null = null): void {
     const { view, l3 } = pkt
     const address = pkt.address + l3
     const octets = pkt.end - l3
     const v = this.#v
     let sent: number
     if (view.getUint8(l3) >>> 4 === 4) {
-      v.setInt32(ADDRESS4, view.getInt32(l3 + 16))
+      v.setInt32(ADDRESS4, via === null ? view.getInt32(l3 + 16) : via.w0)
       const to = this.#memory.address
       sent = libc.sendto(this.#fd4, address, octets, MSG_DONTWAIT, to, SOCKADDR_IN)
     } else {
-      for (let i = 0; i < 16; i += 4) v.setInt32(AT6 + ADDRESS6 + i, view.getInt32(l3 + 24 + i))
+      const at = AT6 + ADDRESS6
+      v.setInt32(at, via === null ? view.getInt32(l3 + 24) : via.w0)
+      v.setInt32(at + 4, via === null ? view.getInt32(l3 + 28) : via.w1)
+      v.setInt32(at + 8, via === null ? view.getInt32(l3 + 32) : via.w2)
+      v.setInt32(at + 12, via === null ? view.getInt32(l3 + 36) : via.w3)
       const to = this.#memory.address + AT6
       sent = libc.sendto(this.#fd6, address, octets, MSG_DONTWAIT, to, SOCKADDR_IN6)
     }

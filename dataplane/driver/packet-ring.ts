@@ -8,7 +8,7 @@ import type { Packet } from '../packet.js'
 import { DescriptorLedger } from '../sys/descriptors.js'
 import { Arena } from './arena.js'
 import { Backoff } from './backoff.js'
-import type { Driver } from './driver.js'
+import type { Driver, Via } from './driver.js'
 import { KernelEgress } from './kernel-egress.js'
 import { LargeFrames } from './large-frames.js'
 import { PacketPort, type RingOptions } from './packet-port.js'
@@ -85,8 +85,8 @@ export class PacketRing implements Driver {
     this.#arena.noteSent(pkt)
   }
 
-  sendIp(pkt: Packet): void {
-    this.#egress.send(pkt)
+  sendIp(pkt: Packet, via: Via | null = null): void {
+    this.#egress.send(pkt, via)
     this.#arena.noteSent(pkt)
   }
 

@@ -67,7 +67,7 @@ export class Admin {
   readonly #services: ServiceTable
   readonly trash: Trash
   /** Real servers whose endpoints are guarded, for which protocols. */
-  readonly #guardedReals = new Map<Dest, readonly number[]>()
+  readonly #guardedReals = new Map<Dest, readonly { protocol: number; port: number }[]>()
 
   constructor(options: AdminOptions) {
     this.#o = options
@@ -241,6 +241,7 @@ export class Admin {
     service.netmask = netmaskOf(service.family, config.persistence?.netmask)
     service.timeoutS = config.persistence?.timeoutS ?? 0
     service.persistenceEngine = config.persistence?.engine ?? ''
+    if (service.persistenceEngine !== '') this.#services.hasEngines = true
     service.flags = flags
     // The same scheduler keeps its state; it sees the flags through its context.
     if (service.schedulerName !== config.scheduler || service.scheduler === null) {
@@ -290,14 +291,21 @@ export class Admin {
   #guardReal(service: Service, dest: Dest): void {
     if ((dest.connFlags & FWD_MASK) !== MASQ || this.#guardedReals.has(dest)) return
     const protocols = service.fwmark === 0 ? [service.protocol] : Object.values(PROTOCOLS)
-    this.#guardedReals.set(dest, protocols)
-    for (const p of protocols) this.#o.guarded.hold(Role.real, dest, p, dest.port)
+    const endpoints = protocols.map(protocol => ({ protocol, port: dest.port }))
+    // Active FTP's data connections come from the port below.
+    if (this.#o.guarded.isFtp(service.protocol, service.port)) {
+      endpoints.push({ protocol: service.protocol, port: (dest.port || service.port) - 1 })
+    }
+    this.#guardedReals.set(dest, endpoints)
+    for (const { protocol, port } of endpoints)
+      this.#o.guarded.hold(Role.real, dest, protocol, port)
   }
 
   #unguardReal(dest: Dest): void {
-    const protocols = this.#guardedReals.get(dest) ?? []
+    const endpoints = this.#guardedReals.get(dest) ?? []
     this.#guardedReals.delete(dest)
-    for (const p of protocols) this.#o.guarded.release(Role.real, dest, p, dest.port)
+    for (const { protocol, port } of endpoints)
+      this.#o.guarded.release(Role.real, dest, protocol, port)
   }
 
   #free(dest: Dest): void {

@@ -203,6 +203,10 @@ export class ConnSlab {
   engineData(c: number): number {
     return this.words[c * WORDS + record.PE]!
   }
+  /** Number of its helper (app/application.ts), 0 for none. */
+  app(c: number): number {
+    return this.words[c * WORDS + record.APP]!
+  }
   fwmark(c: number): number {
     return this.words[c * WORDS + record.FWMARK]!
   }

@@ -15,7 +15,9 @@ import {
   FWD_MASK,
   FWMARK,
   HASHED,
+  HELPED,
   INACTIVE,
+  MASQ,
   NOOUTPUT,
   NO_CPORT,
   ONE_PACKET,
@@ -28,6 +30,7 @@ import {
 } from '../shared/conn-record.js'
 import { TICKS_PER_SECOND, TimerWheel } from '../timer-wheel.js'
 import { ConnParams } from './conn-params.js'
+import type { Bindings } from './app/bindings.js'
 import type { ConnSlab } from './conn-slab.js'
 import type { ConnTable } from './conn-table.js'
 import type { Dest } from './dest.js'
@@ -54,6 +57,8 @@ export interface ConnectionsOptions {
   engineData: EngineData
   /** The real server with that statistics row, deleted ones in the trash included. */
   destOf: (row: number) => Dest | undefined
+  /** Which ports have a helper; none when absent. */
+  bindings?: Bindings
 }
 
 export class Connections {
@@ -67,16 +72,18 @@ export class Connections {
   readonly params = new ConnParams()
   readonly #words: Int32Array
   readonly #destOf: (row: number) => Dest | undefined
+  readonly #bindings: Bindings | null
   readonly #jobs: (Job | null)[] = new Array<Job | null>(AUXILIARY).fill(null)
   readonly #onExpire: (node: number) => void
 
-  constructor({ slab, table, wheel, engineData, destOf }: ConnectionsOptions) {
+  constructor({ slab, table, wheel, engineData, destOf, bindings }: ConnectionsOptions) {
     this.records = slab
     this.table = table
     this.wheel = wheel
     this.engineData = engineData
     this.#words = slab.words
     this.#destOf = destOf
+    this.#bindings = bindings ?? null
     for (let node = 1; node < AUXILIARY; node++) wheel.reset(node)
     // One closure for all timers, made once.
     this.#onExpire = node => this.#expireNode(node)
@@ -123,6 +130,12 @@ export class Connections {
     const destFamily = this.#writeDestAddress(at, params, dest)
     words[at + record.PE] = params.engineData
     if (dest !== null) this.#bind(at, params.protocol, dest)
+    // ip_vs_bind_app: only NAT can change what it carries.
+    if (this.#bindings !== null && (words[at + FLAGS]! & (FWD_MASK | TEMPLATE)) === MASQ) {
+      const application = this.#bindings.bind(c, params.protocol, params.vport)
+      words[at + record.APP] = application
+      if (application !== 0) words[at + FLAGS]! |= HELPED
+    }
     this.records.publish(c, params.family, params.protocol, destFamily, 0)
     if (params.engineData !== 0) this.engineData.bind(params.engineData, c)
     // A one-packet connection is never found again.
@@ -292,12 +305,13 @@ export class Connections {
 
   #writeDestAddress(at: number, params: ConnParams, dest: Dest | null): number {
     const words = this.#words
-    words[at + D0] = dest === null ? params.d0 : dest.w0
-    const family = dest === null ? params.destFamily || params.family : dest.family
+    const own = dest === null || params.destFamily !== 0
+    words[at + D0] = own ? params.d0 : dest.w0
+    const family = own ? params.destFamily || params.family : dest.family
     if (family === 6) {
-      words[at + D1] = dest === null ? params.d1 : dest.w1
-      words[at + D1 + 1] = dest === null ? params.d2 : dest.w2
-      words[at + D1 + 2] = dest === null ? params.d3 : dest.w3
+      words[at + D1] = own ? params.d1 : dest.w1
+      words[at + D1 + 1] = own ? params.d2 : dest.w2
+      words[at + D1 + 2] = own ? params.d3 : dest.w3
     }
     return family
   }

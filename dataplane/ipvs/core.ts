@@ -1,17 +1,20 @@
 import { Counter } from '../counters.js'
-import { NextHop, type NetworkView } from '../net/network.js'
+import { NextHop, type Adjacency, type NetworkView } from '../net/network.js'
 import type { Output } from '../output.js'
 import { IPV4, type Packet } from '../packet.js'
 import { parse } from '../parse.js'
 import type { Reassembler } from '../reassembly.js'
-import { FWD_MASK, MASQ } from '../shared/conn-record.js'
+import { FWD_MASK, HELPED, MASQ, NO_CPORT, ONE_PACKET } from '../shared/conn-record.js'
 import { Verdict } from '../verdict.js'
-import { ICMP, ICMPV6 } from '../wire/ip-protocol.js'
+import * as virtioNet from '../wire/virtio-net.js'
+import { AH, ESP, ICMP, ICMPV6, UDP } from '../wire/ip-protocol.js'
+import type { Applications } from './app/index.js'
 import type { Connections } from './conn.js'
 import type { Forwarder } from './forwarder.js'
 import type { HostStack } from './host-stack.js'
 import type { Icmp } from './icmp.js'
 import type { IcmpErrors } from './icmp-errors.js'
+import type { Ipsec } from './ipsec.js'
 import type { MarkRules } from './mark-rules.js'
 import { Direction, Gate, type Protocol } from './proto/protocol.js'
 import type { Protocols } from './proto/index.js'
@@ -33,12 +36,14 @@ const OUTPUT = Direction.output
 
 export interface CoreOptions {
   conns: Connections
+  applications: Applications
   services: ServiceTable
   marks: MarkRules
   protocols: Protocols
   scheduling: Scheduling
   traffic: Traffic
   icmp: Icmp
+  ipsec: Ipsec
   errors: IcmpErrors
   forwarder: Forwarder
   hostStack: HostStack
@@ -112,6 +117,9 @@ export class Core {
     const protocol = this.#o.protocols.get(number)
     if (protocol === null) {
       const icmp = pkt.flow.family === IPV4 ? ICMP : ICMPV6
+      if (number === ESP || number === AH) {
+        return local ? this.#o.ipsec.in(pkt) : this.#o.ipsec.out(pkt)
+      }
       if (number !== icmp) return Verdict.accept
       return local ? this.#o.icmp.in(pkt) : this.#o.icmp.out(pkt)
     }
@@ -155,7 +163,7 @@ export class Core {
     if (gate !== Gate.schedule) return gate === Gate.accept ? Verdict.accept : Verdict.drop
     const service = this.#o.services.find(pkt.flow, pkt.mark, false)
     if (service === undefined) return Verdict.accept
-    const outcome = this.#o.scheduling.schedule(service, pkt.flow, false)
+    const outcome = this.#o.scheduling.schedule(service, pkt.flow, false, pkt)
     switch (outcome) {
       case Outcome.scheduled:
         return this.#deliver(pkt, this.#o.scheduling.conn, protocol)
@@ -197,11 +205,20 @@ export class Core {
   /** Counts, moves the state, transmits, restarts the timer: in this order, as ip_vs_in_hook. */
   #deliver(pkt: Packet, c: number, protocol: Protocol): Verdict {
     const { records } = this.#conns
+    if ((records.flags(c) & (HELPED | NO_CPORT)) !== 0) {
+      if (isHelpedOffload(pkt, records.flags(c)))
+        return this.#segments(pkt, piece => this.#deliver(piece, c, protocol))
+      // The first packet of an expected connection.
+      this.#conns.fillCport(c, pkt.flow.srcPort)
+    }
     const dest = this.#conns.destOf(c)
     this.#o.traffic.in(dest, pkt.end - pkt.l3)
     protocol.setState(c, INPUT, pkt)
     const verdict = this.#o.transmit.send(pkt, c, dest)
-    records.setInPkts(c, records.inPkts(c) + 1)
+    // What a one-packet connection carried is counted by its template.
+    const onePacket = (records.flags(c) & ONE_PACKET) !== 0
+    const counted = onePacket ? records.control(c) : c
+    if (counted !== 0) records.setInPkts(counted, records.inPkts(counted) + 1)
     this.#conns.release(c)
     return verdict
   }
@@ -210,20 +227,74 @@ export class Core {
   #out(pkt: Packet, protocol: Protocol): Verdict {
     const { table, records } = this.#conns
     const c = table.outGet(pkt.flow)
-    if (c === 0) return this.#unknownReply(pkt)
+    if (c === 0) return this.#startedByServer(pkt, protocol) ?? this.#unknownReply(pkt)
     // Replies of other methods are the host's to forward; the connection only hears of them.
     const masq = (records.flags(c) & FWD_MASK) === MASQ
+    if (isHelpedOffload(pkt, records.flags(c)))
+      return this.#segments(pkt, piece => this.#out(piece, protocol))
     const adjacency = masq ? this.#o.clients.towards(c) : null
     if (adjacency !== null && !this.#o.forwarder.passOut(pkt, adjacency)) return Verdict.drop
+    return this.#respond(pkt, c, protocol, adjacency)
+  }
+
+  /** handle_response. `adjacency` is null unless the reply is ours to rewrite and send. */
+  #respond(pkt: Packet, c: number, protocol: Protocol, adjacency: Adjacency | null): Verdict {
+    const { records } = this.#conns
+    const helped = adjacency !== null && (records.flags(c) & HELPED) !== 0
+    if (helped) {
+      // As in handle_response before all else: what is dropped here counts for nothing.
+      const changed = this.#o.applications.out(pkt, c)
+      if (changed === null) {
+        this.#conns.release(c)
+        return Verdict.drop
+      }
+      pkt = changed
+    }
     this.#o.traffic.out(this.#conns.destOf(c), pkt.end - pkt.l3)
     protocol.setState(c, OUTPUT, pkt)
-    this.#conns.release(c)
-    if (adjacency === null) return Verdict.accept
+    if (adjacency === null) {
+      this.#conns.release(c)
+      return Verdict.accept
+    }
     snat(pkt, records.words, c)
     if (hasOptions(pkt)) recordRoute(pkt, records.vaddr(c, 0))
+    // A one-packet connection ends here.
+    this.#conns.release(c)
     this.#counters[FORWARDED]!++
+    if (helped && pkt.end - pkt.l3 > adjacency.mtuOctets) return this.#grown(pkt, adjacency)
     this.#o.output.send(pkt, adjacency)
     return Verdict.stolen
+  }
+
+  /** Each segment of an offload frame goes its own way through the helper. */
+  #segments(pkt: Packet, each: (piece: Packet) => void): Verdict {
+    this.#o.applications.segments(pkt, each)
+    return Verdict.stolen
+  }
+
+  /** A helper's text may no longer fit the link. */
+  #grown(pkt: Packet, adjacency: Adjacency): Verdict {
+    const { applications, output } = this.#o
+    applications.split(pkt, adjacency.mtuOctets, piece => output.send(piece, adjacency))
+    return Verdict.stolen
+  }
+
+  /**
+   * A datagram by which a real server begins a call (ip_vs_sip_conn_out): it leaves as the virtual
+   * service, and the client's answers come back to this server. Null when it is no such thing.
+   */
+  #startedByServer(pkt: Packet, protocol: Protocol): Verdict | null {
+    const f = pkt.flow
+    const { services, scheduling } = this.#o
+    if (!services.hasEngines || f.protocol !== UDP) return null
+    const dest = services.serverOf(f)
+    if (dest === undefined) return null
+    const service = services.byRow(dest.serviceRow)
+    if (service === undefined || !scheduling.isStartedBy(service, pkt)) return null
+    const adjacency = this.#network.resolve(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    if (!this.#o.forwarder.passOut(pkt, adjacency)) return Verdict.drop
+    if (scheduling.scheduleFrom(service, dest, f) !== Outcome.scheduled) return Verdict.drop
+    return this.#respond(pkt, scheduling.conn, protocol, adjacency)
   }
 
   /**
@@ -268,3 +339,7 @@ export class Core {
     return this.#datagram(whole)
   }
 }
+
+/** Whether the frame stands for several packets of a connection that has a helper. */
+const isHelpedOffload = ({ view, l2 }: Packet, flags: number): boolean =>
+  (flags & HELPED) !== 0 && virtioNet.isGso(view, l2 - virtioNet.LENGTH)

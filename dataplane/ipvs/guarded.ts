@@ -1,10 +1,11 @@
 import type { Flow } from '../packet.js'
-import { SCTP, TCP, UDP } from '../wire/ip-protocol.js'
+import { AH, ESP, SCTP, TCP, UDP } from '../wire/ip-protocol.js'
 import type { Address } from './service.js'
 
 const FTP_PORT = 21
 const FTP_DATA_PORT = 20
 const UNPRIVILEGED = 1024
+const ISAKMP_PORT = 500
 
 export const Role = { vip: 0, real: 1 } as const
 export type Role = (typeof Role)[keyof typeof Role]
@@ -17,6 +18,13 @@ export type Role = (typeof Role)[keyof typeof Role]
  */
 export class Guarded {
   readonly #counts = [new Map<number, Entry[]>(), new Map<number, Entry[]>()] as const
+
+  /** Ports of FTP control connections, whose data connections are guarded too. */
+  ftpPorts: readonly number[] = [FTP_PORT]
+
+  isFtp(protocol: number, port: number): boolean {
+    return protocol === TCP && this.ftpPorts.includes(port)
+  }
 
   hold(role: Role, address: Address, protocol: number, port: number): void {
     const entry = this.#find(role, address, protocol, port)
@@ -73,7 +81,10 @@ export class Guarded {
     const vips = this.#counts[Role.vip]
     if (has(vips, family, w0, w1, w2, w3, protocol, port)) return true
     if (protocol !== TCP || (port !== FTP_DATA_PORT && port < UNPRIVILEGED)) return false
-    return find(vips, family, w0, w1, w2, w3, TCP, FTP_PORT) !== undefined
+    for (let i = 0; i < this.ftpPorts.length; i++) {
+      if (find(vips, family, w0, w1, w2, w3, TCP, this.ftpPorts[i]!) !== undefined) return true
+    }
+    return false
   }
 
   #find(role: Role, a: Address, protocol: number, port: number): Entry | undefined {
@@ -102,6 +113,10 @@ function has(
   port: number,
 ): boolean {
   if (map.size === 0) return false
+  // IPsec follows the key exchange between the same addresses (ipsec.ts).
+  if (protocol === ESP || protocol === AH) {
+    return find(map, family, w0, w1, w2, w3, UDP, ISAKMP_PORT) !== undefined
+  }
   if (protocol !== TCP && protocol !== UDP && protocol !== SCTP) return false
   return (
     find(map, family, w0, w1, w2, w3, protocol, port) !== undefined ||

@@ -4,7 +4,7 @@ import { completeChecksum } from '../gso.js'
 import { Flow, IPV4, type Packet } from '../packet.js'
 import { QuotedPacket, parseQuoted } from '../parse.js'
 import * as icmp from '../wire/icmp.js'
-import { ICMP, ICMPV6, SCTP, TCP, UDP } from '../wire/ip-protocol.js'
+import { AH, ESP, ICMP, ICMPV6, SCTP, TCP, UDP } from '../wire/ip-protocol.js'
 import { Verdict } from '../verdict.js'
 import * as checksum from '../wire/checksum.js'
 import * as seq from '../wire/seq.js'
@@ -62,6 +62,10 @@ export class HostStack {
         break
       case SCTP:
         this.#abort(pkt)
+        break
+      case AH:
+      case ESP:
+        this.#forwarder.errors.protocolUnreachable(pkt)
         break
       default:
         return Verdict.accept

@@ -96,7 +96,7 @@ export class Icmp {
     if (!settings.scheduleIcmp) return 0
     const service = services.find(this.#quoted, pkt.mark, true)
     if (service === undefined) return 0
-    const outcome = scheduling.schedule(service, this.#quoted, true)
+    const outcome = scheduling.schedule(service, this.#quoted, true, null)
     if (outcome === Outcome.scheduled) return scheduling.conn
     if (outcome !== Outcome.ignored) this.#left = Verdict.drop
     return 0

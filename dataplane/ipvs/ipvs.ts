@@ -11,17 +11,21 @@ import { Reassembler } from '../reassembly.js'
 import { TICK } from '../shared/memory.js'
 import { TICK_MS, TimerWheel } from '../timer-wheel.js'
 import { Admin } from './admin.js'
+import { Bindings } from './app/bindings.js'
+import { Applications } from './app/index.js'
 import { Clients } from './clients.js'
 import { ConnSlab } from './conn-slab.js'
 import { ConnTable } from './conn-table.js'
 import { Connections } from './conn.js'
 import { Core } from './core.js'
+import { Defence } from './defence.js'
 import type { Dest } from './dest.js'
 import { Estimator } from './est.js'
 import { Forwarder } from './forwarder.js'
 import { Guarded } from './guarded.js'
 import { HostStack } from './host-stack.js'
 import { Icmp } from './icmp.js'
+import { Ipsec } from './ipsec.js'
 import { IcmpErrors } from './icmp-errors.js'
 import { MarkRules } from './mark-rules.js'
 import { EngineData } from './pe/engine-data.js'
@@ -41,7 +45,10 @@ const TRASH_NODE = 1
 const ESTIMATOR_NODE = 2
 const SCHEDULER_NODE = 3
 const PURGE_NODE = 4
+const DEFENCE_NODE = 5
+const SWEEP_NODE = 6
 const ESTIMATOR_TICKS = 200
+const DEFENCE_TICKS = 100
 const SCHEDULER_TICKS = 6000
 /** Connections looked at in one tick for a server that is gone. */
 const PURGED_PER_TICK = 65536
@@ -57,6 +64,8 @@ export interface IpvsOptions {
   seeds?: readonly [number, number, number]
   /** A uniform integer in [0, bound]. */
   random?: (bound: number) => number
+  /** Octets of memory that the process may still take; the system's word by default. */
+  availableOctets?: () => number
   /** Tick number at the clock's zero; a golden replay needs the recording's phase. */
   firstTick?: number
 }
@@ -72,6 +81,7 @@ export class Ipvs implements Pipeline {
   readonly protocols: Protocols
   readonly admin: Admin
   readonly #core: Core
+  readonly #bindings: Bindings
   readonly #dests: (Dest | undefined)[] = []
   readonly #wheel: TimerWheel
   readonly #control: Int32Array
@@ -105,8 +115,16 @@ export class Ipvs implements Pipeline {
     const engineData = new EngineData({
       ...{ memory: memory.engineData, control: this.#control, conns: slab.words, seeds },
     })
-    this.conns = new Connections({ slab, table, wheel: this.#wheel, engineData, destOf })
+    const rows = new Int32Array(memory.apps)
+    const bindings = new Bindings(rows)
+    this.#bindings = bindings
+    bindings.setFtpPorts(settings.ftpPorts)
+    this.conns = new Connections({ slab, table, wheel: this.#wheel, engineData, destOf, bindings })
     this.protocols = new Protocols(this.conns)
+    const applications = new Applications({
+      ...{ conns: this.conns, tcp: this.protocols.tcp, rows, settings, counters },
+      take: octets => driver.take(octets),
+    })
 
     const serviceEstimator = new Estimator(serviceRows.memory)
     const destEstimator = new Estimator(destRows.memory)
@@ -127,28 +145,65 @@ export class Ipvs implements Pipeline {
     const clients = new Clients(slab.words, network)
     const tunnel = new Tunnel({ driver, network, output, counters, settings })
     const transmit = new Transmit({
-      ...{ records: slab, network, forwarder, tunnel, traffic, counters, settings, nowMs },
+      ...{ records: slab, network, forwarder, tunnel, traffic, applications, counters },
+      ...{ settings, nowMs },
     })
     const { conns, protocols } = this
-    const scheduling = new Scheduling({ conns, settings, traffic, counters })
+    const defence = new Defence({
+      ...{ conns, services, settings, counters, random, tcp: protocols.tcp },
+      control: this.#control,
+      availableOctets: options.availableOctets ?? (() => process.availableMemory()),
+    })
+    const scheduling = new Scheduling({ conns, settings, traffic, defence, counters })
     const tunnelErrors = new TunnelErrors({ conns, services, traffic, transmit, errors })
     const icmp = new Icmp({
       ...{ conns, services, protocols, scheduling, traffic, transmit },
       tunnelErrors,
       ...{ clients, forwarder, output, counters, settings },
     })
+    const ipsec = new Ipsec({ conns, traffic, transmit, clients, forwarder })
     const reassembler = new Reassembler(counters, { seed: seeds[1] })
     this.#errors = errors
     this.#reassembler = reassembler
     this.#core = new Core({
-      ...{ conns, services, protocols, scheduling, traffic, icmp, errors, forwarder, hostStack },
-      ...{ marks, network, output, transmit, clients, reassembler, counters, settings, nowMs },
+      ...{
+        conns,
+        services,
+        protocols,
+        scheduling,
+        traffic,
+        icmp,
+        ipsec,
+        errors,
+        forwarder,
+        hostStack,
+      },
+      ...{
+        applications,
+        marks,
+        network,
+        output,
+        transmit,
+        clients,
+        reassembler,
+        counters,
+        settings,
+        nowMs,
+      },
     })
     conns.setJob(TRASH_NODE, () => {
       this.admin.trash.sweep(this.#wheel.nowTick)
       if (this.admin.trash.size > 0) this.#wheel.arm(TRASH_NODE, TRASH_PERIOD_TICKS)
     })
     conns.setJob(PURGE_NODE, () => this.#purge())
+    const sweep = () => {
+      if (defence.sweep()) this.#wheel.arm(SWEEP_NODE, 0)
+    }
+    conns.setJob(SWEEP_NODE, sweep)
+    this.#every(DEFENCE_NODE, DEFENCE_TICKS, () => {
+      defence.tick()
+      sweep()
+    })
     this.#every(ESTIMATOR_NODE, ESTIMATOR_TICKS, () => {
       totalEstimator.tick()
       serviceEstimator.tick()
@@ -191,9 +246,14 @@ export class Ipvs implements Pipeline {
   }
 
   /** Takes over the knobs; connections feel changed timeouts with their next packet. */
-  configure({ timeouts, ...knobs }: SettingsConfig): void {
-    Object.assign(this.settings, knobs)
+  configure({ timeouts, stateTimeouts, ...knobs }: SettingsConfig): void {
     const { protocols } = this
+    if (stateTimeouts !== undefined) protocols.setStateTimeouts(stateTimeouts)
+    if (knobs.ftpPorts !== undefined) {
+      this.#bindings.setFtpPorts(knobs.ftpPorts)
+      this.guarded.ftpPorts = knobs.ftpPorts
+    }
+    Object.assign(this.settings, knobs)
     protocols.tcp.sloppy = knobs.sloppyTcp
     protocols.sctp.sloppy = knobs.sloppySctp
     protocols.setTimeouts(timeouts.tcpS, timeouts.tcpFinS, timeouts.udpS)
@@ -213,6 +273,12 @@ export class Ipvs implements Pipeline {
         tcpFinS: tcp.timeoutS('FIN_WAIT')!,
         udpS: udp.timeoutS('UDP')!,
       },
+      ...{ dropEntry: s.dropEntry, dropPacket: s.dropPacket, secureTcp: s.secureTcp },
+      ...{ amemthresh: s.amemthresh, amDroprate: s.amDroprate },
+      ...{ ftpPorts: s.ftpPorts, ftpForeignPort: s.ftpForeignPort },
+      ...{ ftpForeignServer: s.ftpForeignServer },
+      ...{ ftpRewriteRetransmissions: s.ftpRewriteRetransmissions },
+      stateTimeouts: this.protocols.stateTimeouts(),
     }
   }
 

@@ -1,10 +1,14 @@
 import { Counter } from '../counters.js'
-import { IPV4, type Flow } from '../packet.js'
+import { IPV4, type Flow, type Packet } from '../packet.js'
 import { BYPASS, ONE_PACKET, TEMPLATE } from '../shared/conn-record.js'
 import { UDP } from '../wire/ip-protocol.js'
 import { maskWord } from '../wire/address.js'
-import { ConnParams, type Connections } from './conn.js'
+import type { Connections } from './conn.js'
+import { ConnParams } from './conn-params.js'
+import type { Defence } from './defence.js'
 import type { Dest } from './dest.js'
+import { Excerpt, type PersistenceEngine } from './pe/engine.js'
+import { engineOf } from './pe/index.js'
 import { ONEPACKET, type Service } from './service.js'
 import type { Settings } from './settings.js'
 import type { Traffic } from './traffic.js'
@@ -30,6 +34,7 @@ export interface SchedulingOptions {
   conns: Connections
   settings: Settings
   traffic: Traffic
+  defence: Defence
   counters: Float64Array
 }
 
@@ -42,8 +47,10 @@ export class Scheduling {
   readonly #conns: Connections
   readonly #settings: Settings
   readonly #traffic: Traffic
+  readonly #defence: Defence
   readonly #counters: Float64Array
   readonly #template = new ConnParams()
+  readonly #found = new Excerpt()
   /** Result of the last `schedule` that answered Outcome.scheduled. */
   conn = 0
 
@@ -51,15 +58,21 @@ export class Scheduling {
     this.#conns = options.conns
     this.#settings = options.settings
     this.#traffic = options.traffic
+    this.#defence = options.defence
     this.#counters = options.counters
   }
 
-  schedule(service: Service, flow: Flow, inverse: boolean): Outcome {
+  /** `pkt` carries the flow; null when another one only quotes it. */
+  schedule(service: Service, flow: Flow, inverse: boolean, pkt: Packet | null): Outcome {
+    if (this.#defence.toDrop()) {
+      this.#counters[Counter.defenceDropPacket]!++
+      return Outcome.dropped
+    }
     const params = this.#conns.params
     takeEndpoints(params, flow, inverse)
     // The server's side of active FTP comes from port 20 and is nobody's new connection.
     if (params.cport === FTP_DATA_PORT) return Outcome.ignored
-    if (service.persistent) return this.#persistent(service, flow, inverse)
+    if (service.persistent) return this.#persistent(service, flow, inverse, pkt)
     if (service.fwmark === 0 && params.vport !== service.port) return Outcome.leave
     const dest = service.schedule(flow, inverse)
     if (dest === null) return Outcome.leave
@@ -97,12 +110,17 @@ export class Scheduling {
   }
 
   /** Semantics 4.6: the template of the client's network decides, or a new one is made. */
-  #persistent(service: Service, flow: Flow, inverse: boolean): Outcome {
+  #persistent(service: Service, flow: Flow, inverse: boolean, pkt: Packet | null): Outcome {
     const { params } = this.#conns
     const own = params.vport === service.port
     const key = this.#template
     writeTemplateKey(key, params, service, own)
-    let template = this.#findTemplate(key)
+    const engine = engineOf(service.persistenceEngine)
+    if (engine !== null && (pkt === null || !engine.read(pkt, this.#found))) {
+      this.#counters[Counter.noEngineData]!++
+      return Outcome.dropped
+    }
+    let template = this.#findTemplate(key, engine)
     let dest = template === 0 ? undefined : this.#conns.destOf(template)
     if (dest === undefined || !this.#isUsable(dest)) {
       if (template !== 0) this.#conns.invalidateTemplate(template)
@@ -110,9 +128,8 @@ export class Scheduling {
       if (chosen === null) return Outcome.leave
       dest = chosen
       key.dport = own && service.port !== FTP_PORT ? dest.port : 0
-      template = this.#conns.create(key, dest, TEMPLATE, service.fwmark)
+      template = this.#createTemplate(service, dest, engine)
       if (template === 0) return this.#full()
-      this.#conns.records.setTimeoutTicks(template, service.timeoutS * TICKS_PER_SECOND)
     }
     params.dport = own && dest.port !== 0 ? dest.port : params.vport
     const outcome = this.#create(service, dest, template)
@@ -121,7 +138,60 @@ export class Scheduling {
     return outcome
   }
 
-  #findTemplate(p: ConnParams): number {
+  /**
+   * Whether the packet of a real server, which belongs to no connection, makes one: a call that
+   * the server begins.
+   */
+  isStartedBy(service: Service, pkt: Packet): boolean {
+    const engine = engineOf(service.persistenceEngine)
+    if (engine === null || !engine.startsFromServer || service.fwmark !== 0) return false
+    if (service.port === 0 || pkt.flow.srcPort === 0) return false
+    return engine.read(pkt, this.#found)
+  }
+
+  /** The connection of such a packet, seen from its client (ip_vs_new_conn_out). */
+  scheduleFrom(service: Service, dest: Dest, flow: Flow): Outcome {
+    const { params } = this.#conns
+    takeEndpoints(params, flow, true)
+    params.v0 = service.w0
+    params.v1 = service.w1
+    params.v2 = service.w2
+    params.v3 = service.w3
+    params.vport = service.port
+    params.dport = flow.srcPort
+    if (!service.persistent) return this.#create(service, dest, 0)
+    const engine = engineOf(service.persistenceEngine)
+    const key = this.#template
+    writeTemplateKey(key, params, service, true)
+    let template = this.#findTemplate(key, engine)
+    const bound = template === 0 ? undefined : this.#conns.destOf(template)
+    if (bound !== dest || !this.#isUsable(dest)) {
+      // The client's answers must reach the server that calls.
+      if (template !== 0) this.#conns.invalidateTemplate(template)
+      key.dport = params.dport
+      template = this.#createTemplate(service, dest, engine)
+      if (template === 0) return this.#full()
+    }
+    const outcome = this.#create(service, dest, template)
+    this.#conns.release(template)
+    return outcome
+  }
+
+  /** With the data that `engine` has just found, if there is one. */
+  #createTemplate(service: Service, dest: Dest, engine: PersistenceEngine | null): number {
+    const key = this.#template
+    const { engineData } = this.#conns
+    key.engineData = engine === null ? 0 : engineData.take(this.#found)
+    if (engine !== null && key.engineData === 0) return 0
+    const template = this.#conns.create(key, dest, TEMPLATE, service.fwmark)
+    if (template !== 0) {
+      this.#conns.records.setTimeoutTicks(template, service.timeoutS * TICKS_PER_SECOND)
+    } else if (key.engineData !== 0) engineData.give(key.engineData)
+    return template
+  }
+
+  #findTemplate(p: ConnParams, engine: PersistenceEngine | null): number {
+    if (engine !== null) return this.#conns.engineData.find(p, this.#found)
     return this.#conns.table.templateGet(
       p.family,
       p.protocol,

@@ -18,6 +18,7 @@ const UNPRIVILEGED = 1024
 export class ServiceTable {
   readonly #byKey = new Map<number, Service[]>()
   readonly #byMark = new Map<number, Service>()
+  readonly #byRow = new Map<number, Service>()
   /** Masquerading real servers by (protocol, address, port): who may be answered for. */
   readonly #servers = new Map<number, Dest[]>()
   /** Tunnel real servers by the first word of their address: whose outer packets errors quote. */
@@ -28,6 +29,8 @@ export class ServiceTable {
   #count4 = 0
   #ftpServices = 0
   #anyPortServices = 0
+  /** Whether there ever was a service with a persistence engine. */
+  hasEngines = false
 
   get size(): number {
     return this.#all.size
@@ -44,6 +47,7 @@ export class ServiceTable {
 
   add(service: Service): void {
     this.#all.add(service)
+    this.#byRow.set(service.row, service)
     if (service.family === 4) this.#count4++
     if (service.fwmark !== 0) this.#byMark.set(markKey(service.family, service.fwmark), service)
     else {
@@ -56,6 +60,7 @@ export class ServiceTable {
 
   remove(service: Service): void {
     if (!this.#all.delete(service)) return
+    this.#byRow.delete(service.row)
     if (service.family === 4) this.#count4--
     if (service.fwmark !== 0) this.#byMark.delete(markKey(service.family, service.fwmark))
     else {
@@ -70,6 +75,11 @@ export class ServiceTable {
   get(address: Address, protocol: number, port: number): Service | undefined {
     const chain = this.#byKey.get(serviceHash(address, protocol, port))
     return chain?.find(s => s.port === port && s.protocol === protocol && same(s, address))
+  }
+
+  /** The service whose statistics stand in that row. */
+  byRow(row: number): Service | undefined {
+    return this.#byRow.get(row)
   }
 
   getMark(family: number, fwmark: number): Service | undefined {
@@ -116,9 +126,14 @@ export class ServiceTable {
 
   /** Whether the flow's source is a masquerading real server's (address, port). */
   isServerSource(flow: Flow): boolean {
+    return this.serverOf(flow) !== undefined
+  }
+
+  /** The newest masquerading real server with the flow's source (ip_vs_find_real_service). */
+  serverOf(flow: Flow): Dest | undefined {
     const source = sourceOf(flow)
     const chain = this.#servers.get(serverHash(source, flow.protocol, flow.srcPort))
-    return chain?.some(d => d.port === flow.srcPort && same(d, source)) ?? false
+    return chain?.findLast(d => d.port === flow.srcPort && same(d, source))
   }
 
   /** Whether packets of that tunnel type go to that IPv4 address (and UDP port, for GUE). */

@@ -9,6 +9,7 @@ import * as record from './conn-record.js'
 import { AUXILIARY, WORDS } from './conn-record.js'
 import { stateName } from './conn-states.js'
 import { CONNS_HIGH, TICK } from './memory.js'
+import { readEngineData, type EngineData } from './pe-record.js'
 
 /** Most records looked at in one call: a few milliseconds, whatever the filter lets through. */
 export const RECORDS_PER_SCAN = 1 << 15
@@ -36,6 +37,8 @@ export interface ConnRecord {
   /** Mark of the service that made it, 0 = none. */
   fwmark: number
   inPkts: number
+  /** Of a template that a persistence engine made: what it is known by. */
+  engine?: EngineData
 }
 
 export interface ConnFilter {
@@ -66,9 +69,16 @@ const FORWARDING = ['masq', 'local', 'tunnel', 'dr', 'bypass']
 export class ConnReader {
   readonly #words: Int32Array
   readonly #control: Int32Array
+  readonly #engineData: Int32Array
 
-  constructor(slab: SharedArrayBuffer, control: SharedArrayBuffer) {
+  /** `engineData`: without it, templates do not tell what they are known by. */
+  constructor(
+    slab: SharedArrayBuffer,
+    control: SharedArrayBuffer,
+    engineData: SharedArrayBuffer = new SharedArrayBuffer(0),
+  ) {
     this.#words = new Int32Array(slab)
+    this.#engineData = new Int32Array(engineData)
     this.#control = new Int32Array(control)
   }
 
@@ -115,6 +125,10 @@ export class ConnReader {
     const flags = words[at + record.FLAGS]!
     const template = (flags & record.TEMPLATE) !== 0
     const left = (words[at + record.EXPIRES]! - this.#control[TICK]!) | 0
+    const engine =
+      this.#engineData.length === 0
+        ? null
+        : readEngineData(this.#engineData, words[at + record.PE]!)
     // A fwmark template has the mark for an address, in the first word of both families.
     const virtualFamily = protocol === 0 ? 4 : family
     return {
@@ -140,6 +154,7 @@ export class ConnReader {
       template,
       fwmark: words[at + record.FWMARK]! >>> 0,
       inPkts: words[at + record.IN_PKTS]!,
+      ...(engine === null ? {} : { engine }),
     }
   }
 

@@ -82,3 +82,5 @@ export const IN_SEQ = 0x0400
 export const NO_CPORT = 0x0800
 export const TEMPLATE = 0x1000
 export const ONE_PACKET = 0x2000
+/** Not one of IPVS's: it has a helper (APP), which is asked of every packet. */
+export const HELPED = 0x40000000

@@ -1,6 +1,7 @@
 import { COUNTER_NAMES } from '../counters.js'
 import { DESTS_MAX, ENGINE_DATA_MAX, SERVICES_MAX } from '../limits.js'
 import type { SharedMemory } from '../protocol.js'
+import * as appRecord from './app-record.js'
 import { WORDS } from './conn-record.js'
 import { PE_WORDS } from './pe-record.js'
 import { STRIDE } from './statistics.js'
@@ -32,6 +33,7 @@ export function allocate(connsMax: number): SharedMemory {
   const float64 = (count: number) => new SharedArrayBuffer(count * 8)
   return {
     conns: new SharedArrayBuffer(connsMax * WORDS * 4),
+    apps: new SharedArrayBuffer(connsMax * appRecord.WORDS * 4),
     engineData: new SharedArrayBuffer(Math.min(connsMax, ENGINE_DATA_MAX) * PE_WORDS * 4),
     counters: float64(COUNTER_NAMES.length),
     totals: float64(STRIDE),

@@ -30,6 +30,10 @@ export interface SetElement {
 
 const NUMBERS: Record<ProtocolName, number> = { tcp: 6, udp: 17, sctp: 132 }
 
+const ISAKMP_PORT = 500
+/** ESP and AH. */
+const IPSEC = [50, 51]
+
 export function elementsOf({ role, address, protocol, port }: Guarded): SetElement[] {
   const name = `${role}${isIP(address)}`
   const number = NUMBERS[protocol]
@@ -41,7 +45,10 @@ export function elementsOf({ role, address, protocol, port }: Guarded): SetEleme
       { set: `${name}_anyq`, element: `${integer} . ${number}` },
       hosts,
     ]
+  // IPsec follows its key exchange, whose endpoint this is.
+  const ipsec = protocol === 'udp' && port === ISAKMP_PORT ? IPSEC : []
   return [
+    ...ipsec.map(each => ({ set: `${name}_any`, element: `${address} . ${each}` })),
     { set: name, element: `${address} . ${number} . ${port}` },
     { set: `${name}_quoted`, element: `${integer} . ${number} . ${port}` },
     hosts,

@@ -57,6 +57,7 @@ for (const mtuOctets of [1500, 9000]) {
     const end = await TunnelEnd.start(a!, {
       own: FAMILIES.map(family => serverAddress('a', family)),
       from: Object.values(TUNNEL_SOURCE),
+      hops: 1,
     })
     await answerDirectly(stage.topology)
     for (const on of [true, false]) {

@@ -36,8 +36,16 @@ export interface SeenFrame {
   ip: Uint8Array
 }
 
+export interface DirectorOptions {
+  connsMax?: number
+  /** Of memory, that the process may still take. */
+  availableOctets?: () => number
+}
+
 export class Director {
   readonly ipvs: Ipvs
+  /** By Counter. */
+  readonly counters: Float64Array
   readonly #clock = new ManualClock()
   readonly #driver: LoopbackDriver
   readonly #engine: Engine
@@ -47,16 +55,25 @@ export class Director {
   readonly #rules: MarkRuleConfig[] = []
   #seen: SeenFrame[] = []
 
-  constructor(lab: Lab, makeDriver: (lab: Lab, counters: Float64Array) => LoopbackDriver) {
-    const memory = allocate(CONNS_MAX)
+  constructor(
+    lab: Lab,
+    makeDriver: (lab: Lab, counters: Float64Array) => LoopbackDriver,
+    { connsMax = CONNS_MAX, ...limits }: DirectorOptions = {},
+  ) {
+    const memory = allocate(connsMax)
     const counters = new Float64Array(memory.counters)
     const clock = this.#clock
     const driver = makeDriver(lab, counters)
     const topology = new Topology(driver, lab)
     const { network } = topology
     const options = { driver, network, clock, memory, seeds: SEEDS, firstTick: FIRST_TICK }
-    const ipvs = new Ipvs(options)
+    const ipvs = new Ipvs({ ...options, ...limits })
+    this.counters = counters
     ipvs.settings.icmpRateLimitMs = lab.icmp_ratelimit
+    // As open as the kernel's helper.
+    ipvs.settings.ftpForeignPort = true
+    ipvs.settings.ftpForeignServer = true
+    ipvs.settings.ftpRewriteRetransmissions = false
     ipvs.restore([])
     clock.advance(START_MS)
     const control = new Control({ ipvs, driver, nowMs: () => clock.now(), onStop: () => {} })

@@ -14,6 +14,7 @@ import { schedulers } from '../../dataplane/ipvs/sched/index.js'
 import type * as protocol from '../../dataplane/protocol.js'
 import { AUXILIARY, BYPASS, FWD_MASK, TEMPLATE } from '../../dataplane/shared/conn-record.js'
 import { stateName } from '../../dataplane/shared/conn-states.js'
+import { readEngineData } from '../../dataplane/shared/pe-record.js'
 import { readRow } from '../../dataplane/shared/statistics.js'
 import * as address from '../../dataplane/wire/address.js'
 
@@ -197,6 +198,8 @@ export class EngineBackend implements Backend {
       address: f === 4 ? address.format4(w0!) : address.format6(w0!, w1!, w2!, w3!),
     })
     const isBypass = (flags & FWD_MASK) === BYPASS
+    const { engineData } = this.#ipvs.conns
+    const engine = readEngineData(engineData.words, records.engineData(c))
     return {
       protocol: PROTOCOLS[number]?.toUpperCase() ?? 'IP',
       expiresS: Math.floor(wheel.remaining(c) / TICKS_PER_SECOND),
@@ -206,6 +209,7 @@ export class EngineBackend implements Backend {
       dest: isBypass
         ? endpoint(destFamily, [0, 0, 0, 0], 0)
         : endpoint(destFamily, words(records.daddr.bind(records)), records.dport(c)),
+      ...(engine === null ? {} : { engine }),
     }
   }
 }

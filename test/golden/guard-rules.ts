@@ -9,6 +9,7 @@ import type { Ipvs } from '../../dataplane/ipvs/ipvs.js'
 import * as address from '../../dataplane/wire/address.js'
 import { readHeaders, type Headers } from './headers.js'
 
+const FTP_DATA_PORT = 20
 const ERRORS4 = [3, 4, 11]
 const ERRORS6 = [1, 2, 3, 4]
 
@@ -16,6 +17,8 @@ export class GuardRules {
   readonly #ipvs: Ipvs
   /** Datagrams whose first fragment was not guarded. */
   readonly #others = new Set<string>()
+  /** Client endpoints of FTP data connections to a port of the virtual address. */
+  readonly #dataClients = new Set<string>()
 
   constructor(ipvs: Ipvs) {
     this.#ipvs = ipvs
@@ -37,9 +40,20 @@ export class GuardRules {
   #hidesWhole(ip: Uint8Array, h: Headers, flow: Flow): boolean {
     const { guarded, marks } = this.#ipvs
     if (h.protocol === 1 || h.protocol === 58) return this.#hidesError(ip, h)
-    if (guarded.isToVip(flow, false) || guarded.isFromReal(flow, false)) return true
+    if (guarded.isToVip(flow, false)) {
+      this.#dataClients.add(`${h.src} ${flow.srcPort}`)
+      return true
+    }
+    if (guarded.isFromReal(flow, false) || this.#isFtpData(flow, h)) return true
     const mark = marks.markOf(packetOf(flow))
     return mark !== 0 && this.#ipvs.services.getMark(h.family, mark) !== undefined
+  }
+
+  /** A real server's packet of a passive data connection: its client was seen before. */
+  #isFtpData(flow: Flow, h: Headers): boolean {
+    if (!this.#dataClients.has(`${h.dst} ${flow.dstPort}`)) return false
+    const { guarded } = this.#ipvs
+    return guarded.isFromReal({ ...flow, srcPort: FTP_DATA_PORT }, false)
   }
 
   #hidesError(ip: Uint8Array, h: Headers): boolean {

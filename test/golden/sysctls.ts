@@ -26,7 +26,22 @@ export function withSysctl(settings: SettingsConfig, name: string, value: string
       return { ...settings, pmtuDisc: on }
     case 'cache_bypass':
       return { ...settings, cacheBypass: on }
+    case 'drop_entry':
+      return { ...settings, dropEntry: defenceMode(name, number) }
+    case 'drop_packet':
+      return { ...settings, dropPacket: defenceMode(name, number) }
+    case 'secure_tcp':
+      return { ...settings, secureTcp: defenceMode(name, number) }
+    case 'amemthresh':
+      return { ...settings, amemthresh: number }
+    case 'am_droprate':
+      return { ...settings, amDroprate: number }
     default:
       throw new CaseError(`the setting ${name} is not there yet`)
   }
+}
+
+function defenceMode(name: string, value: number): 0 | 1 | 2 | 3 {
+  if (value === 0 || value === 1 || value === 2 || value === 3) return value
+  throw new CaseError(`the setting ${name} with the value ${value}`)
 }

@@ -20,6 +20,8 @@ export interface TunnelReport {
 interface Ends {
   /** Addresses of the real server. */
   own: readonly string[]
+  /** Routers on the way. */
+  hops: number
   /** Addresses of the director that tunnelled packets come from. */
   from: readonly string[]
 }
@@ -32,7 +34,7 @@ export class TunnelEnd {
     this.#process = process
   }
 
-  static async start(host: Namespace, { own, from }: Ends): Promise<TunnelEnd> {
+  static async start(host: Namespace, { own, from, hops }: Ends): Promise<TunnelEnd> {
     // The kernel would answer packets of protocols that it does not know with ICMP errors.
     await host.nft(`table inet tunnel-end {
       chain input {
@@ -42,7 +44,7 @@ export class TunnelEnd {
       }
     }`)
     const program = join(ROOT, 'test/lab/programs/tunnel-end.py')
-    const ends = [own.join(','), from.join(',')]
+    const ends = [String(hops), own.join(','), from.join(',')]
     const command = ['/usr/bin/python3', program, SERVER_DEVICE, TUN, String(GUE_PORT), ...ends]
     const process = host.start(command, { name: 'tunnel end' })
     await process.waitFor(/ready\n/)

@@ -29,7 +29,7 @@ import {
   PE_WORDS,
 } from '../../shared/pe-record.js'
 import { siphash13Key } from '../sched/siphash.js'
-import type { ConnParams } from '../conn.js'
+import type { ConnParams } from '../conn-params.js'
 import type { Excerpt } from './engine.js'
 
 /** Family and protocol as they stand in INFO. */

@@ -38,6 +38,7 @@ const ESTABLISHED = TCP_STATES.indexOf('ESTABLISHED')
 const FIN_WAIT = TCP_STATES.indexOf('FIN_WAIT')
 const TIME_WAIT = TCP_STATES.indexOf('TIME_WAIT')
 const CLOSE = TCP_STATES.indexOf('CLOSE')
+const LISTEN = TCP_STATES.indexOf('LISTEN')
 const ACTIVE = TCP_STATES.map(state =>
   ['ESTABLISHED', 'SYN_SENT', 'SYN_RECV', 'SYNACK'].includes(state),
 )
@@ -142,6 +143,12 @@ export class Tcp implements Protocol {
 
   isReset({ view, l4 }: Packet): boolean {
     return (tcp.flags(view, l4) & tcp.RST) !== 0
+  }
+
+  /** A connection that a helper expects (ip_vs_tcp_conn_listen); its activity stays as it is. */
+  listen(c: number): void {
+    this.#conns.records.setState(c, LISTEN)
+    this.#conns.records.setTimeoutTicks(c, this.#timeouts.ticks[LISTEN]!)
   }
 
   setState(c: number, direction: Direction, { view, l4 }: Packet): void {

@@ -44,14 +44,12 @@ export function snat(pkt: Packet, words: Int32Array, conn: number): void {
 }
 
 function rewrite4(pkt: Packet, field: number, portField: number, to: number, port: number): void {
-  const { view, l3, l4 } = pkt
+  const { view, l3 } = pkt
   const from = view.getInt32(l3 + field)
   view.setInt32(l3 + field, to)
   const change = checksum.change32(from, to)
   ipv4.setChecksum(view, l3, checksum.apply(ipv4.checksum(view, l3), change))
-  const fromPort = view.getUint16(l4 + portField)
-  view.setUint16(l4 + portField, port)
-  transport(pkt, change, checksum.change16(fromPort, port))
+  transport(pkt, change, portField, port)
 }
 
 function rewrite6(
@@ -64,7 +62,7 @@ function rewrite6(
   w3: number,
   port: number,
 ): void {
-  const { view, l4 } = pkt
+  const { view } = pkt
   const at = pkt.l3 + field
   const change =
     checksum.change32(view.getInt32(at), w0) +
@@ -75,37 +73,33 @@ function rewrite6(
   view.setInt32(at + 4, w1)
   view.setInt32(at + 8, w2)
   view.setInt32(at + 12, w3)
-  const fromPort = view.getUint16(l4 + portField)
-  view.setUint16(l4 + portField, port)
-  transport(pkt, change, checksum.change16(fromPort, port))
+  transport(pkt, change, portField, port)
 }
 
-/** Repairs the transport checksum after `addresses` and `ports` changed by these sums. */
-function transport(pkt: Packet, addresses: number, ports: number): void {
+/**
+ * Writes the port and repairs the transport checksum, after the addresses changed by that sum.
+ * AH and ESP have neither: only their addresses change (ip_vs_proto_ah_esp.c).
+ */
+function transport(pkt: Packet, addresses: number, portField: number, port: number): void {
   const { view, l4 } = pkt
+  const { protocol } = pkt.flow
+  if (protocol !== TCP && protocol !== UDP && protocol !== SCTP) return
+  const ports = checksum.change16(view.getUint16(l4 + portField), port)
+  view.setUint16(l4 + portField, port)
   const partial = virtioNet.needsChecksum(view, pkt.l2 - virtioNet.LENGTH)
-  switch (pkt.flow.protocol) {
-    case TCP: {
-      const sum = tcp.checksum(view, l4)
-      tcp.setChecksum(
-        view,
-        l4,
-        partial ? checksum.applyPartial(sum, addresses) : checksum.apply(sum, addresses + ports),
-      )
-      return
-    }
-    case UDP: {
-      const sum = udp.checksum(view, l4)
-      if (partial) udp.setChecksum(view, l4, checksum.applyPartial(sum, addresses))
-      else if (sum === 0) udp.setChecksum(view, l4, checksum.udpFull(pkt))
-      else udp.setChecksum(view, l4, checksum.udpCheck(checksum.apply(sum, addresses + ports)))
-      return
-    }
-    case SCTP:
-      if (partial || ports !== 0xffff) completeSctp(pkt, partial)
-      return
-    default:
-  }
+  if (protocol === TCP) {
+    const sum = tcp.checksum(view, l4)
+    tcp.setChecksum(
+      view,
+      l4,
+      partial ? checksum.applyPartial(sum, addresses) : checksum.apply(sum, addresses + ports),
+    )
+  } else if (protocol === UDP) {
+    const sum = udp.checksum(view, l4)
+    if (partial) udp.setChecksum(view, l4, checksum.applyPartial(sum, addresses))
+    else if (sum === 0) udp.setChecksum(view, l4, checksum.udpFull(pkt))
+    else udp.setChecksum(view, l4, checksum.udpCheck(checksum.apply(sum, addresses + ports)))
+  } else if (partial || ports !== 0xffff) completeSctp(pkt, partial)
 }
 
 /** The kernel leaves a CRC32c to the hardware too, which cannot be told of it through our socket. */

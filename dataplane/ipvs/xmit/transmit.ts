@@ -1,4 +1,5 @@
 import { Counter } from '../../counters.js'
+import type { Via } from '../../driver/driver.js'
 import type { Adjacency, NetworkView } from '../../net/network.js'
 import { NextHop } from '../../net/network.js'
 import { IPV4, type Packet } from '../../packet.js'
@@ -7,12 +8,14 @@ import {
   D0,
   D1,
   FWD_MASK,
+  HELPED,
   LOCALNODE,
   MASQ,
   TUNNEL,
   WORDS,
 } from '../../shared/conn-record.js'
 import { Verdict } from '../../verdict.js'
+import type { Applications } from '../app/index.js'
 import type { ConnSlab } from '../conn-slab.js'
 import type { Dest } from '../dest.js'
 import type { Forwarder } from '../forwarder.js'
@@ -38,6 +41,7 @@ export interface TransmitOptions {
   forwarder: Forwarder
   tunnel: Tunnel
   traffic: Traffic
+  applications: Applications
   counters: Float64Array
   settings: Settings
   nowMs: () => number
@@ -50,9 +54,11 @@ export class Transmit {
   readonly #forwarder: Forwarder
   readonly #tunnel: Tunnel
   readonly #traffic: Traffic
+  readonly #applications: Applications
   readonly #settings: Settings
   readonly #nowMs: () => number
   readonly #counters: Float64Array
+  readonly #via = { w0: 0, w1: 0, w2: 0, w3: 0 }
 
   constructor(options: TransmitOptions) {
     this.#records = options.records
@@ -60,6 +66,7 @@ export class Transmit {
     this.#forwarder = options.forwarder
     this.#tunnel = options.tunnel
     this.#traffic = options.traffic
+    this.#applications = options.applications
     this.#settings = options.settings
     this.#nowMs = options.nowMs
     this.#counters = options.counters
@@ -73,12 +80,32 @@ export class Transmit {
     if (!this.#forwarder.passIn(pkt, adjacency, adjacency.mtuOctets)) {
       return method === MASQ ? Verdict.drop : this.#refused(dest)
     }
-    if (method === MASQ) dnat(pkt, this.#records.words, c)
+    if (method === MASQ) {
+      if ((this.#records.flags(c) & HELPED) !== 0) {
+        const changed = this.#applications.in(pkt, c)
+        if (changed === null) return Verdict.drop
+        pkt = changed
+      }
+      dnat(pkt, this.#records.words, c)
+    }
     // What stays on this host goes to its own stack as it came.
     else if (adjacency.kind === LOCAL || method === LOCALNODE) return Verdict.local
     this.#counters[FORWARDED]!++
-    this.#forwarder.output.send(pkt, adjacency)
+    const via = method === MASQ ? null : (dest ?? this.#destOf(c))
+    this.#forwarder.output.send(pkt, adjacency, Infinity, via)
     return Verdict.stolen
+  }
+
+  /** The real server's address from the connection alone: its Dest is gone. */
+  #destOf(c: number): Via {
+    const { words } = this.#records
+    const at = c * WORDS
+    const via = this.#via
+    via.w0 = words[at + D0]!
+    via.w1 = words[at + D1]!
+    via.w2 = words[at + D1 + 1]!
+    via.w3 = words[at + D1 + 2]!
+    return via
   }
 
   /**
@@ -148,7 +175,10 @@ export class Transmit {
     if (method !== MASQ && (adjacency.kind === LOCAL || method === LOCALNODE)) return Verdict.local
     this.#counters[FORWARDED]!++
     if (method === TUNNEL && dest !== undefined) this.#tunnel.send(pkt, dest, adjacency)
-    else this.#forwarder.output.send(pkt, adjacency)
+    else {
+      const via = method === MASQ ? null : (dest ?? this.#destOf(c))
+      this.#forwarder.output.send(pkt, adjacency, Infinity, via)
+    }
     return Verdict.stolen
   }
 

@@ -1,10 +1,11 @@
 """The far end of every tunnel, in user space, for kernels without tunnel devices.
 
-    tunnel-end.py DEVICE TUN GUE-PORT OWN-ADDRESSES FROM-ADDRESSES
+    tunnel-end.py DEVICE TUN GUE-PORT HOPS OWN-ADDRESSES FROM-ADDRESSES
 
 Reads what comes in by DEVICE, reassembles the outer packets, checks every field of their headers,
 and hands what was inside to the kernel through TUN, as if it had been decapsulated there. Written
 from RFC 2003, 2473, 2784, 4213 and draft-ietf-intarea-gue, in another language than the sender.
+HOPS routers stand between sender and here, which the outer packet alone has passed.
 
 Prints "ready"; answers each line on standard input with a line of JSON about the time since the
 last one: packets by kind, the largest outer packet, outer fragments, and everything found wrong.
@@ -83,8 +84,8 @@ class Ip:
 
 
 class TunnelEnd:
-    def __init__(self, gue_port, own, peers):
-        self.gue_port, self.own, self.peers = gue_port, own, peers
+    def __init__(self, gue_port, hops, own, peers):
+        self.gue_port, self.hops, self.own, self.peers = gue_port, hops, own, peers
         self.pieces = {}
         self.reset()
 
@@ -178,7 +179,7 @@ class TunnelEnd:
         return kind, 4 if protocol == IPIP else 6, body[12:]
 
     def compare(self, outer, inner):
-        expect(outer.hops == inner.hops, f"hops {outer.hops} outside, {inner.hops} inside")
+        expect(outer.hops + self.hops == inner.hops, f"hops {outer.hops} outside, {inner.hops} inside")
         ecn = 2 if inner.tos & 3 == 3 else inner.tos & 3
         expect(outer.tos == inner.tos & ~3 | ecn, f"tos {outer.tos} outside, {inner.tos} inside")
         if outer.version == 4:
@@ -202,9 +203,9 @@ def open_tun(name):
 
 
 def main():
-    device, tun_name, port, own, peers = sys.argv[1:]
+    device, tun_name, port, hops, own, peers = sys.argv[1:]
     packed = lambda text: {ipaddress.ip_address(each).packed for each in text.split(",")}
-    end = TunnelEnd(int(port), packed(own), packed(peers))
+    end = TunnelEnd(int(port), int(hops), packed(own), packed(peers))
     tun = open_tun(tun_name)
     link = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
     link.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE

@@ -1,0 +1,82 @@
+import { Flow, type Packet } from '../packet.js'
+import { FWD_MASK, MASQ } from '../shared/conn-record.js'
+import { Verdict } from '../verdict.js'
+import { UDP } from '../wire/ip-protocol.js'
+import type { Clients } from './clients.js'
+import type { Connections } from './conn.js'
+import type { Forwarder } from './forwarder.js'
+import type { Traffic } from './traffic.js'
+import { snat } from './xmit/nat.js'
+import type { Transmit } from './xmit/transmit.js'
+
+/** Port of the key exchange, both ends (RFC 2408 section 2.5.1). */
+const ISAKMP = 500
+
+export interface IpsecOptions {
+  conns: Connections
+  traffic: Traffic
+  transmit: Transmit
+  clients: Clients
+  forwarder: Forwarder
+}
+
+/**
+ * AH and ESP (ip_vs_proto_ah_esp.c): they open no connection of their own but follow the one of the
+ * key exchange between the same addresses, keeping it alive and counting in it. Its state does not
+ * change, and of NAT only the addresses are done.
+ */
+export class Ipsec {
+  readonly #o: IpsecOptions
+  readonly #isakmp = new Flow()
+
+  constructor(options: IpsecOptions) {
+    this.#o = options
+  }
+
+  in(pkt: Packet): Verdict {
+    const { conns, traffic, transmit } = this.#o
+    const c = conns.table.inGet(this.#exchangeOf(pkt))
+    if (c === 0) return Verdict.accept
+    const dest = conns.destOf(c)
+    if (dest !== undefined && !dest.available) return Verdict.drop
+    traffic.in(dest, pkt.end - pkt.l3)
+    const verdict = transmit.send(pkt, c, dest)
+    conns.records.setInPkts(c, conns.records.inPkts(c) + 1)
+    conns.release(c)
+    return verdict
+  }
+
+  out(pkt: Packet): Verdict {
+    const { conns, traffic, clients, forwarder } = this.#o
+    const c = conns.table.outGet(this.#exchangeOf(pkt))
+    if (c === 0) return Verdict.accept
+    const masq = (conns.records.flags(c) & FWD_MASK) === MASQ
+    const adjacency = masq ? clients.towards(c) : null
+    if (adjacency !== null && !forwarder.passOut(pkt, adjacency)) return Verdict.drop
+    traffic.out(conns.destOf(c), pkt.end - pkt.l3)
+    conns.release(c)
+    if (adjacency === null) return Verdict.accept
+    snat(pkt, conns.records.words, c)
+    forwarder.output.send(pkt, adjacency)
+    return Verdict.stolen
+  }
+
+  /** The packet's addresses as those of its key exchange. */
+  #exchangeOf(pkt: Packet): Flow {
+    const { flow } = pkt
+    const exchange = this.#isakmp
+    exchange.family = flow.family
+    exchange.protocol = UDP
+    exchange.src0 = flow.src0
+    exchange.src1 = flow.src1
+    exchange.src2 = flow.src2
+    exchange.src3 = flow.src3
+    exchange.dst0 = flow.dst0
+    exchange.dst1 = flow.dst1
+    exchange.dst2 = flow.dst2
+    exchange.dst3 = flow.dst3
+    exchange.srcPort = ISAKMP
+    exchange.dstPort = ISAKMP
+    return exchange
+  }
+}
