@@ -7,6 +7,7 @@
  *     <role><family>_hosts    address                       where later fragments matter
  *     <role><family>_quoted   the first, as integers        inside ICMP errors (raw payload)
  *     <role><family>_anyq     the second, as integers
+ *     <role><family>_ftp      address                       whose FTP data connections are followed
  *
  * nftables compares raw payload with integers only, hence the twins.
  */
@@ -20,6 +21,8 @@ export interface Guarded {
   protocol: ProtocolName
   /** 0 means every port. */
   port: number
+  /** Of an FTP service: its data connections, on ports that only its packets tell, are owned too. */
+  ftp?: boolean
 }
 
 /** One element of one set; the pair is what is counted and handed to nft. */
@@ -34,7 +37,21 @@ const ISAKMP_PORT = 500
 /** ESP and AH. */
 const IPSEC = [50, 51]
 
-export function elementsOf({ role, address, protocol, port }: Guarded): SetElement[] {
+const FTP_DATA_PORT = 20
+
+export function elementsOf({ ftp = false, ...endpoint }: Guarded): SetElement[] {
+  if (!ftp) return endpointElements(endpoint)
+  const { role, address, port } = endpoint
+  // A service's data port is 20 in every lookup; a server sends from the port below its own.
+  const data = { ...endpoint, port: role === 'vip' ? FTP_DATA_PORT : port - 1 }
+  return [
+    ...endpointElements(endpoint),
+    ...endpointElements(data),
+    { set: `${role}${isIP(address)}_ftp`, element: address },
+  ]
+}
+
+function endpointElements({ role, address, protocol, port }: Omit<Guarded, 'ftp'>): SetElement[] {
   const name = `${role}${isIP(address)}`
   const number = NUMBERS[protocol]
   const integer = integerOf(address)

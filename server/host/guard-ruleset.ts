@@ -10,6 +10,9 @@
  * What matches, on the dataplane's interfaces only:
  *  - packets to a (VIP, protocol, port), and from a NAT real server's (address, protocol, port)
  *    unless they are for this host itself: replies to its own health checks are not the dataplane's;
+ *  - of an FTP service also what clients send to its address's unprivileged ports, and what its real
+ *    servers send to an end from which a client did so: passive data connections, whose ports only
+ *    the control connection tells;
  *  - later fragments, which carry no ports: those to a VIP or from a real server match unless the
  *    first fragment of the same datagram was seen to be somebody else's. Where connection tracking
  *    is on, the kernel has put datagrams together before (priority -400) and none arrive here;
@@ -167,9 +170,12 @@ function sets(): string[] {
         `set ${role}${family} { type ${type} . inet_proto . inet_service; }`,
         `set ${role}${family}_any { type ${type} . inet_proto; }`,
         `set ${role}${family}_hosts { type ${type}; }`,
+        `set ${role}${family}_ftp { type ${type}; }`,
         `set ${role}${family}_quoted { typeof ${src} . ${protocol} . ${srcPort}; }`,
         `set ${role}${family}_anyq { typeof ${src} . ${protocol}; }`,
       ]),
+      // Clients' ends of FTP data connections; longer than an idle one lives by default.
+      `set data${family} { type ${type} . inet_service; flags dynamic,timeout; size 262144; timeout 1h; }`,
       // Datagrams whose first fragment was not ours. Their life is that of a reassembly (30 s in
       // Linux); when the set is full, fragments of others are lost rather than ours leaked.
       `set others${family} { typeof ${datagram}; flags dynamic,timeout; size 65536; timeout 30s; }`,
@@ -205,6 +211,9 @@ function chainOf(family: 4 | 6, at: Family, verdict: string): string[] {
     `${ip} saddr . meta l4proto . th sport @${real} ${away} ${verdict}`,
     `${ip} daddr . meta l4proto @${vip}_any ${verdict}`,
     `${ip} saddr . meta l4proto @${real}_any ${away} ${verdict}`,
+    `${ip} daddr @${vip}_ftp tcp dport >= 1024 update @data${family} { ${ip} saddr . tcp sport }`,
+    `${ip} daddr @${vip}_ftp tcp dport >= 1024 ${verdict}`,
+    `${ip} saddr @${real}_ftp ${ip} daddr . tcp dport @data${family} ${away} ${verdict}`,
     `${at.fragment} jump fragments${family}`,
     `${at.errors} jump errors${family}`,
     '}',

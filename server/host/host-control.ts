@@ -10,6 +10,8 @@ import type { Journal } from './journal.js'
 import { PacketGuard } from './packet-guard.js'
 import { Steering } from './steering.js'
 
+const FTP_PORT = 21
+
 export interface LinuxHostOptions {
   driver: DriverName
   interfaces: readonly string[]
@@ -163,10 +165,13 @@ export class LinuxHost implements HostControl {
 
 /** Endpoints whose packets belong to the dataplane. A firewall mark has no address of its own. */
 function guardedOf({ key, dests }: HostService): Guarded[] {
-  const reals = dests.map(dest => ({ ...dest, role: 'real' as const }))
-  if ('fwmark' in key) return reals
+  if ('fwmark' in key) return dests.map(dest => ({ ...dest, role: 'real' }))
   const { address, protocol, port } = key
-  return [{ role: 'vip', address, protocol, port }, ...reals]
+  // Without real servers behind NAT there is no helper, but IPVS schedules data connections too.
+  const ftp = protocol === 'tcp' && port === FTP_PORT
+  // Of a real server on port 0 every port is guarded anyhow.
+  const reals = dests.map(dest => ({ ...dest, role: 'real' as const, ftp: ftp && dest.port !== 0 }))
+  return [{ role: 'vip', address, protocol, port, ftp }, ...reals]
 }
 
 function wantedOf({ key, manageAddress, interface: name, ...rest }: HostService): WantedAddress[] {

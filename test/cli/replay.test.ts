@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { replay as run, type ReplayFlags } from '../../cli/replay.js'
 import { scapy } from '../fixtures/scapy.js'
 
 const COMMAND = fileURLToPath(new URL('../../cli/sluice.ts', import.meta.url))
@@ -12,8 +13,20 @@ const folder = mkdtempSync(join(tmpdir(), 'sluice-replay-'))
 t.teardown(() => rmSync(folder, { recursive: true }))
 const at = (name: string) => join(folder, name)
 
+/** The command's work in this process, which is quicker than starting one for each case. */
+async function replay(flags: Partial<ReplayFlags>) {
+  const seen = { status: 0, stdout: '', stderr: '' }
+  const all = { config: at('rules'), in: at('in.pcap'), output: 'text' as const, ...flags }
+  seen.status = await run(all, {
+    print: line => void (seen.stdout += `${line}\n`),
+    complain: text => void (seen.stderr += `${text}\n`),
+    flush: () => {},
+  })
+  return seen
+}
+
 /** Runs the command as it stands in the sources, with tap's own loader. */
-function replay(args: readonly string[], input?: Uint8Array) {
+function spawned(args: readonly string[], input?: Uint8Array) {
   const all = [...process.execArgv, COMMAND, 'replay', ...args]
   const { status, stdout, stderr } = spawnSync(process.execPath, all, {
     ...(input === undefined ? {} : { input }),
@@ -53,7 +66,7 @@ answer(None)
 
 t.test('text for people, and a capture that tcpdump reads', async t => {
   const options = ['--config', at('config.json'), '--in', at('in.pcap'), '--out', at('out.pcap')]
-  const { status, stdout, stderr } = replay(options)
+  const { status, stdout, stderr } = spawned(options)
   t.match({ status, stderr }, { status: 0, stderr: '' })
   t.match(
     stdout,
@@ -69,7 +82,7 @@ t.test('text for people, and a capture that tcpdump reads', async t => {
 
 t.test('NDJSON for programs, from standard input, with ipvsadm’s file', async t => {
   const input = readFileSync(at('in.pcap'))
-  const { status, stdout } = replay(['--config', at('rules'), '--in', '-', '-o', 'json'], input)
+  const { status, stdout } = spawned(['--config', at('rules'), '--in', '-', '-o', 'json'], input)
   t.equal(status, 0)
   const lines = stdout.trim().split('\n')
   const events = lines.map(line => JSON.parse(line) as { type: string })
@@ -89,19 +102,19 @@ t.test('NDJSON for programs, from standard input, with ipvsadm’s file', async 
 })
 
 t.test('--quiet leaves the summary', async t => {
-  const { stdout } = replay(['--config', at('rules'), '--in', at('in.pcap'), '--quiet'])
+  const { stdout } = await replay({ quiet: true })
   t.match(stdout, /^packets in +3/)
   t.notMatch(stdout, /#1/)
 })
 
 t.test('what was cut off is told with its place, and what came before is replayed', async t => {
   writeFileSync(at('short.pcap'), readFileSync(at('in.pcap')).subarray(0, 24 + 2 * 70 + 30))
-  t.match(replay(['--config', at('rules'), '--in', at('short.pcap')]), {
+  t.match(await replay({ in: at('short.pcap') }), {
     status: 1,
     stdout: /^#1[^]*^#2[^]*packets in +2/m,
     stderr: /short\.pcap: at octet 164: the file ends within packet 3, 14 of 54 octets/,
   })
-  t.match(replay(['--config', at('rules'), '--in', at('cut.pcap')]), {
+  t.match(await replay({ in: at('cut.pcap') }), {
     status: 1,
     stdout:
       /not replayed cut by the capture: 40 of 54 octets \(record at octet 94\)[^]*not replayed +1 cut/,
@@ -111,30 +124,34 @@ t.test('what was cut off is told with its place, and what came before is replaye
 
 t.test('status 1: no capture; an earlier --out stays', async t => {
   writeFileSync(at('keep.pcap'), 'precious')
-  const out = ['--out', at('keep.pcap')]
-  t.match(replay(['--config', at('rules'), '--in', at('rules'), ...out]), {
+  t.match(await replay({ in: at('rules'), out: at('keep.pcap') }), {
     ...{ status: 1, stdout: '' },
     stderr: /rules: it is neither pcap nor pcapng: it starts with 0x2d41202d/,
   })
   t.equal(readFileSync(at('keep.pcap'), 'utf8'), 'precious')
-  t.match(replay(['--config', at('rules'), '--in', at('nowhere')]), {
+  t.match(await replay({ in: at('nowhere') }), {
     ...{ status: 1, stderr: /nowhere: there is no such file/ },
   })
-  t.match(replay(['--config', at('rules'), '--in', at('wifi.pcap')]), {
+  t.match(await replay({ in: at('wifi.pcap') }), {
     ...{ status: 1, stderr: /at octet 24: link type 105 is not understood/ },
   })
-  t.match(replay(['--config', at('rules'), '--in', at('in.pcap'), '--out', at('no/where')]), {
+  t.match(await replay({ out: at('no/where') }), {
     ...{ status: 1, stderr: /where: there is no such file/ },
   })
   t.notOk(existsSync(at('no')))
+  t.match(await replay({ out: at('in.pcap') }), { status: 1, stderr: /the capture that is read/ })
+  t.match(await replay({}), { status: 0 }, 'which is still there')
 })
 
 t.test('status 2: options and configuration', async t => {
-  t.match(replay([]), { status: 2, stderr: /required option '--config <file>'/ })
+  t.match(spawned([]), { status: 2, stderr: /required option '--config <file>'/ })
   writeFileSync(at('bad.json'), '{"virtualServices":{"web":{"protocol":"tpc"}},"setings":{}}')
-  t.match(replay(['--config', at('bad.json'), '--in', at('in.pcap')]), {
+  t.match(await replay({ config: at('bad.json') }), {
     ...{ status: 2, stdout: '' },
     stderr: /bad\.json: \/setings: .*Did you mean 'settings'[^]*\/virtualServices\/web\/protocol: /,
   })
-  t.match(replay(['--help']), { status: 0, stdout: /Exit status:[^]*2 {2}an option or the config/ })
+  t.match(spawned(['--help']), {
+    status: 0,
+    stdout: /Exit status:[^]*2 {2}an option or the config/,
+  })
 })

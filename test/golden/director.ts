@@ -40,6 +40,8 @@ export interface DirectorOptions {
   connsMax?: number
   /** Of memory, that the process may still take. */
   availableOctets?: () => number
+  /** A uniform integer in [0, bound]. */
+  random?: (bound: number) => number
 }
 
 export class Director {

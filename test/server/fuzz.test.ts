@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { Compile } from 'typebox/compile'
 import t from 'tap'
+import { MarkRuleConfig } from '../../server/schemas/mark-rule.js'
 import { RealServerConfig } from '../../server/schemas/real-server.js'
+import { SettingsConfig } from '../../server/schemas/settings.js'
 import { VirtualServiceConfig } from '../../server/schemas/virtual-service.js'
 import { faultsOf } from '../../server/schemas/walk.js'
 import { startAppliance, web, type Appliance } from './fixtures/appliance.js'
@@ -33,7 +35,8 @@ const server = fc.record(
     address: mostly(last.map(n => `10.0.0.${n}`)),
     port: mostly(fc.constantFrom(80, 8080)),
     weight: mostly(fc.nat(5)),
-    forwarding: mostly(fc.constantFrom('masq', 'dr')),
+    forwarding: mostly(fc.constantFrom('masq', 'dr', 'tunnel', 'local')),
+    tunnel: mostly(fc.constantFrom({ type: 'gre' }, { type: 'gue', port: 6080 }, {})),
     adminState: mostly(fc.constantFrom('enabled', 'draining', 'disabled')),
     upperThreshold: mostly(fc.constantFrom(0, 10)),
     labels: mostly(fc.constant({ a: 'b' })),
@@ -41,16 +44,52 @@ const server = fc.record(
   },
   { requiredKeys: ['address'] },
 )
+const common = {
+  scheduler: mostly(fc.constantFrom('rr', 'mh')),
+  onePacket: mostly(fc.boolean()),
+  realServers: mostly(fc.dictionary(fc.constantFrom('a', 'b', 'c'), server)),
+}
+const markService = fc.record(
+  {
+    ...common,
+    fwmark: mostly(fc.integer({ min: 1, max: 3 })),
+    addressFamily: mostly(fc.constantFrom('ipv4', 'ipv6')),
+  },
+  { requiredKeys: ['fwmark', 'addressFamily'] },
+)
+const rule = fc.record(
+  {
+    mark: mostly(fc.integer({ min: 1, max: 3 })),
+    addressFamily: mostly(fc.constant('ipv4')),
+    protocol: mostly(fc.constantFrom('tcp', 'any', '47', '017')),
+    source: mostly(fc.constantFrom('192.0.2.0/24', '192.0.2.1')),
+    destination: mostly(fc.constantFrom('198.51.100.0/24', '198.51.100.1/24')),
+    destinationPorts: mostly(fc.constantFrom(['80'], ['80', '1-99'], [])),
+    interface: mostly(fc.constantFrom('eth0', 'eth1')),
+    order: mostly(fc.nat(3)),
+    labels: mostly(fc.constant({ a: 'b' })),
+  },
+  { requiredKeys: ['mark', 'addressFamily'] },
+)
+const settings = fc.record(
+  {
+    timeouts: mostly(fc.constantFrom({ tcpSeconds: 1 }, { udpSeconds: 2678401 }, {})),
+    connReuseMode: mostly(fc.nat(3)),
+    sloppyTcp: mostly(fc.boolean()),
+    pmtuDisc: mostly(fc.boolean()),
+    drop_entry: odd,
+    meta: odd,
+  },
+  { requiredKeys: [] },
+)
 const service = fc.record(
   {
+    ...common,
     protocol: mostly(fc.constantFrom('tcp', 'udp')),
     address: mostly(last.map(n => `198.51.100.${n}`)),
     port: mostly(fc.constantFrom(80, 81)),
-    scheduler: mostly(fc.constantFrom('rr', 'mh')),
     schedulerFlags: mostly(fc.constantFrom([], ['flag-1'], ['mh-port'])),
     persistence: mostly(fc.constant({ timeoutSeconds: 5 })),
-    onePacket: mostly(fc.boolean()),
-    realServers: mostly(fc.dictionary(fc.constantFrom('a', 'b', 'c'), server)),
     meta: odd,
     status: odd,
   },
@@ -64,6 +103,8 @@ const path = fc.oneof(
     .map(([first, second]) => `${services}/${first}/real-servers/${second}`),
   fc.constantFrom('a', 'b').map(each => `${services}/${each}/real-servers`),
   fc.string().map(text => `${services}/${encodeURIComponent(text)}`),
+  fc.constantFrom('a', 'b', 'c').map(each => `/v1/mark-rules/${each}`),
+  fc.constantFrom('/v1/settings', '/v1/settings', '/v1/stats/zero'),
 )
 const set = fc.record({
   items: fc.array(server.chain(each => name.map(n => ({ name: n, ...each })))),
@@ -71,13 +112,17 @@ const set = fc.record({
 const request = fc.record({
   method: fc.constantFrom('PUT', 'PUT', 'PUT', 'PATCH', 'DELETE', 'GET', 'POST'),
   url: path,
-  body: fc.oneof(service, server, set, odd),
+  body: fc.oneof(service, markService, server, set, rule, settings, odd),
 })
 
 const state = ({ control, dataplane, host }: Appliance) =>
   JSON.stringify([
     control.revision(),
     control.listServices({}, { limit: 1000, labels: [] }),
+    control.markRules.list({}, { limit: 1000, labels: [] }),
+    control.settings.get(),
+    dataplane.markRules,
+    dataplane.settings,
     dataplane.table(),
     host.addresses(),
     host.guarded(),
@@ -101,7 +146,7 @@ t.test('whatever is sent: no 5xx, a refusal changes nothing, all parts agree', a
       await a.close()
     }
   })
-  await fc.assert(property, { seed: seed(t), numRuns: 60 })
+  await fc.assert(property, { seed: seed(t), numRuns: 100 })
 })
 
 /** GET x | PUT x changes no byte. */
@@ -113,9 +158,12 @@ async function roundTrip(a: Appliance, url: string) {
 
 /** What was applied step by step is what a new worker would be given. */
 async function agree(a: Appliance) {
+  const rest = () => JSON.stringify([a.dataplane.settings, a.dataplane.markRules])
   const stepwise = a.dataplane.table()
+  const before = rest()
   await a.dataplane.comeUp()
   const restored = a.dataplane.table()
+  if (rest() !== before) throw new Error(`${before}\n--- but restored ---\n${rest()}`)
   if (JSON.stringify(sorted(stepwise)) !== JSON.stringify(sorted(restored)))
     throw new Error(`${stepwise.join('\n')}\n--- but restored ---\n${restored.join('\n')}`)
 }
@@ -150,6 +198,8 @@ t.test('the walker accepts exactly what TypeBox’s validator accepts', async t 
   for (const [schema, documents] of [
     [VirtualServiceConfig, service],
     [RealServerConfig, server],
+    [MarkRuleConfig, rule],
+    [SettingsConfig, settings],
   ] as const) {
     const oracle = Compile(JSON.parse(JSON.stringify(schema)) as object)
     const same = fc.property(fc.oneof(documents, odd), value => {

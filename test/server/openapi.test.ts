@@ -3,7 +3,10 @@ import { Compile } from 'typebox/compile'
 import t from 'tap'
 import { openApiFile, renderOpenApi } from '../../server/openapi-file.js'
 import { assertUnderstood } from '../../server/schemas/walk.js'
+import { ZeroRequest } from '../../server/schemas/live.js'
+import { MarkRuleConfig } from '../../server/schemas/mark-rule.js'
 import { RealServerConfig, RealServerSet } from '../../server/schemas/real-server.js'
+import { SettingsConfig } from '../../server/schemas/settings.js'
 import { VirtualServiceConfig } from '../../server/schemas/virtual-service.js'
 import { startAppliance, web, type Appliance } from './fixtures/appliance.js'
 
@@ -37,7 +40,7 @@ t.test('every operation is described', async t => {
   const ids = operations.map(({ operationId }) => operationId)
   t.equal(new Set(ids).size, ids.length)
   for (const { operationId, summary, tags, path, parameters = [], responses } of operations) {
-    t.match(operationId, /^(list|get|put|patch|delete)[A-Z]/)
+    t.match(operationId, /^(list|get|put|patch|delete|zero)[A-Z]/)
     t.ok(summary && tags.length === 1, operationId)
     const wanted = [...path.matchAll(/\{(\w+)\}/g)].map(match => match[1])
     const given = parameters.filter(each => each.in === 'path').map(({ name }) => name)
@@ -62,7 +65,8 @@ t.test('components have names of their own, and all references lead somewhere', 
 })
 
 t.test('the walker looks at every keyword of what clients may send', async t => {
-  for (const schema of [RealServerConfig, RealServerSet, VirtualServiceConfig])
+  const written = [RealServerConfig, RealServerSet, VirtualServiceConfig, MarkRuleConfig]
+  for (const schema of [...written, SettingsConfig, ZeroRequest])
     t.doesNotThrow(() => assertUnderstood(schema))
 })
 
@@ -105,7 +109,24 @@ t.test('examples are valid, and answers are what the document says', async t => 
   })
   await check('putRealServer', server, example('RealServerConfig'))
   await check('putRealServers', `${service}/real-servers`, example('RealServerSet'))
+  const rule = '/v1/mark-rules/web'
+  await check('putMarkRule', rule, example('MarkRuleConfig'))
+  await check('putMarkRule', rule, { mark: 1, addressFamily: 'ipv6', interface: 'eth0' })
+  await check('patchMarkRule', rule, { source: '2001:db8::/32' })
+  await check('patchMarkRule', rule, { source: 'x' })
+  await check('putVirtualService', '/v1/virtual-services/mark', {
+    ...{ fwmark: 1, addressFamily: 'ipv4' },
+    realServers: { t: { address: '2001:db8::2', forwarding: 'tunnel', tunnel: { type: 'gre' } } },
+  })
+  await check('putSettings', '/v1/settings', example('SettingsConfig'))
+  await check('patchSettings', '/v1/settings', { timeouts: { udpSeconds: 30 } })
+  await check('patchSettings', '/v1/settings', { conntrack: true })
+  await check('zeroStatistics', '/v1/stats/zero', example('ZeroRequest'))
+  await check('zeroStatistics', '/v1/stats/zero')
+  await check('zeroStatistics', '/v1/stats/zero', { service: 'none' })
   await checkReads(check, a, service, server)
+  await check('deleteMarkRule', rule)
+  await check('getMarkRule', rule)
   await check('patchVirtualService', service, { scheduler: 'rr' })
   await check('patchRealServer', server, { adminState: 'draining' })
   await check('getRealServer', server)
@@ -125,6 +146,9 @@ async function checkReads(
   await check('getVirtualService', service)
   await check('listRealServers', `${service}/real-servers`)
   await check('getRealServer', server)
+  await check('listMarkRules', '/v1/mark-rules')
+  await check('getMarkRule', '/v1/mark-rules/web')
+  await check('getSettings', '/v1/settings')
   await check('listConnections', '/v1/connections')
   await check('getStatistics', '/v1/stats')
   await check('listInterfaces', '/v1/interfaces')
