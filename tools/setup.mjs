@@ -56,6 +56,8 @@ const TOOLS = {
     file: '/usr/lib/nginx/modules/ngx_stream_module.so',
   },
   wrk: { debian: 'wrk' },
+  vsftpd: { debian: 'vsftpd' },
+  lftp: { debian: 'lftp' },
 }
 
 /** Native packages of npm are compiled where no prebuilt one fits. */
@@ -64,7 +66,7 @@ const HOST = ['ip', 'nft']
 const LAB = [...HOST, 'sysctl', 'curl', 'ethtool', 'iperf3', 'tcpdump']
 const PURPOSES = {
   build: { tools: [], root: false, build: true },
-  test: { tools: [...LAB, 'scapy'], root: true, build: true },
+  test: { tools: [...LAB, 'scapy', 'vsftpd', 'lftp'], root: true, build: true },
   demo: { tools: LAB, root: true, build: true },
   bench: {
     tools: [...LAB, 'haproxy', 'nginx', 'nginx stream module', 'wrk'],
@@ -119,7 +121,7 @@ function installTools(names) {
     const done = run('apt-get', command.split(' ').slice(1), { env })
     // Nor are they to start with the next boot.
     if (existsSync('/run/systemd/system'))
-      for (const service of ['haproxy', 'nginx'])
+      for (const service of ['haproxy', 'nginx', 'vsftpd'])
         if (packages.some(name => name.startsWith(service))) run('systemctl', ['disable', service])
     return done
   })
@@ -137,7 +139,7 @@ function isThere(name) {
 }
 
 /**
- * haproxy and nginx come with services that their packages start at once, on ports of this host.
+ * haproxy, nginx and vsftpd come with services that their packages start at once, on ports of this host.
  * invoke-rc.d asks this file first; 101 means "not allowed" (Debian policy 9.3.3.1). One that is
  * there already belongs to somebody and is kept, with whatever it decides.
  */

@@ -1,94 +1,46 @@
-import type { MarkRule, PortRange } from '../../dataplane/ipvs/mark-rules.js'
+/** Mark rules as the API takes them, checked by the API's own rules, for an engine in this process. */
+import type { MarkRule } from '../../dataplane/ipvs/mark-rules.js'
 import * as address from '../../dataplane/wire/address.js'
-import { escapePointer } from '../../server/errors.js'
+import { escapePointer, Problem } from '../../server/errors.js'
 import type { Findings } from '../../server/findings.js'
-import { ORDER_DEFAULT } from '../../server/schemas/mark-rule.js'
-import type { MarkRuleDocument } from './document.js'
+import { planeRule, readMarkRule } from '../../server/mark-rule-document.js'
 import type { NetworkPlan } from './network-plan.js'
-
-const PROTOCOLS: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132, esp: 50, ah: 51 }
-const ICMP = { 4: 1, 6: 58 } as const
-const RANGE = /^(\d{1,5})(?:-(\d{1,5}))?$/
-const PORT_MAX = 65535
 
 /** In the order in which they are tried: by `order`, then by name. */
 export function readMarkRules(
-  documents: Record<string, MarkRuleDocument>,
+  documents: Record<string, unknown>,
   network: NetworkPlan | null,
   found: Findings,
 ): MarkRule[] {
+  const portOf = (name: string) => network?.interfaces.findIndex(each => each.name === name) ?? -1
+  const interfaceFault = (name: string) =>
+    portOf(name) >= 0 ? null : `There is no interface '${name}' in /network/interfaces.`
   const rules: { order: number; rule: MarkRule }[] = []
   for (const name of Object.keys(documents).sort()) {
-    const document = documents[name]!
     const at = `/markRules/${escapePointer(name)}`
-    if (found.isFaulty(at)) continue
-    const family = document.addressFamily === 'ipv4' ? 4 : 6
+    const fields = collect(at, found, () => readMarkRule(name, documents[name], interfaceFault))
+    if (fields === null) continue
+    const { interface: from, source, destination, family, ...rest } = planeRule(fields)
     const rule = {
-      mark: document.mark | 0,
-      family,
-      protocol: protocolOf(document.protocol ?? 'any', family, `${at}/protocol`, found),
-      source: prefixOf(document.source, family, `${at}/source`, found),
-      destination: prefixOf(document.destination, family, `${at}/destination`, found),
-      sourcePorts: rangesOf(document.sourcePorts, `${at}/sourcePorts`, found),
-      destinationPorts: rangesOf(document.destinationPorts, `${at}/destinationPorts`, found),
-      port: portOf(document.interface, network, `${at}/interface`, found),
+      ...rest,
+      family: family === 'ipv4' ? 4 : 6,
+      source: source === null ? null : address.parsePrefix(source),
+      destination: destination === null ? null : address.parsePrefix(destination),
+      port: from === null ? null : portOf(from),
     }
-    rules.push({ order: document.order ?? ORDER_DEFAULT, rule })
+    rules.push({ order: fields.order, rule })
   }
   return rules.sort((a, b) => a.order - b.order).map(({ rule }) => rule)
 }
 
-/** Null for all. */
-function protocolOf(text: string, family: 4 | 6, pointer: string, found: Findings): number | null {
-  if (text === 'any') return null
-  const number = text === 'icmp' ? ICMP[family] : (PROTOCOLS[text] ?? Number(text))
-  if (Number.isInteger(number) && number >= 0 && number <= 255 && text !== '') return number
-  found.add({ pointer, code: 'INVALID_VALUE', detail: `'${text}' is not an IP protocol.` })
-  return null
-}
-
-function prefixOf(
-  text: string | undefined,
-  family: number,
-  pointer: string,
-  found: Findings,
-): address.Prefix | null {
-  if (text === undefined) return null
-  const prefix = address.parsePrefix(text)
-  if (prefix?.family === family) return prefix
-  const detail = `'${text}' is not an IPv${family} address or prefix.`
-  found.add({ pointer, code: 'INVALID_ADDRESS', detail })
-  return null
-}
-
-function rangesOf(
-  texts: readonly string[] | undefined,
-  pointer: string,
-  found: Findings,
-): PortRange[] | null {
-  if (texts === undefined) return null
-  return texts.map((text, i) => {
-    const match = RANGE.exec(text)
-    const first = Number(match?.[1])
-    const last = Number(match?.[2] ?? match?.[1])
-    if (!(first <= last && last <= PORT_MAX)) {
-      const detail = `'${text}' is not a port or a range of ports.`
-      found.add({ pointer: `${pointer}/${i}`, code: 'INVALID_VALUE', detail })
-    }
-    return { first, last }
-  })
-}
-
-function portOf(
-  name: string | undefined,
-  network: NetworkPlan | null,
-  pointer: string,
-  found: Findings,
-): number | null {
-  if (name === undefined) return null
-  const index = network?.interfaces.findIndex(each => each.name === name) ?? -1
-  if (index >= 0) return index
-  const detail = `There is no interface '${name}' in /network/interfaces.`
-  found.add({ pointer, code: 'INVALID_VALUE', detail })
-  return null
+/** What `read` gives; null when it threw a Problem, whose faults then stand in `found`. */
+export function collect<T>(at: string, found: Findings, read: () => T): T | null {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    for (const fault of error.errors)
+      found.add({ ...fault, pointer: `${at}${fault.pointer ?? ''}` })
+    return null
+  }
 }

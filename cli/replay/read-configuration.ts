@@ -3,18 +3,14 @@ import { readFileSync } from 'node:fs'
 import type { Fault } from '../../server/errors.js'
 import { Findings } from '../../server/findings.js'
 import { faultOf } from '../../server/json-text.js'
+import { readSettings } from '../../server/settings-document.js'
 import { faultsOf, isObject } from '../../server/schemas/walk.js'
 import { reasonOf } from '../pcap/octet-source.js'
 import { ConfigurationError, type ReplayConfiguration } from './configuration.js'
-import {
-  ReplayDocument,
-  type MarkRuleDocument,
-  type NetworkDocument,
-  type SettingsDocument,
-} from './document.js'
+import { ReplayDocument, type NetworkDocument } from './document.js'
 import { readIpvsadm } from './ipvsadm-file.js'
-import { readMarkRules } from './mark-rules.js'
-import { NO_TIMEOUTS, readNetwork } from './network-plan.js'
+import { collect, readMarkRules } from './mark-rules.js'
+import { readNetwork } from './network-plan.js'
 import { readServices } from './services.js'
 
 const YAML_START = /^(---|%YAML|[A-Za-z][\w-]*:(\s|$))/m
@@ -63,18 +59,16 @@ export function readDocument(
   const services = readServices(part<Record<string, unknown>>('virtualServices') ?? {}, found)
   const networkDocument = part<NetworkDocument>('network')
   const network = networkDocument === null ? null : readNetwork(networkDocument, found)
-  const rules = part<Record<string, MarkRuleDocument>>('markRules') ?? {}
+  const rules = part<Record<string, unknown>>('markRules') ?? {}
   const markRules = readMarkRules(rules, network, found)
-  if (found.any) return { configuration: null, faults: found.faults }
-  const { timeouts = {}, ...settings } = part<SettingsDocument>('settings') ?? {}
-  delete settings.meta
+  const given = Object.hasOwn(document, 'settings') ? document.settings : {}
+  const read = collect('/settings', found, () => readSettings(given))
+  if (found.any || read === null) return { configuration: null, faults: found.faults }
+  const { timeouts, ...settings } = read
+  const { tcpSeconds: tcpS, tcpFinSeconds: tcpFinS, udpSeconds: udpS } = timeouts
   const configuration = {
     ...{ services, markRules, settings, network },
-    timeouts: {
-      tcpS: timeouts.tcpSeconds ?? NO_TIMEOUTS.tcpS,
-      tcpFinS: timeouts.tcpFinSeconds ?? NO_TIMEOUTS.tcpFinS,
-      udpS: timeouts.udpSeconds ?? NO_TIMEOUTS.udpS,
-    },
+    timeouts: { tcpS, tcpFinS, udpS },
   }
   return { configuration, faults: [] }
 }

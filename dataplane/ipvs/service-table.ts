@@ -147,6 +147,12 @@ export class ServiceTable {
     )
   }
 
+  /** Real servers that are reached by a tunnel to the flow's destination, whatever its type. */
+  tunnelServers(flow: Flow): Dest[] {
+    const address = destinationOf(flow)
+    return this.#tunnels.get(tunnelHash(address))?.filter(d => same(d, address)) ?? []
+  }
+
   /** Whether a service or a masquerading real server has this address. */
   knowsAddress(family: number, w0: number, w1: number, w2: number, w3: number): boolean {
     const address = { family, w0, w1, w2, w3 }
@@ -183,7 +189,8 @@ const destinationOf = (f: Flow): Address => ({
 
 const markKey = (family: number, fwmark: number): number => family * 0x1_0000_0000 + (fwmark >>> 0)
 
-const tunnelHash = (dest: Dest): number => dest.w0
+/** That of an IPv4 address is the address. */
+const tunnelHash = (a: Address): number => a.w0 ^ a.w2 ^ a.w3
 
 const serviceHash = (a: Address, protocol: number, port: number) => hash(a, protocol, port)
 const serverHash = (a: Address, protocol: number, port: number) => hash(a, protocol, port)

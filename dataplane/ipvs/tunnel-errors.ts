@@ -1,4 +1,4 @@
-import { IPV4, Flow, type Packet } from '../packet.js'
+import { IPV4, IPV6, Flow, type Packet } from '../packet.js'
 import { parseQuoted, QuotedPacket } from '../parse.js'
 import { TUNNEL } from '../shared/conn-record.js'
 import { Verdict } from '../verdict.js'
@@ -6,6 +6,7 @@ import { GRE, IPIP, UDP } from '../wire/ip-protocol.js'
 import * as gre from '../wire/gre.js'
 import * as ethernet from '../wire/ethernet.js'
 import * as icmp from '../wire/icmp.js'
+import * as icmpv6 from '../wire/icmpv6.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as udp from '../wire/udp.js'
 import type { Connections } from './conn.js'
@@ -27,8 +28,8 @@ export interface TunnelErrorsOptions {
 }
 
 /**
- * ICMP errors about the outer header of a tunnelled packet (ip_vs_in_icmp, IPv4 only): the client
- * is told what happened to the packet inside, with an MTU that leaves room for the tunnel.
+ * ICMP errors about the outer header of a tunnelled packet (ip_vs_in_icmp; IPv6 knows Packet too
+ * big only): the client is told what happened to the packet inside, with an MTU that leaves room for the tunnel.
  */
 export class TunnelErrors {
   readonly #o: TunnelErrorsOptions
@@ -41,6 +42,7 @@ export class TunnelErrors {
 
   /** Null when the quoted packet (`flow`, `where`) is not one of our tunnels' outer packets. */
   handle(pkt: Packet, flow: Flow, where: QuotedPacket): Verdict | null {
+    if (pkt.flow.family === IPV6) this.#learn6(pkt, flow)
     if (flow.family !== IPV4 || where.fragmentOffset !== 0) return null
     const innerAt = this.#innerAt(pkt, flow, where)
     if (innerAt === 0) return null
@@ -79,6 +81,19 @@ export class TunnelErrors {
       }
       default:
         return 0
+    }
+  }
+
+  /**
+   * Packet too big about an outer IPv6 header: only the host's own route learns of it, from which
+   * the next large packet is refused with an MTU that fits.
+   */
+  #learn6(pkt: Packet, flow: Flow): void {
+    const { view, l4 } = pkt
+    if (icmp.type(view, l4) !== icmpv6.PACKET_TOO_BIG) return
+    const { services, transmit } = this.#o
+    for (const dest of services.tunnelServers(flow)) {
+      transmit.learnPathMtu(dest, icmpv6.mtu(view, l4))
     }
   }
 

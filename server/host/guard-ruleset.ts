@@ -16,9 +16,11 @@
  *  - later fragments, which carry no ports: those to a VIP or from a real server match unless the
  *    first fragment of the same datagram was seen to be somebody else's. Where connection tracking
  *    is on, the kernel has put datagrams together before (priority -400) and none arrive here;
- *  - ICMP and ICMPv6 errors that quote a packet sent by a VIP or sent to a real server.
+ *  - ICMP and ICMPv6 errors that quote a packet sent by a VIP or sent to a real server;
+ *  - packets that carry the mark of a service, by the mark rules (guard-marks.ts).
  */
 import type { SetElement } from './guard-elements.js'
+import { markChains, markJump } from './guard-marks.js'
 
 export const TABLE = 'inet sluice'
 
@@ -45,6 +47,7 @@ export function ruleset(
     `table ${TABLE} {`,
     `set owner { type mark; elements = { ${token} }; }`,
     ...sets(),
+    ...markChains(verdict),
     ...chainOf(4, IPV4, verdict),
     ...chainOf(6, IPV6, verdict),
     'chain prerouting {',
@@ -216,6 +219,7 @@ function chainOf(family: 4 | 6, at: Family, verdict: string): string[] {
     `${ip} saddr @${real}_ftp ${ip} daddr . tcp dport @data${family} ${away} ${verdict}`,
     `${at.fragment} jump fragments${family}`,
     `${at.errors} jump errors${family}`,
+    markJump(family),
     '}',
   ]
 }

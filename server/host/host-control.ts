@@ -6,6 +6,8 @@ import type { Announcement, HostControl, HostService, HostState } from '../host-
 import { Addresses, type WantedAddress } from './addresses.js'
 import { run as runCommand, type Run } from './command.js'
 import type { Guarded } from './guard-elements.js'
+import { markPlans } from './guard-marks.js'
+import { listInterfaces } from './interfaces.js'
 import type { Journal } from './journal.js'
 import { PacketGuard } from './packet-guard.js'
 import { Steering } from './steering.js'
@@ -27,6 +29,8 @@ export interface LinuxHostOptions {
 
 export class LinuxHost implements HostControl {
   readonly #driver: DriverName
+  readonly #interfaces: readonly string[]
+  readonly #run: Run
   readonly #logger: Logger
   readonly #addresses: Addresses
   readonly #guard: PacketGuard
@@ -43,6 +47,8 @@ export class LinuxHost implements HostControl {
   constructor(options: LinuxHostOptions) {
     const { driver, interfaces, journal, logger, run = runCommand } = options
     this.#driver = driver
+    this.#interfaces = interfaces
+    this.#run = run
     this.#stillHeld = options.stillHeld ?? (async endpoints => endpoints.map(() => false))
     this.#logger = logger
     this.#addresses = new Addresses({ interfaces, journal, run })
@@ -71,14 +77,16 @@ export class LinuxHost implements HostControl {
     return this.#exclusive(async () => {
       if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
       const fresh = desired.filter(service => !this.#held.has(service))
-      for (const service of fresh) this.#refuse(service)
+      for (const service of fresh) await this.#refuse(service)
       // Guarded first: an address that exists before its guard would be answered by the kernel.
       await this.#guard.add(fresh.flatMap(guardedOf))
       const wanted = fresh.flatMap(wantedOf)
       let announcements: Announcement[]
       try {
+        await this.#guard.setMarks(markPlans([...this.#held, ...fresh]))
         announcements = await this.#addresses.add(wanted)
       } catch (error) {
+        await this.#guard.setMarks(markPlans(this.#held))
         await this.#guard.remove(fresh.flatMap(guardedOf))
         throw error
       }
@@ -96,6 +104,8 @@ export class LinuxHost implements HostControl {
       this.#addresses.release(stale.flatMap(wantedOf))
       // In the opposite order: the address goes before its guard.
       await this.#addresses.trim()
+      // A mark that no service asks for means nothing, also to connections that it once had.
+      await this.#guard.setMarks(markPlans(this.#held))
       this.#lingering = [...this.#lingering, ...stale.flatMap(guardedOf)]
       await this.#giveBack()
     })
@@ -139,21 +149,23 @@ export class LinuxHost implements HostControl {
   }
 
   /** The raw-socket driver is told of IPv4 packets only, and sends through the host's routing. */
-  #refuse({ key, name, forwardings = [] }: HostService): void {
+  async #refuse(service: HostService): Promise<void> {
     if (this.#driver !== 'raw-socket') return
-    const refused = (what: string) => {
-      const detail = `Virtual service '${name}' ${what}. Start Sluice with --driver packet-ring.`
-      throw new Problem('NOT_SUPPORTED_YET', detail)
-    }
-    if (key.family === 'ipv6')
-      refused(
-        'is IPv6, which the raw-socket driver cannot serve: a raw IPv6 socket hands over no header',
-      )
-    if (forwardings.includes('dr'))
-      refused(
-        "has a real server with forwarding 'dr', which the raw-socket driver cannot do: it sends " +
-          'no Ethernet frames of its own',
-      )
+    const why = rawSocketRefusal(service, this.#interfaces) ?? (await this.#ownTunnelEnd(service))
+    if (why === null) return
+    const detail = `Virtual service '${service.name}' ${why}. Start Sluice with --driver packet-ring.`
+    throw new Problem('NOT_SUPPORTED_YET', detail)
+  }
+
+  /** What is handed to the host's own stack would come in by the raw sockets again, for ever. */
+  async #ownTunnelEnd({ tunnelEnds = [] }: HostService): Promise<string | null> {
+    if (tunnelEnds.length === 0) return null
+    const links = await listInterfaces(this.#run)
+    const own = links.flatMap(({ addresses }) => addresses.map(({ address }) => address))
+    const end = tunnelEnds.find(address => own.includes(address))
+    return end === undefined
+      ? null
+      : `has a tunnel to ${end}, an address of this host, which the raw-socket driver cannot serve`
   }
 
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
@@ -161,6 +173,32 @@ export class LinuxHost implements HostControl {
     this.#queue = result.catch(() => undefined)
     return result
   }
+}
+
+/** Why the raw-socket driver cannot serve it, null when it can. */
+function rawSocketRefusal(service: HostService, interfaces: readonly string[]): string | null {
+  const { key, forwardings = [], tunnelEnds = [], markRules = [] } = service
+  if (key.family === 'ipv6')
+    return 'is IPv6, which the raw-socket driver cannot serve: a raw IPv6 socket hands over no header'
+  if (forwardings.includes('dr'))
+    return (
+      "has a real server with forwarding 'dr', which the raw-socket driver cannot do: it sends no " +
+      'Ethernet frames of its own'
+    )
+  if (forwardings.includes('local'))
+    return (
+      "has a real server with forwarding 'local', which the raw-socket driver cannot do: it would " +
+      'receive again what it gives to this host'
+    )
+  if (tunnelEnds.some(address => address.includes(':')))
+    return 'has a tunnel over IPv6, which the raw-socket driver cannot send'
+  const named = markRules.some(rule => rule.interface !== null && rule.family === 'ipv4')
+  if ('fwmark' in key && named && interfaces.length > 1)
+    return (
+      'depends on a mark rule for one interface, and the raw-socket driver does not know by which ' +
+      'one a packet came in'
+    )
+  return null
 }
 
 /** Endpoints whose packets belong to the dataplane. A firewall mark has no address of its own. */

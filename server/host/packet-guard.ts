@@ -4,8 +4,10 @@
  * rules; this holds what is in its sets, counted, because one endpoint may serve several services.
  */
 import { randomInt } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { CommandError, run as runCommand, type Run } from './command.js'
 import { elementsOf, type Guarded, type SetElement } from './guard-elements.js'
+import { markStatements, type MarkPlan } from './guard-marks.js'
 import { removal, ruleset, statements, TABLE, type GuardMode } from './guard-ruleset.js'
 
 export type { Guarded }
@@ -26,6 +28,9 @@ export class PacketGuard {
   readonly #mode: GuardMode
   readonly #run: Run
   readonly #held = new Map<string, Held>()
+  #marks: readonly MarkPlan[] = []
+  /** How many chains of mark rules the table holds. */
+  #markChains = 0
   /** Written into the table, so that it can be told from one that somebody else put back. */
   #token: number | null = null
 
@@ -38,8 +43,11 @@ export class PacketGuard {
   /** Puts the table in place of whatever an earlier Sluice left, in one transaction. */
   async install(): Promise<void> {
     const token = randomInt(1, 2 ** 31)
-    await this.#nft(ruleset(this.#mode, this.#interfaces, token, this.#held.values()))
+    const table = ruleset(this.#mode, this.#interfaces, token, this.#held.values())
+    const marks = markStatements(TABLE, 0, this.#marks, this.#interfaces)
+    await this.#nft([table, ...marks].join('\n'))
     this.#token = token
+    this.#markChains = this.#marks.length
   }
 
   /** Guards these endpoints too. All or nothing: when nft refuses, none of them is held. */
@@ -63,6 +71,22 @@ export class PacketGuard {
     await this.#change('delete', stale)
   }
 
+  /** Guards the packets of these services by mark, instead of those so far; whole or not at all. */
+  async setMarks(plans: readonly MarkPlan[]): Promise<void> {
+    const before = this.#marks
+    if (isDeepStrictEqual(before, plans)) return
+    this.#marks = plans
+    try {
+      if (this.#token === null) return await this.install()
+      const batch = markStatements(TABLE, this.#markChains, plans, this.#interfaces)
+      await this.#update(batch)
+      this.#markChains = plans.length
+    } catch (error) {
+      this.#marks = before
+      throw error
+    }
+  }
+
   /**
    * Puts the table back when somebody took it away (`nft flush ruleset`, a reload of the host's
    * firewall). Returns whether that was needed.
@@ -76,6 +100,7 @@ export class PacketGuard {
   /** Takes the table off the host. */
   async uninstall(): Promise<void> {
     this.#token = null
+    this.#markChains = 0
     await this.#nft(removal())
   }
 
@@ -98,8 +123,12 @@ export class PacketGuard {
     // Not on the host yet: it comes at once, with everything that is held, or not at all.
     if (this.#token === null) return verb === 'add' ? this.install() : undefined
     if (elements.length === 0) return
+    await this.#update(statements(verb, elements))
+  }
+
+  async #update(batch: readonly string[]): Promise<void> {
     try {
-      await this.#nft(statements(verb, elements).join('\n'))
+      await this.#nft(batch.join('\n'))
     } catch (error) {
       // Somebody else may have emptied or removed the table; start from what is held.
       if (!(error instanceof CommandError) || error.exitCode === null) throw error

@@ -152,7 +152,7 @@ export class Transmit {
    */
   learnPathMtu(dest: Dest, reportedOctets: number): number {
     const linkOctets = this.towards(0, dest).mtuOctets
-    const octets = Math.max(reportedOctets, PATH_MTU_MIN)
+    const octets = Math.max(reportedOctets, dest.family === IPV4 ? PATH_MTU_MIN : MTU_MIN6)
     dest.pathMtuOctets = Math.min(dest.pathMtuOctets, octets)
     dest.pathMtuUntilMs = this.#nowMs() + PATH_MTU_MS
     return dest.pathMtuInUse ? Math.min(dest.pathMtuOctets, linkOctets) : linkOctets

@@ -81,15 +81,15 @@ t.test('services, settings, mark rules and a network, as the API has them', asyn
   ])
   t.equal(services[0]!.servers.length, 2, 'a disabled server is not in the dataplane')
   t.match(markRules, [
-    { mark: -1, family: 6, protocol: 17, port: 1, destination: { prefixLength: 48 } },
+    { mark: 4294967295, family: 6, protocol: 17, port: 1, destination: { prefixLength: 48 } },
     { mark: 5, protocol: 58, destinationPorts: null, port: null },
   ])
   t.same(markRules[0]!.destinationPorts, [
     { first: 53, last: 53 },
     { first: 8000, last: 8010 },
   ])
-  t.same(settings, { expireNodestConn: true })
-  t.same(timeouts, { tcpS: 0, tcpFinS: 0, udpS: 7 })
+  t.match(settings, { expireNodestConn: true, connReuseMode: 1, pmtuDisc: true })
+  t.same(timeouts, { tcpS: 900, tcpFinS: 120, udpS: 7 })
   t.match(network, {
     interfaces: [
       { mtuOctets: 9000, mac: { high: 0x0200, low: 1 } },
@@ -127,11 +127,10 @@ t.test('every fault at once, each with its pointer', async t => {
     [
       '/extra UNKNOWN_FIELD',
       '/markRules/bad/mark OUT_OF_RANGE',
-      '/markRules/worse/destinationPorts/0 INVALID_VALUE',
-      '/markRules/worse/destinationPorts/1 INVALID_VALUE',
-      '/markRules/worse/interface INVALID_VALUE',
+      '/markRules/worse/destinationPorts INVALID_PORTS',
+      '/markRules/worse/interface INTERFACE_NOT_FOUND',
       '/markRules/worse/protocol INVALID_VALUE',
-      '/markRules/worse/source INVALID_ADDRESS',
+      '/markRules/worse/source FAMILY_MISMATCH',
       '/network/interfaces/0/addresses/0 INVALID_ADDRESS',
       '/network/interfaces/0/mac INVALID_VALUE',
       '/settings/connReuseMode OUT_OF_RANGE',

@@ -53,7 +53,7 @@ def pseudo(src, dst, protocol, length):
 
 
 class Ip:
-    """A whole packet, its header checked; `packet` may be longer only in a fragment's parent."""
+    """A packet, its header checked."""
 
     def __init__(self, packet, where):
         self.version = packet[0] >> 4
@@ -218,8 +218,9 @@ def main():
                     return
                 print(end.report(), flush=True)
                 continue
-            packet, (_, _, kind, _, _) = link.recvfrom(1 << 16)
-            inside = end.take(packet) if kind == PACKET_HOST and len(packet) >= 20 else None
+            packet, (_, ethertype, kind, _, _) = link.recvfrom(1 << 16)
+            is_ours = kind == PACKET_HOST and ethertype in ETHERTYPES and len(packet) >= 20
+            inside = end.take(packet) if is_ours else None
             if inside:
                 os.write(tun, inside)
 

@@ -71,6 +71,8 @@ export interface ProbeSocket {
   interface: string
   /** MAC address that the probes are sent to. */
   gateway: string
+  /** Only sends, through the namespace's own stack. */
+  raw?: boolean
 }
 
 /** Sends the probes in order and returns what came in until each of `until` did. */

@@ -20,10 +20,24 @@ def open_socket(where):
     if libc.setns(fd, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
     os.close(fd)
+    if where.get("raw"):
+        return RawSender()
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     sock.setsockopt(263, 23, 1)  # SOL_PACKET, PACKET_IGNORE_OUTGOING
     sock.bind((where["interface"], ETH_P_ALL))
     return sock
+
+
+class RawSender:
+    """Gives packets to the namespace's own stack, as a program on that host does."""
+
+    def __init__(self):
+        self.v4 = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self.v6 = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+
+    def send(self, frame):
+        p = Ether(frame).payload
+        (self.v4 if IP in p else self.v6).sendto(bytes(p), (p.dst, 0))
 
 
 def layer4(p):
@@ -66,12 +80,13 @@ def quoted(p, ip, tcp, udp):
 
 def main():
     job = json.load(sys.stdin)
-    sockets = {name: open_socket(where) for name, where in job["sockets"].items()}
+    senders = {name: open_socket(where) for name, where in job["sockets"].items()}
+    sockets = {name: each for name, each in senders.items() if not isinstance(each, RawSender)}
     for probe in job["probes"]:
         where = job["sockets"][probe["from"]]
         built = eval(probe["packet"])
         for packet in built if isinstance(built, list) else [built]:
-            sockets[probe["from"]].send(bytes(Ether(dst=where["gateway"]) / packet))
+            senders[probe["from"]].send(bytes(Ether(dst=where["gateway"]) / packet))
     deadline = time.monotonic() + 5
     awaited = list(job["until"])
     while True:

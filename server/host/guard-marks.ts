@@ -1,0 +1,136 @@
+/**
+ * What the packet guard hides for services by firewall mark: the mark rules themselves, as nftables
+ * rules in the same order, the first match deciding. One chain for each version of the rules:
+ * while they change, the packets of the old and of the new ones belong to the dataplane.
+ *
+ *     marks4   jump marks4_0, jump marks4_1 ...      every packet that nothing else has matched
+ *     marks4_0 rule of a mark that nobody asks for: return; of one that a service asks for: goto
+ *     marked4  what the dataplane does itself with a marked packet is hidden
+ *
+ * The rest of a marked packet's life is the host's: echo requests to its own addresses, protocols
+ * that IPVS does not know. IPv4 packets that only a mark has made local are dropped, as Linux would.
+ */
+import type { FamilyName, MarkRuleConfig } from '../../dataplane/protocol.js'
+import type { HostMarkRules, HostService } from '../host-state.js'
+
+/** The rules of one time, and whose marks somebody asks for. */
+export interface MarkPlan {
+  rules: HostMarkRules
+  /** `<family> <mark>`. */
+  served: ReadonlySet<string>
+}
+
+const FAMILIES = [
+  [4, 'ipv4', 'ip'],
+  [6, 'ipv6', 'ip6'],
+] as const
+/** Chains of the table that hold nothing but what is here. */
+const MAIN = { 4: 'marks4', 6: 'marks6' } as const
+
+/** What these services need; those without a mark need nothing. */
+export function markPlans(services: Iterable<HostService>): MarkPlan[] {
+  const plans = new Map<HostMarkRules, Set<string>>()
+  for (const { key, markRules } of services) {
+    if (!('fwmark' in key) || markRules === undefined) continue
+    const served = plans.get(markRules) ?? new Set()
+    plans.set(markRules, served.add(`${key.family} ${key.fwmark}`))
+  }
+  return [...plans].map(([rules, served]) => ({ rules, served }))
+}
+
+/** The chains inside the table, empty; `verdict` is what hides a packet. */
+export function markChains(verdict: string): string[] {
+  const away = 'fib daddr type != local'
+  return FAMILIES.flatMap(([family]) => [
+    `chain marked${family} {`,
+    `meta l4proto { tcp, udp, sctp } ${verdict}`,
+    family === 4
+      ? `${away} ${verdict}`
+      : `meta l4proto ipv6-icmp icmpv6 type { 1, 2, 3, 4 } ${away} ${verdict}`,
+    '}',
+    `chain ${MAIN[family]} {`,
+    '}',
+  ])
+}
+
+/** Where a packet of that family is held against the rules, as the last of its chain. */
+export const markJump = (family: 4 | 6): string => `jump ${MAIN[family]}`
+
+/** A batch that fills the chains anew; `before` is how many plans they hold now. */
+export function markStatements(
+  table: string,
+  before: number,
+  plans: readonly MarkPlan[],
+  interfaces: readonly string[],
+): string[] {
+  return FAMILIES.flatMap(([family, name, ip]) => {
+    const main = MAIN[family]
+    const chain = (i: number) => `${table} ${main}_${i}`
+    const old = Array.from({ length: before }, (_, i) => i)
+    return [
+      `flush chain ${table} ${main}`,
+      ...old.map(i => `flush chain ${chain(i)}`),
+      ...old.map(i => `delete chain ${chain(i)}`),
+      ...plans.flatMap((plan, i) => [
+        `add chain ${chain(i)}`,
+        ...linesOf(plan, name, ip, `goto marked${family}`, interfaces).map(
+          line => `add rule ${chain(i)} ${line}`,
+        ),
+        `add rule ${table} ${main} jump ${main}_${i}`,
+      ]),
+    ]
+  })
+}
+
+function linesOf(
+  { rules, served }: MarkPlan,
+  family: FamilyName,
+  ip: 'ip' | 'ip6',
+  hidden: string,
+  interfaces: readonly string[],
+): string[] {
+  const ours = rules.filter(
+    // By any other interface nothing comes in, as the dataplane sees it.
+    rule =>
+      rule.family === family && (rule.interface === null || interfaces.includes(rule.interface)),
+  )
+  const isServed = ({ mark }: MarkRuleConfig) => served.has(`${family} ${mark}`)
+  const last = ours.findLastIndex(isServed)
+  return ours
+    .slice(0, last + 1)
+    .map(rule => `${matchOf(rule, ip)} ${isServed(rule) ? hidden : 'return'}`)
+}
+
+/** Fragments carry no mark: the dataplane leaves those of hosts that it does not know alone. */
+function matchOf(rule: MarkRuleConfig, ip: 'ip' | 'ip6'): string {
+  const { source, destination, sourcePorts, destinationPorts } = rule
+  const whole = ip === 'ip' ? 'ip frag-off & 0x3fff == 0' : 'exthdr frag missing'
+  const ported = sourcePorts !== null || destinationPorts !== null
+  const protocol = rule.protocol ?? (ported ? '{ tcp, udp, sctp }' : null)
+  return [
+    whole,
+    rule.interface === null ? '' : `iifname "${rule.interface}"`,
+    isAny(source) ? '' : `${ip} saddr ${source}`,
+    isAny(destination) ? '' : `${ip} daddr ${destination}`,
+    protocol === null ? '' : `meta l4proto ${protocol}`,
+    sourcePorts === null ? '' : `th sport ${rangesOf(sourcePorts)}`,
+    destinationPorts === null ? '' : `th dport ${rangesOf(destinationPorts)}`,
+  ]
+    .filter(part => part !== '')
+    .join(' ')
+}
+
+const isAny = (prefix: string | null): boolean => prefix === null || prefix.endsWith('/0')
+
+/** As a set of nft, whose members must not overlap. */
+function rangesOf(ranges: readonly { first: number; last: number }[]): string {
+  const merged: { first: number; last: number }[] = []
+  for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
+    const previous = merged.at(-1)
+    if (previous !== undefined && range.first <= previous.last + 1)
+      previous.last = Math.max(previous.last, range.last)
+    else merged.push({ ...range })
+  }
+  const texts = merged.map(({ first, last }) => (first === last ? first : `${first}-${last}`))
+  return `{ ${texts.join(', ')} }`
+}
