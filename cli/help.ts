@@ -6,6 +6,8 @@ export const EXAMPLES = `Examples:
   sudo SLUICE_LISTEN=unix:/run/sluice.sock npx sluice serve
   sudo npx sluice doctor -o json                          what the host lacks, for scripts
 
+  npx sluice replay --config sluice.json --in client.pcap  what would become of this traffic, and why
+
   npx sluice ipvsadm -Ln                                  tables and commands as ipvsadm has them
   SLUICE_API=unix:/run/sluice.sock npx sluice ipvsadm -A -t 198.51.100.10:80 -s wrr
 
