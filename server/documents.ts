@@ -4,7 +4,6 @@
  */
 import { isIPv4 } from 'node:net'
 import type { FamilyName } from '../dataplane/protocol.js'
-import { NOT_YET } from './capabilities.js'
 import { escapePointer, type Fault } from './errors.js'
 import { checkName, Fields, sortedLabels } from './fields.js'
 import { Findings } from './findings.js'
@@ -173,8 +172,6 @@ function checkPersistence(fields: Fields, address: IpAddress | null): Persistenc
     inner.fault('netmask', 'INVALID_NETMASK', `${quote(netmask)} is not an IPv4 netmask.`)
   if (family === 'ipv4' && inner.has('prefixLength'))
     inner.fault('prefixLength', 'CONFLICTING_FIELDS', 'An IPv4 service has a netmask instead.')
-  if (engine !== undefined && NOT_YET.persistenceEngine.includes(engine))
-    inner.fault('engine', 'NOT_SUPPORTED_YET', `The engine '${engine}' is not built yet.`)
   return {
     timeoutSeconds: inner.get<number>('timeoutSeconds') ?? 360,
     ...(family === 'ipv6'

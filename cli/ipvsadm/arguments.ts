@@ -26,11 +26,14 @@ export async function parse(args: readonly string[], names: Names): Promise<Comm
   if (command === 'help' || command === 'version') return { command }
   for (let read = reader.next(); read.kind !== 'end'; read = reader.next()) {
     if (read.kind === 'bad') throw new Failure(REFUSED, `${read.word}: ${read.reason}\n`)
-    if (!(await draft.take(read.id, read.value ?? ''))) fail(`invalid option \`${read.word}'`)
+    if (!(await draft.take(read.id, read.value))) fail(`invalid option \`${read.word}'`)
   }
   const operands = [...reader.leftover]
   if (command === 'timeouts') takeTimeouts(draft, operands)
   if (operands.length > 0) fail(`unexpected argument ${operands[0]}`)
+  // Their names depend on the scheduler, which may stand behind them; every command reads them.
+  if (draft.schedulerFlags !== null)
+    draft.schedulerFlagBits = schedulerFlags(draft.schedulerFlags, draft.scheduler)
   checkOptions(command, draft.given)
   checkMeaning(command, draft)
   return build(command, draft)
@@ -87,8 +90,6 @@ function checkMeaning(command: CommandName, draft: Draft): void {
     if (given.has('ops') && key.fwmark === 0 && key.protocol !== 'udp')
       fail('One-Packet Scheduling is only for UDP virtual services')
     if (draft.scheduler === '') draft.scheduler = SCHEDULER_DEFAULT
-    if (draft.schedulerFlags !== null)
-      draft.schedulerFlagBits = schedulerFlags(draft.schedulerFlags, draft.scheduler)
   }
   if (command === 'startDaemon' && draft.daemon.interface === '')
     draft.daemon.interface = INTERFACE_DEFAULT

@@ -61,11 +61,13 @@ export class Draft {
   setRole(command: 'startDaemon' | 'stopDaemon', role: string): void {
     if (role === 'master' || role === 'backup') this.daemon.role = role
     else if (command === 'startDaemon') fail('illegal start-daemon parameter specified')
-    else fail('illegal stop_daemon specified')
+    // The same for stopping.
+    else fail('illegal start_daemon specified')
   }
 
   /** Takes an option behind the command; false when it is a command itself. */
-  async take(id: ArgumentId, value: string): Promise<boolean> {
+  async take(id: ArgumentId, given: string | null): Promise<boolean> {
+    const value = given ?? ''
     switch (id) {
       case 'tcp':
       case 'udp':
@@ -79,7 +81,8 @@ export class Draft {
         this.key.fwmark = values.fwmark(value)
         return true
       case 'ipv6':
-        if (this.key.fwmark === 0) fail('-6 used before -f')
+        // The line is followed by an empty one.
+        if (this.key.fwmark === 0) fail('-6 used before -f\n')
         this.key.family = 6
         this.#netmask = MASK6_ALL
         return true
@@ -98,7 +101,7 @@ export class Draft {
       default:
         if (!this.#isOption(id)) return false
         this.#once(id)
-        this.#takeServiceOption(id, value)
+        this.#takeServiceOption(id, given)
         this.#takeServerOption(id, value)
         this.#takeDaemonOption(id, value)
         return true
@@ -126,20 +129,23 @@ export class Draft {
   }
 
   async #takeServer(text: string): Promise<void> {
-    const parsed = await values.endpoint(text, this.key.protocol, this.#names)
+    // Without a service in front of it there is no protocol to look a port's name up in.
+    const protocol = this.given.has('service-address') ? this.key.protocol : null
+    const parsed = await values.endpoint(text, protocol, this.#names)
     if (parsed === null) fail('illegal real server address[:port] specified')
     this.dest.family = parsed.family
     this.dest.address = parsed.address
     this.dest.port = parsed.port ?? this.key.port
   }
 
-  #takeServiceOption(option: OptionName, text: string): void {
+  #takeServiceOption(option: OptionName, given: string | null): void {
+    const text = given ?? ''
     switch (option) {
       case 'scheduler':
         this.scheduler = text.slice(0, NAME_MAX)
         break
       case 'persistent':
-        this.#timeoutS = text === '' ? values.TIMEOUT_DEFAULT_S : values.timeoutS(text, 1)
+        this.#timeoutS = given === null ? values.TIMEOUT_DEFAULT_S : values.timeoutS(text, 1)
         break
       case 'netmask':
         this.#netmask = this.key.family === 6 ? values.netmask6(text) : values.netmask4(text)

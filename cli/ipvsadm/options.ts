@@ -169,7 +169,8 @@ const RULES: Record<CommandName, Rule> = {
   list: {
     optional: [
       ...(['numeric', 'stats', 'rate', 'thresholds', 'persistent-conn', 'nosort'] as const),
-      ...(['exact', 'tun-info'] as const),
+      // -L takes an id of synchronisation without a use for it.
+      ...(['exact', 'tun-info', 'syncid'] as const),
     ],
     exclusive: ['connection', 'service-address', 'timeout', 'daemon'],
   },

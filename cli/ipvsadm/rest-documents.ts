@@ -115,9 +115,9 @@ export function listedService(document: ServiceDocument): model.ListedService {
 /** One that is disabled is not in the table: the kernel knows no such state. */
 export const isThere = ({ adminState }: ServerDocument): boolean => adminState !== 'disabled'
 
-/** Creation order is the kernel's, backwards. */
-export const newestFirst = <T extends { meta: { createdAt: string } }>(items: readonly T[]): T[] =>
-  [...items].sort((a, b) => Date.parse(a.meta.createdAt) - Date.parse(b.meta.createdAt)).reverse()
+/** Positions ascend in the order of creation, which the kernel's lists have backwards. */
+export const newestFirst = <T extends { meta: { position?: number } }>(items: readonly T[]): T[] =>
+  [...items].sort((a, b) => (b.meta.position ?? 0) - (a.meta.position ?? 0))
 
 function listedServer(document: ServerDocument): model.ListedDest {
   const { address, port, forwarding, upperThreshold, lowerThreshold, tunnel, status } = document
@@ -140,11 +140,14 @@ export function listedConnection(document: Static<typeof ConnectionDocument>): m
   const endpoint = ({ address, port }: { address: string; port: number }): model.Endpoint => ({
     ...{ family: familyOf(address), address, port },
   })
+  const isBypass = document.forwarding === 'bypass'
+  const nowhere = { address: client.address.includes(':') ? '::' : '0.0.0.0', port: 0 }
   return {
     protocol: protocol.toUpperCase(),
     expiresS: expiresInSeconds,
     state,
-    ...{ client: endpoint(client), virtual: endpoint(virtual), dest: endpoint(realServer) },
+    ...{ client: endpoint(client), virtual: endpoint(virtual) },
+    dest: endpoint(isBypass ? nowhere : realServer),
     ...(engine === null ? {} : { engine }),
   }
 }

@@ -41,7 +41,7 @@ export interface ParsedEndpoint {
 /** `host[:port]`, `[v6]:port` or a bare IPv6 address; null when it is none of them. */
 export async function endpoint(
   text: string,
-  protocol: Protocol,
+  protocol: Protocol | null,
   names: Names,
 ): Promise<ParsedEndpoint | null> {
   if (/^\d*$/.test(text)) return null
@@ -49,7 +49,8 @@ export async function endpoint(
   const where = await hostAddress(host, names)
   if (where === null) return null
   if (port === null) return { ...where, port: null }
-  const number = numberIn(port, 0, PORT_MAX) ?? (await names.port(port, protocol))
+  const number =
+    numberIn(port, 0, PORT_MAX) ?? (protocol === null ? null : await names.port(port, protocol))
   return number === null ? null : { ...where, port: number }
 }
 
@@ -59,7 +60,7 @@ function splitEndpoint(text: string): { host: string; port: string | null } {
     if (close < 0) return { host: '', port: null }
     const behind = text.slice(close + 1)
     const host = text.slice(1, close)
-    return { host, port: behind.startsWith(':') ? behind.slice(1) : null }
+    return behind.startsWith(':') ? { host, port: behind.slice(1) } : { host: '', port: null }
   }
   if (address.parse(text)?.family === 6) return { host: text, port: null }
   const colon = text.lastIndexOf(':')
@@ -120,7 +121,7 @@ const FLAGS: Record<string, { bit: number; scheduler?: string }> = {
 
 export function schedulerFlags(text: string, scheduler: string): number {
   let bits = 0
-  for (const name of text.split(',')) {
+  for (const name of text.split(',').filter(each => each !== '')) {
     const row = Object.hasOwn(FLAGS, name) ? FLAGS[name]! : undefined
     if (row === undefined) fail(`invalid scheduler flag \`${name}'`)
     if (row.scheduler !== undefined && row.scheduler !== scheduler)

@@ -61,7 +61,13 @@ const Persistence = component(
           default: 128,
         }),
       ),
-      engine: Type.Optional(StringEnum(['sip'])),
+      engine: Type.Optional(
+        StringEnum(['sip'], {
+          description:
+            "What keeps packets together beside the client's address. sip: the Call-ID of SIP over " +
+            'UDP; packets without one are dropped.',
+        }),
+      ),
     },
     { additionalProperties: false, description: 'Keeps a client on its real server.' },
   ),

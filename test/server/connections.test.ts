@@ -16,7 +16,7 @@ interface Item {
   state: string
   expiresInSeconds: number
   template: boolean
-  engine: null
+  engine: { name: string; data: string } | null
 }
 interface List {
   items: Item[]
@@ -292,4 +292,23 @@ t.test('a page of 100,000 connections takes less than 50 ms', async t => {
     cursor = `&cursor=${page.nextCursor}`
   }
   t.equal(found, 1)
+})
+
+t.test('a SIP call is listed with its Call-ID', async t => {
+  const s = await start()
+  t.teardown(() => s.close())
+  s.dataplane.topology.addAddress('198.51.100.10/32', 'eth0')
+  await s.put('sip', {
+    ...{ protocol: 'udp', address: '198.51.100.10', port: 5060, onePacket: true },
+    persistence: { engine: 'sip' },
+    realServers: { a: { address: '10.0.0.11', port: 5060 } },
+  })
+  const payload = Buffer.from('INVITE sip:b SIP/2.0\r\nCall-ID: a84b4c76e66710@pc33\r\n\r\n')
+  const [src, dst] = ['192.0.2.1', '198.51.100.10']
+  s.dataplane.receive({ src, dst, udp: { srcPort: 5060, dstPort: 5060, payload } })
+  const { items } = await s.list('')
+  t.strictSame(
+    items.map(({ template, engine }) => ({ template, engine })),
+    [{ template: true, engine: { name: 'sip', data: 'a84b4c76e66710@pc33' } }],
+  )
 })

@@ -1,5 +1,4 @@
 import t from 'tap'
-import { NOT_YET } from '../../server/capabilities.js'
 import { startAppliance, web, type Appliance } from './fixtures/appliance.js'
 
 /** One document, and every fault that has to be reported: pointer and code. */
@@ -225,18 +224,6 @@ t.test('hints name what was probably meant', async t => {
     errors.map(({ hint }) => hint),
     ["Did you mean 'wrr'?", "Did you mean 'scheduler'?"],
   )
-})
-
-t.test('what the dataplane cannot do yet has a code of its own', async t => {
-  const appliance = await startAppliance()
-  t.teardown(() => appliance.close())
-  const put = async (change: object) =>
-    (await appliance.send('PUT', '/v1/virtual-services/web', { ...web, ...change })).json<Answer>()
-  for (const engine of NOT_YET.persistenceEngine) {
-    const answer = await put({ persistence: { engine } })
-    t.strictSame(text(answer), ['/persistence/engine NOT_SUPPORTED_YET'])
-    t.equal(answer.code, 'NOT_SUPPORTED_YET')
-  }
 })
 
 t.test('services by mark', async t => {

@@ -30,7 +30,7 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   URI_TOO_LONG: a => a.send('GET', `/v1/virtual-services/${'x'.repeat(2000)}`),
   UNSUPPORTED_MEDIA_TYPE: a => a.send('PUT', url, '<a/>', { 'content-type': 'text/xml' }),
   VALIDATION_FAILED: a => a.send('PUT', url, {}),
-  NOT_SUPPORTED_YET: a => a.send('PATCH', url, { persistence: { engine: 'sip' } }),
+  NOT_SUPPORTED_YET: a => a.send('PATCH', '/v1/settings', { syncVersion: 0 }),
   INTERFACE_NOT_FOUND: a => failingHost(a, new Problem('INTERFACE_NOT_FOUND', 'no eth9')),
   INTERNAL_ERROR: a => {
     a.database.exec('DROP TABLE real_server')

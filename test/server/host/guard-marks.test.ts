@@ -317,5 +317,5 @@ t.test('raw-socket: marks for IPv4, and what it has to refuse', async t => {
     service({ markRules: named, forwardings: ['tunnel'], tunnelEnds: [SERVER[4]] }),
   ])
   t.match(await listing(), /iifname "d0"[^\n]*goto marked4/)
-  t.match(await listing(), /chain marked4 {[^}]*meta mark set meta mark \| 0x20000000/)
+  t.match(await listing(), /chain marked4 {\n[^\n]*meta mark set meta mark \| 0x20000000/)
 })
