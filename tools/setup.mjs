@@ -49,6 +49,7 @@ const TOOLS = {
   iperf3: { debian: 'iperf3' },
   tcpdump: { debian: 'tcpdump' },
   scapy: { debian: 'python3-scapy', file: '/usr/lib/python3/dist-packages/scapy/__init__.py' },
+  ipvsadm: { debian: 'ipvsadm' },
   haproxy: { debian: 'haproxy' },
   nginx: { debian: 'nginx-light' },
   'nginx stream module': {

@@ -7,6 +7,7 @@ export const REASONS: Partial<Record<CounterName, string>> = {
   badIpHeader: 'the IP header is not valid',
   badIpChecksum: 'the checksum of the IP header is wrong',
   badTransportHeader: 'the transport header is cut short',
+  badTransportChecksum: 'the checksum is wrong, on a connection whose payload is read',
   martianSource: 'its source is this host, or an address that no host has',
   sourceRoute: 'it asks for a route of its own choice',
   notForUs: 'the link layer addressed it to another host, or to many',

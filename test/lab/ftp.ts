@@ -40,7 +40,8 @@ export class FtpServer {
     lines.push(`anon_root=${root}`, `secure_chroot_dir=${empty}`)
     writeFileSync(configuration, `${lines.join('\n')}\n`)
     const process = host.start(['vsftpd', configuration], { name: 'vsftpd' })
-    await listening(host)
+    // It does not say when it listens.
+    await host.must(['curl', '-sS', ...RETRY, '-o', '/dev/null', 'ftp://127.0.0.1/'])
     return new FtpServer(root, process)
   }
 
@@ -70,14 +71,6 @@ const SETTINGS = {
   seccomp_sandbox: 'NO',
 } as const
 
-async function listening(host: Namespace): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await host.must(['ss', '-Hltn', `sport = :${FTP_PORT}`])).includes(`:${FTP_PORT}`)) {
-    if (Date.now() > deadline) throw new Error('vsftpd does not listen')
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
-}
-
 /** curl's words for how the data connection is made. */
 export const MODES = {
   // curl would rather not believe the address in a 227.
@@ -88,6 +81,7 @@ export const MODES = {
 } as const
 export type Mode = keyof typeof MODES
 
+const RETRY = ['--retry', '10', '--retry-delay', '1', '--retry-connrefused']
 const CURL = ['curl', '-sS', '-g', '-v', '--connect-timeout', '5', '-m', '40']
 
 /** Fetches a file; its hash, and what curl and the server said to each other. */

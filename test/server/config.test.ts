@@ -1,5 +1,12 @@
 import t from 'tap'
-import { ConfigError, parseListen, readConfig, SETTINGS, urlOf } from '../../server/config.js'
+import {
+  API_VARIABLE,
+  ConfigError,
+  parseListen,
+  readConfig,
+  SETTINGS,
+  urlOf,
+} from '../../server/config.js'
 
 const faultsOf = (flags: Record<string, string | string[]>, env: Record<string, string> = {}) => {
   try {
@@ -53,7 +60,7 @@ t.test('every fault is told at once, each with its place', async t => {
   )
   t.strictSame(faults, [
     'SLUICE_DRIVR: unknown environment variable; did you mean SLUICE_DRIVER?',
-    `SLUICE_WHATEVER_ELSE_THIS_IS: unknown environment variable; known ones are ${SETTINGS.map(s => s.env).join(', ')}`,
+    `SLUICE_WHATEVER_ELSE_THIS_IS: unknown environment variable; known ones are ${[...SETTINGS.map(s => s.env), API_VARIABLE].join(', ')}`,
     "--listen: '1.2.3' is not an IPv4 address",
     '--interface: interface eth0 is named twice',
     "--log-level: 'inof' is not known; did you mean info?",
