@@ -17,7 +17,7 @@ const STUB = fileURLToPath(new URL('../../fixtures/ipvsadm/stub-kernel.c', impor
 const NAMES: Names = {
   address: async () => null,
   host: async () => null,
-  port: async (name, protocol) => (name === 'http' && protocol !== 'udp' ? 80 : null),
+  port: async (name, protocol) => (name === 'http' && protocol === 'tcp' ? 80 : null),
   service: async () => null,
 }
 /** What only the kernel's newer interface knows, which the stub has not got, and the table. */
@@ -89,7 +89,8 @@ t.test('random command lines', async t => {
     const real = spawnSync('/usr/sbin/ipvsadm', args, { argv0: 'ipvsadm', env, encoding: 'latin1' })
     if (real.error !== undefined) throw real.error
     const { stderr, exit } = await run(args, new Accepting(), { names: NAMES })
-    if (BEYOND.test(real.stderr)) continue
+    // Over the older interface it crashes when there is no daemon to list.
+    if (real.signal !== null || BEYOND.test(real.stderr)) continue
     compared++
     const expected = { exit: real.status, stderr: real.stderr }
     if (expected.exit === exit && expected.stderr === stderr) continue
