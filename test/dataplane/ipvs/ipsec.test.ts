@@ -15,7 +15,7 @@ async function setup() {
   await run(`ipvsadm -A -u ${VIP}:500 -s rr`)
   await run(`ipvsadm -a -u ${VIP}:500 -r 192.168.10.11 -m`)
   await run(`ipvsadm -A -u [${VIP6}]:500 -s rr`)
-  await run(`ipvsadm -a -u [${VIP6}]:500 -r [2001:db8:10::11] -m`)
+  await run(`ipvsadm -a -u [${VIP6}]:500 -r [2001:db8:10::11]:500 -m`)
   return { director, run }
 }
 
