@@ -63,9 +63,13 @@ for (const mtuOctets of [1500, 9000]) {
     for (const on of [true, false]) {
       t.test(`offload ${on ? 'on' : 'off'}`, async t => {
         await setOneWayOffload(stage.topology, on)
+        const before = await segmented(stage)
         for (const one of CASES) {
           t.test(titleOf(one), t => wholeTransfer(t, stage, end, one, mtuOctets))
         }
+        t.test('offload frames came in, or did not', async t => {
+          t.equal((await segmented(stage)) > before, on)
+        })
       })
     }
     if (mtuOctets === 1500) {
@@ -75,10 +79,32 @@ for (const mtuOctets of [1500, 9000]) {
   })
 }
 
+/** How many frames the director has had to segment. */
+async function segmented({ director }: OneWayStage): Promise<number> {
+  const { dataplane } = (await director.api('GET', '/v1/stats')) as {
+    dataplane: { segmented: number }
+  }
+  return dataplane.segmented
+}
+
+/**
+ * The real server by both of its addresses, one of them with weight 0. It stays, because a client's
+ * port that was used before belongs to a connection that IPVS ends with its real server.
+ */
 const use = (stage: OneWayStage, { kind, inner, outer }: Case) =>
-  putServices(stage, inner, {
-    a: { address: serverAddress('a', outer), forwarding: 'tunnel', tunnel: kind.tunnel },
-  })
+  putServices(
+    stage,
+    inner,
+    Object.fromEntries(
+      FAMILIES.map(family => [
+        family,
+        {
+          ...{ address: serverAddress('a', family), weight: family === outer ? 1 : 0 },
+          ...{ forwarding: 'tunnel', tunnel: kind.tunnel },
+        },
+      ]),
+    ),
+  )
 
 async function wholeTransfer(
   t: Test,
@@ -119,7 +145,11 @@ async function narrow(t: Test, stage: OneWayStage, end: TunnelEnd, one: Case): P
     // Such outer packets may be cut, so the router says nothing.
     t.ok(fragments > 0, 'the router cut them')
   } else {
-    t.equal(await pathMtu(client, VIP[one.inner]), NARROW - overheadOctets(one), 'was told')
+    t.equal(
+      await pathMtu(client, VIP[one.inner]),
+      NARROW - overheadOctets(one),
+      'the client was told',
+    )
     t.equal(fragments, 0)
   }
   await router.ip(route)
