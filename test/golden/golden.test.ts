@@ -9,16 +9,11 @@ import { findCases, hasPassed, reportLines } from './runner.js'
 
 const ROOT = join(import.meta.dirname, 'kernel')
 const SYNC = 'connection synchronisation'
-const FTP = 'the FTP helper'
 
 /** Cases that need what is not there yet. */
 const MISSING: Record<string, string> = {
   admin_errors: `${SYNC}: the daemon commands; a persistence engine without persistence`,
   nat_localnode: "the answers of this host's own servers are not seen",
-  sip_pe: 'the SIP persistence engine',
-  ftp_epsv: FTP,
-  ftp_pasv: FTP,
-  ftp_port: FTP,
   sync_backup: SYNC,
   sync_master_v0: SYNC,
   sync_master_v1: SYNC,
