@@ -161,8 +161,13 @@ const PROTOCOL_NUMBERS = { tcp: 6, udp: 17, sctp: 132 } as const
 function isGuarded(ipvs: Ipvs, endpoint: GuardedEndpoint): boolean {
   const parsed = address.parse(endpoint.address)
   if (parsed === null) throw new OpError('EINVAL', `'${endpoint.address}' is not an IP address`)
+  const { guarded } = ipvs
+  const { role, port, ftp = false } = endpoint
   const protocol = PROTOCOL_NUMBERS[endpoint.protocol]
-  return ipvs.guarded.holds(Role[endpoint.role], parsed, protocol, endpoint.port)
+  if (!guarded.holds(Role[role], parsed, protocol, port)) return false
+  if (!ftp) return true
+  if (role === 'vip') return guarded.isFtp(protocol, port)
+  return port === 1 || guarded.holds(Role.real, parsed, protocol, port - 1)
 }
 
 function prefixOf(text: string | null): address.Prefix | null {

@@ -96,7 +96,7 @@ export interface SettingsConfig {
   dropEntry?: 0 | 1 | 2 | 3
   dropPacket?: 0 | 1 | 2 | 3
   secureTcp?: 0 | 1 | 2 | 3
-  /** Pages of 4 KiB that must be available, or the modes by need act. At least 1. */
+  /** Pages of 4 KiB that must be available, or the modes by need act; 0: they never do. */
   amemthresh?: number
   /** Mode 3 of drop_packet drops one of so many; 0: none. */
   amDroprate?: number
@@ -131,6 +131,8 @@ export interface GuardedEndpoint {
   address: string
   protocol: ProtocolName
   port: number
+  /** Also asked: whether it still is guarded as FTP's, with its data connections. */
+  ftp?: boolean
 }
 
 export type Op =

@@ -73,7 +73,8 @@ export class Applier {
     exclusive: (work: () => Promise<void>) => Promise<void>,
   ): Promise<boolean> {
     this.#exclusive = exclusive
-    this.directory.load(this.#repo.services.all(), this.#repo.markRules.all())
+    const { services, markRules, settings } = this.#repo
+    this.directory.load(services.all(), markRules.all(), settings.get())
     const announcements = await this.#prepare(this.directory.hostState())
     this.#dataplane.start(call => this.#restore(call))
     const ready = await this.#dataplane.whenReady(deadlineMs)

@@ -38,9 +38,6 @@ export interface ConnectionQuery {
   kind?: 'all' | 'connection' | 'template'
 }
 
-/** FTP: its data connections have other ports. */
-const FTP_PORT = 21
-
 /** A filter that lets little through must not hold up everybody else. */
 const BUDGET_MS = 20
 
@@ -133,7 +130,7 @@ export class ConnectionLister {
         if (filter.protocol !== undefined && filter.protocol !== protocol) return null
         filter.protocol = protocol
         // A service of port 0 has connections on every port, one of FTP on many.
-        const any = port === 0 || port === FTP_PORT
+        const any = port === 0 || this.#directory.isFtp(keyOf(service))
         filter.virtual = { address: address!, ...(any ? {} : { port: port! }) }
       }
       tests.push(item => item.service === service.name)

@@ -66,7 +66,7 @@ export class Control {
     this.#now = now
     this.#applier = new Applier({ repo: this.#repo, ...options })
     this.#writer = new Writer(this.#repo, this.#applier, now)
-    this.settings = new SettingsControl(this.#repo, this.#writer)
+    this.settings = new SettingsControl(this.#repo, this.#writer, options.dataplane)
     this.markRules = new MarkRuleControl(this.#repo, this.#writer, options.dataplane)
     const { rows, directory } = this.#applier
     this.#views = new Views(options.dataplane.memory, rows, name => this.#applier.troubleOf(name))

@@ -1,11 +1,14 @@
 /** Who is behind an address: names by key and endpoint, and what the host has to provide. */
 import { isDeepStrictEqual } from 'node:util'
+import type { ServiceKey } from '../dataplane/protocol.js'
 import { endpointOf } from './documents.js'
 import type { HostMarkRules, HostService, HostState } from './host-state.js'
 import { isInDataplane, keyOf, keyText } from './plan.js'
 import { MarkRuleBook } from './mark-rule-book.js'
 import type { ChangeSet, ServiceChange } from './repo/configuration.js'
-import type { MarkRuleRecord, ServiceRecord } from './repo/records.js'
+import type { MarkRuleRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
+
+const FTP_PORT = 21
 
 interface Entry {
   key: string
@@ -21,18 +24,27 @@ export class Directory {
   readonly #names = new Map<string, string>()
   /** So that what was planned with a record is the very object that is later applied with it. */
   readonly #made = new WeakMap<ServiceRecord, Entry>()
+  /** Services whose data connections are the dataplane's, by what they are without. */
+  readonly #ftp = new WeakMap<HostService, HostService>()
+  #ftpPorts: readonly number[] = [FTP_PORT]
   /** Mark services together with the rules of their time, likewise. */
   readonly #marked = new WeakMap<HostService, WeakMap<HostMarkRules, HostService>>()
 
-  load(services: readonly ServiceRecord[], markRules: readonly MarkRuleRecord[]): void {
+  load(
+    services: readonly ServiceRecord[],
+    markRules: readonly MarkRuleRecord[],
+    settings: SettingsRecord,
+  ): void {
     this.#entries.clear()
     this.#names.clear()
+    this.#ftpPorts = settings.config.ftpPorts
     this.markRules.load(markRules)
     this.apply({ services: services.map(after => ({ before: null, after })) })
   }
 
-  apply({ services = [], markRules = [] }: ChangeSet): void {
+  apply({ services = [], markRules = [], settings }: ChangeSet): void {
     if (markRules.length > 0) this.markRules.apply(markRules)
+    if (settings !== undefined) this.#ftpPorts = settings.after.config.ftpPorts
     this.#applyServices(services)
   }
 
@@ -53,15 +65,17 @@ export class Directory {
   /** What the host is to provide, as it will be after `changes`, without services in `except`. */
   hostState(changes: ChangeSet = {}, except: ReadonlySet<string> = new Set()): HostState {
     const rules = this.markRules.rules(changes.markRules)
+    const ftpPorts = changes.settings?.after.config.ftpPorts ?? this.#ftpPorts
+    const whole = (host: HostService) => this.#withFtp(this.#withRules(host, rules), ftpPorts)
     const changed = new Map(
       (changes.services ?? []).map(({ before, after }) => [(before ?? after)!.name, after]),
     )
     const state: HostService[] = []
     for (const [name, { host }] of this.#entries) {
-      if (!changed.has(name) && !except.has(name)) state.push(this.#withRules(host, rules))
+      if (!changed.has(name) && !except.has(name)) state.push(whole(host))
     }
     for (const after of changed.values()) {
-      if (after !== null) state.push(this.#withRules(this.#entryOf(after).host, rules))
+      if (after !== null) state.push(whole(this.#entryOf(after).host))
     }
     return state
   }
@@ -72,6 +86,18 @@ export class Directory {
 
   serverName(serviceName: string, endpoint: string): string | null {
     return this.#entries.get(serviceName)?.servers.get(endpoint) ?? null
+  }
+
+  /** Whether a service has data connections on other ports than its own. */
+  isFtp(key: ServiceKey): boolean {
+    return isFtp(key, this.#ftpPorts)
+  }
+
+  #withFtp(host: HostService, ftpPorts: readonly number[]): HostService {
+    if (!isFtp(host.key, ftpPorts)) return host
+    const known = this.#ftp.get(host) ?? { ...host, ftp: true }
+    this.#ftp.set(host, known)
+    return known
   }
 
   #withRules(host: HostService, markRules: HostMarkRules): HostService {
@@ -95,6 +121,15 @@ export class Directory {
     this.#made.set(service, entry)
     return entry
   }
+}
+
+/**
+ * On a helper's port, or on IPVS's own: without real servers behind NAT there is no helper, but
+ * services on port 21 take their data connections all the same.
+ */
+function isFtp(key: ServiceKey, ftpPorts: readonly number[]): boolean {
+  if ('fwmark' in key || key.protocol !== 'tcp') return false
+  return key.port === FTP_PORT || ftpPorts.includes(key.port)
 }
 
 function hostService(service: ServiceRecord): HostService {

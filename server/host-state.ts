@@ -29,6 +29,8 @@ export interface HostService {
   /** Where the address lives; found by route when absent. */
   interface?: string
   dests: readonly HostDest[]
+  /** Its data connections, on ports that only its packets tell, belong to the dataplane too. */
+  ftp?: boolean
   /** Every forwarding method among its real servers: a driver may not be able to do all of them. */
   forwardings?: readonly ForwardingName[]
   /** Ends of its tunnels. */

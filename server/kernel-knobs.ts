@@ -3,15 +3,10 @@
  * with the reason: a client that carries its sysctl.conf over is told what became of every line.
  */
 import type { Fault } from './errors.js'
-import { DEFAULT_SETTINGS } from './schemas/settings.js'
+import { DEFAULT_SETTINGS, type SettingsFields } from './schemas/settings.js'
 
 /** Will come with what it belongs to. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  amemthresh: 'the defence strategies',
-  am_droprate: 'the defence strategies',
-  drop_entry: 'the defence strategies',
-  drop_packet: 'the defence strategies',
-  secure_tcp: 'the defence strategies',
   lblc_expiration: 'changeable expiry of locality schedulers; it is 86400 s now',
   lblcr_expiration: 'changeable expiry of locality schedulers; it is 86400 s now',
   run_estimation: 'switching the rate estimator off',
@@ -48,8 +43,22 @@ const NO_MEANING: Readonly<Record<string, string>> = {
 const snakeCase = (name: string): string =>
   name.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 
+/** Those of our settings that /proc/sys/net/ipv4/vs has not. */
+const NOT_KERNELS: ReadonlySet<string> = new Set<keyof SettingsFields>([
+  'timeouts',
+  'stateTimeouts',
+  'ftpPorts',
+  'ftpForeignPort',
+  'ftpForeignServer',
+  'ftpRewriteRetransmissions',
+])
+
 /** What the settings have, by the kernel's name. */
-const OURS = new Map(Object.keys(DEFAULT_SETTINGS).map(name => [snakeCase(name), name]))
+const OURS = new Map(
+  Object.keys(DEFAULT_SETTINGS)
+    .filter(name => !NOT_KERNELS.has(name))
+    .map(name => [snakeCase(name), name]),
+)
 
 /** Every name of the kernel's that stands in the tables; for the tests. */
 export const refusedKnobs = [...Object.keys(NOT_YET), ...Object.keys(NO_MEANING)]
@@ -68,6 +77,6 @@ export function explainKnob(fault: Fault): Fault {
     return { pointer, code: 'NO_MEANING', detail, hint: 'Leave it out.' }
   }
   const ours = OURS.get(name)
-  if (ours === undefined || ours === 'timeouts') return fault
+  if (ours === undefined) return fault
   return { ...fault, hint: `The kernel's ${name} is '${ours}' here.` }
 }

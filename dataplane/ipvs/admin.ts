@@ -166,6 +166,12 @@ export class Admin {
     if (key === null) this.#o.totalEstimator.zero(0)
   }
 
+  /** Other ports are FTP's: guards the real servers' data ports accordingly. */
+  followFtpPorts(): void {
+    for (const service of this.#services)
+      for (const dest of service.dests) this.#guardReal(service, dest)
+  }
+
   /** Builds everything anew, each in the row it had, so that counters and connections go on. */
   restore(services: readonly RestoredService[]): ServiceRows[] {
     return services.map(({ service, row, dests }) => {
@@ -282,16 +288,19 @@ export class Admin {
 
   /** Once it has masqueraded, its packets are ours as long as it may have connections. */
   #guardReal(service: Service, dest: Dest): void {
-    if ((dest.connFlags & FWD_MASK) !== MASQ || this.#guardedReals.has(dest)) return
+    const before = this.#guardedReals.get(dest)
+    if ((dest.connFlags & FWD_MASK) !== MASQ && before === undefined) return
     const protocols = service.fwmark === 0 ? [service.protocol] : Object.values(PROTOCOLS)
     const endpoints = protocols.map(protocol => ({ protocol, port: dest.port }))
     // Active FTP's data connections come from the port below.
-    if (this.#o.guarded.isFtp(service.protocol, service.port)) {
-      endpoints.push({ protocol: service.protocol, port: (dest.port || service.port) - 1 })
+    const dataPort = (dest.port || service.port) - 1
+    if (dataPort > 0 && this.#o.guarded.isFtp(service.protocol, service.port)) {
+      endpoints.push({ protocol: service.protocol, port: dataPort })
     }
-    this.#guardedReals.set(dest, endpoints)
     for (const { protocol, port } of endpoints)
       this.#o.guarded.hold(Role.real, dest, protocol, port)
+    this.#unguardReal(dest)
+    this.#guardedReals.set(dest, endpoints)
   }
 
   #unguardReal(dest: Dest): void {

@@ -278,6 +278,7 @@ export class Connections {
       const left = wheel.remaining(c)
       wheel.reset(c)
       wheel.arm(c, left)
+      if ((records.flags(c) & HELPED) !== 0) this.#bindings?.adopt(records.vport(c))
       const dest = this.destOf(c)
       if (dest !== undefined) this.#count(dest, records.flags(c), 1)
     }
@@ -375,6 +376,7 @@ export class Connections {
       if (!isKept) this.remove(control)
     }
     this.#unbind(c)
+    if ((records.flags(c) & HELPED) !== 0) this.#bindings?.unbind(records.vport(c))
     const data = records.engineData(c)
     if (data !== 0) this.engineData.give(data)
     records.free(c)

@@ -19,11 +19,20 @@ export type Role = (typeof Role)[keyof typeof Role]
 export class Guarded {
   readonly #counts = [new Map<number, Entry[]>(), new Map<number, Entry[]>()] as const
 
+  #ftpPorts: readonly number[] = [FTP_PORT]
+
   /** Ports of FTP control connections, whose data connections are guarded too. */
-  ftpPorts: readonly number[] = [FTP_PORT]
+  get ftpPorts(): readonly number[] {
+    return this.#ftpPorts
+  }
+
+  /** With or without a helper, a service on port 21 takes its data connections (ip_vs_service_find). */
+  set ftpPorts(ports: readonly number[]) {
+    this.#ftpPorts = [...new Set([FTP_PORT, ...ports])]
+  }
 
   isFtp(protocol: number, port: number): boolean {
-    return protocol === TCP && this.ftpPorts.includes(port)
+    return protocol === TCP && this.#ftpPorts.includes(port)
   }
 
   hold(role: Role, address: Address, protocol: number, port: number): void {
@@ -81,8 +90,8 @@ export class Guarded {
     const vips = this.#counts[Role.vip]
     if (has(vips, family, w0, w1, w2, w3, protocol, port)) return true
     if (protocol !== TCP || (port !== FTP_DATA_PORT && port < UNPRIVILEGED)) return false
-    for (let i = 0; i < this.ftpPorts.length; i++) {
-      if (find(vips, family, w0, w1, w2, w3, TCP, this.ftpPorts[i]!) !== undefined) return true
+    for (let i = 0; i < this.#ftpPorts.length; i++) {
+      if (find(vips, family, w0, w1, w2, w3, TCP, this.#ftpPorts[i]!) !== undefined) return true
     }
     return false
   }

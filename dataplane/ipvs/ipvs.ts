@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../clock.js'
 import type { Driver } from '../driver/driver.js'
 import type { Pipeline } from '../engine.js'
@@ -91,6 +92,7 @@ export class Ipvs implements Pipeline {
   readonly #originMs: number
   #reassemblyDueMs = 0
   #purgeCursor = 0
+  #ftpPorts: readonly number[] = []
   /** Whether it knows what to do with packets. */
   restored = false
 
@@ -209,6 +211,7 @@ export class Ipvs implements Pipeline {
       serviceEstimator.tick()
       destEstimator.tick()
       this.admin.trash.releaseIdle()
+      this.#followFtpPorts()
     })
     this.#every(SCHEDULER_NODE, SCHEDULER_TICKS, () => {
       for (const service of services) service.scheduler?.tick?.()
@@ -241,6 +244,7 @@ export class Ipvs implements Pipeline {
   restore(configured: readonly RestoredService[]): Results['restore'] {
     const services = this.admin.restore(configured)
     const adoptedConns = this.conns.adopt(this.#dests.filter(d => d !== undefined))
+    this.#followFtpPorts()
     this.restored = true
     return { services, adoptedConns }
   }
@@ -251,7 +255,7 @@ export class Ipvs implements Pipeline {
     if (stateTimeouts !== undefined) protocols.setStateTimeouts(stateTimeouts)
     if (knobs.ftpPorts !== undefined) {
       this.#bindings.setFtpPorts(knobs.ftpPorts)
-      this.guarded.ftpPorts = knobs.ftpPorts
+      this.#followFtpPorts()
     }
     Object.assign(this.settings, knobs)
     protocols.tcp.sloppy = knobs.sloppyTcp
@@ -280,6 +284,15 @@ export class Ipvs implements Pipeline {
       ...{ ftpRewriteRetransmissions: s.ftpRewriteRetransmissions },
       stateTimeouts: this.protocols.stateTimeouts(),
     }
+  }
+
+  /** A port that is FTP's no more stays guarded as one for as long as it has connections. */
+  #followFtpPorts(): void {
+    const ports = this.#bindings.livePorts()
+    if (isDeepStrictEqual(ports, this.#ftpPorts)) return
+    this.#ftpPorts = ports
+    this.guarded.ftpPorts = ports
+    this.admin.followFtpPorts()
   }
 
   #tickAt(nowMs: number): number {

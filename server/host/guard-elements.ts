@@ -46,7 +46,8 @@ export function elementsOf({ ftp = false, ...endpoint }: Guarded): SetElement[] 
   const data = { ...endpoint, port: role === 'vip' ? FTP_DATA_PORT : port - 1 }
   return [
     ...endpointElements(endpoint),
-    ...endpointElements(data),
+    // 0 would be every port.
+    ...(data.port === 0 ? [] : endpointElements(data)),
     { set: `${role}${isIP(address)}_ftp`, element: address },
   ]
 }

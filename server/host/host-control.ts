@@ -12,8 +12,6 @@ import type { Journal } from './journal.js'
 import { PacketGuard } from './packet-guard.js'
 import { Steering } from './steering.js'
 
-const FTP_PORT = 21
-
 export interface LinuxHostOptions {
   driver: DriverName
   interfaces: readonly string[]
@@ -106,9 +104,16 @@ export class LinuxHost implements HostControl {
       await this.#addresses.trim()
       // A mark that no service asks for means nothing, also to connections that it once had.
       await this.#guard.setMarks(markPlans(this.#held))
-      this.#lingering = [...this.#lingering, ...stale.flatMap(guardedOf)]
+      await this.#linger(stale.flatMap(guardedOf))
       await this.#giveBack()
     })
+  }
+
+  async #linger(stale: readonly Guarded[]): Promise<void> {
+    // FTP's data connections may be gone before the endpoint's other connections are.
+    const plain = stale.filter(({ ftp }) => ftp).map(each => ({ ...each, ftp: false }))
+    await this.#guard.add(plain)
+    this.#lingering = [...this.#lingering, ...stale, ...plain]
   }
 
   /** Takes the guard off the endpoints that have no connections any more. */
@@ -202,11 +207,9 @@ function rawSocketRefusal(service: HostService, interfaces: readonly string[]): 
 }
 
 /** Endpoints whose packets belong to the dataplane. A firewall mark has no address of its own. */
-function guardedOf({ key, dests }: HostService): Guarded[] {
+function guardedOf({ key, dests, ftp = false }: HostService): Guarded[] {
   if ('fwmark' in key) return dests.map(dest => ({ ...dest, role: 'real' }))
   const { address, protocol, port } = key
-  // Without real servers behind NAT there is no helper, but IPVS schedules data connections too.
-  const ftp = protocol === 'tcp' && port === FTP_PORT
   // Of a real server on port 0 every port is guarded anyhow.
   const reals = dests.map(dest => ({ ...dest, role: 'real' as const, ftp: ftp && dest.port !== 0 }))
   return [{ role: 'vip', address, protocol, port, ftp }, ...reals]

@@ -65,7 +65,10 @@ export function addSettings(app: App, control: Control): void {
         tags,
         querystring: Type.Object({}),
         consumes: ['application/merge-patch+json', 'application/json'],
-        body: MergePatch({ timeouts: { tcpSeconds: 7200 }, expireNodestConn: true }),
+        body: MergePatch({
+          timeouts: { tcpSeconds: 7200 },
+          stateTimeouts: { tcp: { SYN_RECV: 10 } },
+        }),
         response: answers({ 200: document('The settings as they are now.', Settings) }, ...BAD),
       },
     },

@@ -2,19 +2,43 @@
 import { Type } from 'typebox'
 import { Meta } from './common.js'
 import { component } from './components.js'
+import {
+  DEFAULT_STATE_TIMEOUTS,
+  seconds,
+  StateTimeouts,
+  StateTimeoutsConfig,
+  type StateTimeoutFields,
+} from './state-timeouts.js'
 
-/** ipvsadm's bound for --set: 31 days. */
-const TIMEOUT_MAX_S = 2678400
+/** The kernel's are of C's type int. */
+const INT_MAX = 2147483647
+/** ip_vs_ftp's parameter `ports` takes no more. */
+const FTP_PORTS_MAX = 8
 
-const seconds = (fallback: number, description: string) =>
+/** 0 off; 1 by need, waiting; 2 by need, acting; 3 on. */
+export type DefenceMode = 0 | 1 | 2 | 3
+
+export interface DefenceStatus {
+  dropEntry: DefenceMode
+  dropPacket: DefenceMode
+  secureTcp: DefenceMode
+}
+
+const mode = (fallback: DefenceMode, description: string) =>
   Type.Optional(
-    Type.Integer({ minimum: 1, maximum: TIMEOUT_MAX_S, default: fallback, description }),
+    Type.Integer({
+      ...{ minimum: 0, maximum: 3, default: fallback },
+      description:
+        `${description} 0: off. 1, 2: while less memory than \`amemthresh\` is available; ` +
+        'the dataplane changes one into the other, see `status`. 3: on.',
+    }),
   )
 const flag = (fallback: boolean, description: string) =>
   Type.Optional(Type.Boolean({ default: fallback, description }))
 
 export interface SettingsFields {
   timeouts: { tcpSeconds: number; tcpFinSeconds: number; udpSeconds: number }
+  stateTimeouts: StateTimeoutFields
   expireNodestConn: boolean
   expireQuiescentTemplate: boolean
   connReuseMode: number
@@ -24,10 +48,20 @@ export interface SettingsFields {
   scheduleIcmp: boolean
   pmtuDisc: boolean
   cacheBypass: boolean
+  dropEntry: DefenceMode
+  dropPacket: DefenceMode
+  secureTcp: DefenceMode
+  amemthresh: number
+  amDroprate: number
+  ftpPorts: number[]
+  ftpForeignPort: boolean
+  ftpForeignServer: boolean
+  ftpRewriteRetransmissions: boolean
 }
 
 export const DEFAULT_SETTINGS: SettingsFields = {
   timeouts: { tcpSeconds: 900, tcpFinSeconds: 120, udpSeconds: 300 },
+  stateTimeouts: DEFAULT_STATE_TIMEOUTS,
   expireNodestConn: false,
   expireQuiescentTemplate: false,
   connReuseMode: 1,
@@ -37,6 +71,15 @@ export const DEFAULT_SETTINGS: SettingsFields = {
   scheduleIcmp: false,
   pmtuDisc: true,
   cacheBypass: false,
+  dropEntry: 0,
+  dropPacket: 0,
+  secureTcp: 0,
+  amemthresh: 1024,
+  amDroprate: 10,
+  ftpPorts: [21],
+  ftpForeignPort: false,
+  ftpForeignServer: false,
+  ftpRewriteRetransmissions: true,
 }
 
 const d = DEFAULT_SETTINGS
@@ -45,6 +88,53 @@ const timeouts = {
   tcpSeconds: seconds(d.timeouts.tcpSeconds, 'Of established TCP connections.'),
   tcpFinSeconds: seconds(d.timeouts.tcpFinSeconds, 'Of TCP connections that have seen a FIN.'),
   udpSeconds: seconds(d.timeouts.udpSeconds, 'Of UDP.'),
+}
+
+const defence = {
+  dropEntry: mode(d.dropEntry, 'Each second entries of the table that look idle or forged go.'),
+  dropPacket: mode(d.dropPacket, 'One of so many packets that would make a connection is dropped.'),
+  secureTcp: mode(
+    d.secureTcp,
+    'TCP believes a client only once the real server has answered (a second table of states).',
+  ),
+  amemthresh: Type.Optional(
+    Type.Integer({
+      ...{ minimum: 0, maximum: INT_MAX, default: d.amemthresh },
+      description:
+        'Pages of 4 KiB. Memory is short while fewer are available, to the process or in the ' +
+        'connection table; a small table is short when less than 1/8 of it is free. 0: never.',
+    }),
+  ),
+  amDroprate: Type.Optional(
+    Type.Integer({
+      ...{ minimum: 0, maximum: INT_MAX, default: d.amDroprate },
+      description: 'With `dropPacket` 3, one of so many packets is dropped. 0: none.',
+    }),
+  ),
+}
+
+const ftp = {
+  ftpPorts: Type.Optional(
+    Type.Array(Type.Integer({ minimum: 1, maximum: 65535 }), {
+      ...{ maxItems: FTP_PORTS_MAX, default: d.ftpPorts },
+      description:
+        'TCP ports of virtual services whose real servers behind NAT speak FTP. New connections ' +
+        'get the helper; those that there are keep what they have.',
+    }),
+  ),
+  ftpForeignPort: flag(
+    d.ftpForeignPort,
+    'A client’s PORT or EPRT may name another host, as in the kernel (FTP bounce, RFC 2577).',
+  ),
+  ftpForeignServer: flag(
+    d.ftpForeignServer,
+    'A real server’s 227 or 229 may name another host, as in the kernel.',
+  ),
+  ftpRewriteRetransmissions: flag(
+    d.ftpRewriteRetransmissions,
+    'A reply that a real server sends again is rewritten again. Off, as in the kernel: the ' +
+      'client is shown the private address.',
+  ),
 }
 
 const knobs = {
@@ -85,6 +175,8 @@ const knobs = {
   ),
 }
 
+const modeNow = (description: string) => Type.Integer({ minimum: 0, maximum: 3, description })
+
 /** What a client writes; what it leaves out has its default. */
 export const SettingsConfig = component(
   'SettingsConfig',
@@ -96,8 +188,10 @@ export const SettingsConfig = component(
           description: 'As `ipvsadm --set`; connections feel them with their next packet.',
         }),
       ),
-      ...knobs,
+      stateTimeouts: Type.Optional(StateTimeoutsConfig),
+      ...{ ...knobs, ...defence, ...ftp },
       meta: Type.Optional(Type.Unknown({ readOnly: true, description: 'Ignored on write.' })),
+      status: Type.Optional(Type.Unknown({ readOnly: true, description: 'Ignored on write.' })),
     },
     {
       additionalProperties: false,
@@ -116,6 +210,7 @@ export const Settings = component(
         tcpFinSeconds: Type.Integer(),
         udpSeconds: Type.Integer(),
       }),
+      stateTimeouts: StateTimeouts,
       expireNodestConn: Type.Boolean(),
       expireQuiescentTemplate: Type.Boolean(),
       connReuseMode: Type.Integer(),
@@ -125,7 +220,27 @@ export const Settings = component(
       scheduleIcmp: Type.Boolean(),
       pmtuDisc: Type.Boolean(),
       cacheBypass: Type.Boolean(),
+      dropEntry: Type.Integer(),
+      dropPacket: Type.Integer(),
+      secureTcp: Type.Integer(),
+      amemthresh: Type.Integer(),
+      amDroprate: Type.Integer(),
+      ftpPorts: Type.Array(Type.Integer()),
+      ftpForeignPort: Type.Boolean(),
+      ftpForeignServer: Type.Boolean(),
+      ftpRewriteRetransmissions: Type.Boolean(),
       meta: Meta,
+      status: Type.Object(
+        {
+          dropEntry: modeNow('What `dropEntry` is now: 2 and 3 act.'),
+          dropPacket: modeNow('What `dropPacket` is now.'),
+          secureTcp: modeNow('What `secureTcp` is now.'),
+        },
+        {
+          description: 'The defence as it is, brought up to date once a second; ignored on write.',
+          readOnly: true,
+        },
+      ),
     },
     { description: 'The knobs of IPVS (net.ipv4.vs, ipvsadm --set).' },
   ),

@@ -121,6 +121,8 @@ t.test('examples are valid, and answers are what the document says', async t => 
   await check('putSettings', '/v1/settings', example('SettingsConfig'))
   await check('patchSettings', '/v1/settings', { timeouts: { udpSeconds: 30 } })
   await check('patchSettings', '/v1/settings', { conntrack: true })
+  await check('patchSettings', '/v1/settings', { secureTcp: 3, ftpPorts: [21, 2121] })
+  await check('patchSettings', '/v1/settings', { stateTimeouts: { tcp: { FIN_WAIT: 1 } } })
   await check('zeroStatistics', '/v1/stats/zero', example('ZeroRequest'))
   await check('zeroStatistics', '/v1/stats/zero')
   await check('zeroStatistics', '/v1/stats/zero', { service: 'none' })

@@ -10,6 +10,11 @@ export class Bindings {
   /** Helper's number by TCP port. */
   readonly #tcp = new Uint8Array(65536)
   readonly #rows: Int32Array
+  /** Connections that have a helper, by virtual port. */
+  readonly #counts = new Uint32Array(65536)
+  #ports: readonly number[] = []
+  /** Ports that are no helper's any more, but may still have connections with one. */
+  readonly #former = new Set<number>()
 
   constructor(rows: Int32Array) {
     this.#rows = rows
@@ -18,6 +23,8 @@ export class Bindings {
   /** TCP ports of FTP control connections, at most PORTS_MAX. */
   setFtpPorts(ports: readonly number[]): void {
     if (ports.length > PORTS_MAX) throw new RangeError(`${ports.length} FTP ports`)
+    for (const port of this.#ports) this.#former.add(port)
+    this.#ports = ports
     this.#tcp.fill(0)
     for (const port of ports) this.#tcp[port] = FTP
     // Port 0 stands for "none known" in a record, and is nobody's control connection.
@@ -31,6 +38,29 @@ export class Bindings {
     if (application === 0) return 0
     const at = c * appRecord.WORDS
     for (let i = 0; i < appRecord.WORDS; i++) this.#rows[at + i] = 0
+    this.#counts[vport]!++
     return application
+  }
+
+  /** A connection with a helper has gone. */
+  unbind(vport: number): void {
+    this.#counts[vport]!--
+  }
+
+  /** Takes over a connection that has a helper. */
+  adopt(vport: number): void {
+    this.#counts[vport]!++
+    this.#former.add(vport)
+  }
+
+  /**
+   * Ports with FTP connections, present or to come. A control connection outlives the data
+   * connections that it announced, so a port without any has none of those either.
+   */
+  livePorts(): readonly number[] {
+    for (const port of this.#former) {
+      if (this.#counts[port] === 0 || this.#ports.includes(port)) this.#former.delete(port)
+    }
+    return [...this.#ports, ...this.#former]
   }
 }

@@ -46,6 +46,23 @@ t.test('role, protocol, port and direction matter', async t => {
   t.notOk(guarded.isFromReal(flow(1, REAL, 8080, CLIENT, 4000), false), 'ICMP has no ports')
 })
 
+t.test('FTP’s ports can be others; 21 stays IPVS’s own', async t => {
+  const guarded = new Guarded()
+  guarded.hold(Role.vip, at(VIP), TCP, 2121)
+  guarded.hold(Role.vip, at('2001:db8::21'), TCP, 21)
+  const to = (vip: string) => {
+    const client = vip === VIP ? CLIENT : '2001:db8::1'
+    return guarded.isToVip(flow(TCP, client, 4000, vip, 30000), false)
+  }
+  t.notOk(to(VIP))
+  guarded.ftpPorts = [2121]
+  t.ok(to(VIP))
+  t.ok(to('2001:db8::21'))
+  guarded.ftpPorts = []
+  t.notOk(to(VIP))
+  t.ok(to('2001:db8::21'))
+})
+
 t.test('port 0 is every port, and FTP brings its data ports', async t => {
   const guarded = new Guarded()
   guarded.hold(Role.vip, at(VIP), UDP, 0)

@@ -13,6 +13,11 @@ t.test('an FTP service owns its data port, and what clients send to unprivileged
     'vip4 198.51.100.10 . 6 . 20',
     'vip4_ftp 198.51.100.10',
   ])
+  t.strictSame(sets({ ...ftp, role: 'real', address: '10.0.0.1', port: 1 }), [
+    'real4 10.0.0.1 . 6 . 1',
+    'real4_hosts 10.0.0.1',
+    'real4_ftp 10.0.0.1',
+  ])
   t.strictSame(sets({ ...ftp, role: 'real', address: '2001:db8::1', port: 2121 }), [
     'real6 2001:db8::1 . 6 . 2121',
     'real6 2001:db8::1 . 6 . 2120',

@@ -77,6 +77,53 @@ t.test('what connections still use stays guarded until they are gone', async t =
   await host.stop()
 })
 
+t.test('a service becomes FTP’s and stops being it', async t => {
+  let connected = true
+  const asked: string[] = []
+  const host = new LinuxHost({
+    ...{ driver: 'packet-ring', interfaces: ['d0'], journal: new MemoryJournal(), logger, run },
+    stillHeld: async endpoints => {
+      asked.push(...endpoints.map(({ role, ftp }) => `${role} ${ftp ?? false}`))
+      return endpoints.map(({ ftp }) => !ftp || connected)
+    },
+  })
+  await host.start()
+  const plain = service({ dests: [{ address: '10.0.0.1', port: 8021, protocol: 'tcp' }] })
+  const ftp = { ...plain, ftp: true }
+  const elements = async () => {
+    const text = await table()
+    const has = (set: string, element: string) =>
+      new RegExp(`set ${set} \\{[^}]*elements = \\{[^}]*${element}`).test(text)
+    return [
+      has('vip4', '192\\.0\\.2\\.80 \\. tcp \\. 80'),
+      has('vip4_ftp', '192\\.0\\.2\\.80'),
+      has('real4', '10\\.0\\.0\\.1 \\. tcp \\. 8020'),
+      has('real4_ftp', '10\\.0\\.0\\.1'),
+    ]
+  }
+  const change = async (desired: HostService) => {
+    t.strictSame(await host.beforeApply([desired]), [], 'the address stays')
+    await host.afterApply([desired])
+  }
+  await host.beforeApply([plain])
+  t.strictSame(await elements(), [true, false, false, false])
+  await change(ftp)
+  t.strictSame(await elements(), [true, true, true, true])
+  await change(plain)
+  t.strictSame(await elements(), [true, true, true, true], 'somebody is still connected')
+  t.ok(asked.includes('vip true') && asked.includes('real true'))
+  connected = false
+  await host.verify()
+  t.strictSame(await elements(), [true, false, false, false])
+  connected = true
+  await change(ftp)
+  await host.afterApply([])
+  connected = false
+  await host.verify()
+  t.strictSame(await elements(), [true, false, false, false], 'others but FTP’s')
+  await host.stop()
+})
+
 t.test('a refused state leaves nothing behind', async t => {
   const host = make()
   await host.start()
