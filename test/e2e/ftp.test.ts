@@ -97,6 +97,21 @@ t.test('a control connection outlives the dataplane', async t => {
   t.equal(await session.end(), 0)
 })
 
+t.test('another port becomes FTP’s while its service exists', async t => {
+  const port = 2121
+  await director.putService('ftp-other', {
+    ...{ protocol: 'tcp', address: VIP.ipv4, port, scheduler: 'rr' },
+    realServers: { a: { address: serverAddress('a', 'ipv4'), port: FTP_PORT } },
+  })
+  await director.api('PATCH', '/v1/settings', { ftpPorts: [port] })
+  await director.deleteService('ftp-ipv4')
+  for (const mode of MODES_OF.ipv4) {
+    const got = await fetchFile(lab, client, VIP.ipv4, { mode, name: 'large', port })
+    t.match(got, { exit: 0, sha256: hashOf('large') }, mode)
+  }
+  await director.deleteService('ftp-other')
+})
+
 endStage(t, stage, watched)
 
 /** Established control connections from the client, as the client's own kernel lists them. */

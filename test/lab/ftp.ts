@@ -89,10 +89,10 @@ export async function fetchFile(
   lab: Lab,
   client: Namespace,
   address: string,
-  { mode, name }: { mode: Mode; name: FileName },
+  { mode, name, port = FTP_PORT }: { mode: Mode; name: FileName; port?: number },
 ): Promise<{ exit: number; sha256: string; dialogue: string }> {
   const file = join(lab.folder, 'fetched')
-  const url = `ftp://${inUrl(address)}/${name}`
+  const url = `ftp://${inUrl(address)}:${port}/${name}`
   const { code, stderr } = await client.run([...CURL, ...MODES[mode], '-o', file, url])
   return { exit: code, sha256: take(file), dialogue: stderr }
 }
