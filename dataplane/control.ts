@@ -5,6 +5,7 @@ import { Role } from './ipvs/guarded.js'
 import type { MarkRule } from './ipvs/mark-rules.js'
 import type { GuardedEndpoint, MarkRuleConfig, Op, Reply, Request, Results } from './protocol.js'
 import type { Driver } from './driver/driver.js'
+import { simulate } from './simulation/simulate.js'
 import * as address from './wire/address.js'
 
 type Handlers = {
@@ -49,6 +50,7 @@ export class Control {
       setMarkRules: op => done(ipvs.marks.set(markRules(op.rules, driver))),
       guarded: op => ({ held: op.endpoints.map(each => isGuarded(ipvs, each)) }),
       announce: op => done(announceOn(driver, op.address, op.interface)),
+      simulate: op => simulate({ ipvs, ports: driver.ports, nowMs: nowMs() }, op.simulation),
       ping: () => ({ nowMs: nowMs() }),
       stop: () => done(onStop()),
     }
@@ -130,6 +132,7 @@ export class Control {
       case 'zero':
       case 'guarded':
       case 'announce':
+      case 'simulate':
       case 'ping':
       case 'stop':
         throw new OpError('EINVAL', `a batch cannot hold '${op.op}'`)

@@ -160,6 +160,8 @@ export type Op =
   | { op: 'guarded'; endpoints: GuardedEndpoint[] }
   /** Gratuitous ARP or unsolicited NA for an address that has just been put on that interface. */
   | { op: 'announce'; address: string; interface: string }
+  /** What would become of a packet. Changes nothing. */
+  | { op: 'simulate'; simulation: SimulationRequest }
   | { op: 'ping' }
   | { op: 'stop' }
 
@@ -179,8 +181,119 @@ export interface Results {
   setMarkRules: null
   guarded: { held: boolean[] }
   announce: null
+  simulate: Simulation
   ping: { nowMs: number }
   stop: null
+}
+
+export interface TextEndpoint {
+  address: string
+  port: number
+}
+
+export interface SimulationRequest {
+  packet:
+    | { hex: string }
+    | {
+        protocol: ProtocolName
+        client: TextEndpoint
+        virtual: TextEndpoint
+        /** Letters of FSRPAUEC; SYN by default. */
+        tcpFlags?: string
+      }
+  /** Port that it comes in by; where the client is, by default. */
+  interface?: string
+  /** In place of what the mark rules give it. */
+  mark?: number
+}
+
+/** One line of text, and the octets from the IP header on. */
+export interface SimulatedPacket {
+  text: string
+  hex: string
+}
+
+export interface SimulatedConnection {
+  /** `replaced`: there was one, whose place a new one takes (reuse, or its server is gone). */
+  status: 'existing' | 'new' | 'replaced'
+  protocol: string
+  client: TextEndpoint
+  virtual: TextEndpoint
+  realServer: TextEndpoint
+  forwarding: string
+  stateBefore: string | null
+  /** Null when the packet ends it. */
+  stateAfter: string | null
+  /** As it stands before the packet; for a new one afterwards. */
+  expiresInSeconds: number
+}
+
+export type PassedOver =
+  /** Deleted; it only has connections left. */
+  | 'notAvailable'
+  | 'weightZero'
+  | 'overloaded'
+  /** Usable, but the scheduler chose another. */
+  | 'notChosen'
+  /** The scheduler was not asked, for what `decidedBy` says or because nothing is scheduled. */
+  | 'notAsked'
+
+export interface SimulatedServer extends TextEndpoint {
+  row: number
+  forwarding: ForwardingName
+  weight: number
+  activeConns: number
+  inactConns: number
+  persistConns: number
+  upperThreshold: number
+  lowerThreshold: number
+  overloaded: boolean
+  chosen: boolean
+  /** Null for the one that gets the packet. */
+  passedOver: PassedOver | null
+}
+
+export interface Simulation {
+  packet: SimulatedPacket & { interface: string }
+  /** `rule`: position of the rule that gives it, null without one. Unused marks mean nothing. */
+  mark: { value: number; rule: number | null; used: boolean }
+  service: {
+    row: number
+    key: ServiceKey
+    lookup: 'mark' | 'exact' | 'ftp' | 'anyPort'
+    scheduler: SchedulerName
+    /** Whether the scheduler draws lots: the next packet may get another answer. */
+    random: boolean
+  } | null
+  direction: 'in' | 'out' | 'none'
+  connection: SimulatedConnection | null
+  template: Omit<SimulatedConnection, 'stateBefore' | 'stateAfter'> | null
+  /** Newest first, as the scheduler sees them. */
+  realServers: SimulatedServer[]
+  decidedBy: 'connection' | 'template' | 'scheduler' | 'realServer' | null
+  ttl: { value: number; outcome: 'enough' | 'expired' | 'notChecked' } | null
+  mtu: {
+    octets: number
+    /** What the way to the real server carries of this packet; null without limit. */
+    limitOctets: number | null
+    outcome: 'fits' | 'fragmented' | 'tooBig' | 'notChecked'
+  } | null
+  nextHop: {
+    towards: string
+    kind: 'ethernet' | 'kernel' | 'local' | 'unreachable'
+    interface: string | null
+    macAddress: string | null
+  } | null
+  /** What leaves, in order; `interface` is null for what the host's kernel is given. */
+  sent: (SimulatedPacket & {
+    interface: string | null
+    srcMac: string | null
+    dstMac: string | null
+  })[]
+  verdict: 'forwarded' | 'answered' | 'held' | 'dropped' | 'host'
+  /** The counter that says why. */
+  counter: CounterName | null
+  counters: Partial<Counters>
 }
 
 export type Request = { id: number } & Op

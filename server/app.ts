@@ -14,6 +14,7 @@ import { addLive } from './routes/live.js'
 import { addMarkRules } from './routes/mark-rules.js'
 import { addRealServers } from './routes/real-servers.js'
 import { addSettings } from './routes/settings.js'
+import { addSimulations } from './routes/simulations.js'
 import { addSystem } from './routes/system.js'
 import { addVirtualServices } from './routes/virtual-services.js'
 
@@ -66,6 +67,7 @@ export function buildApp({ control, logger }: AppOptions): FastifyInstance {
     addMarkRules(typed, control)
     addSettings(typed, control)
     addLive(typed, control)
+    addSimulations(typed, control)
     addSystem(typed, control)
     done()
   })

@@ -25,6 +25,7 @@ import type { ServerConfig } from './schemas/real-server.js'
 import { faultsOf } from './schemas/walk.js'
 import { checkEndpoints, readSet } from './server-set.js'
 import { SettingsControl } from './settings-control.js'
+import { SimulationControl } from './simulation-control.js'
 import { StatisticsReader } from './statistics.js'
 import { byName, etagOf, serverDocument, serverDocuments, serviceDocument } from './views.js'
 import { Views, type ServerView, type ServiceView, type Written } from './views.js'
@@ -59,6 +60,7 @@ export class Control {
   readonly #writer: Writer
   readonly settings: SettingsControl
   readonly markRules: MarkRuleControl
+  readonly simulations: SimulationControl
 
   constructor({ database, now = () => new Date(), ...options }: ControlOptions) {
     this.#repo = new ConfigurationRepo(database)
@@ -69,6 +71,7 @@ export class Control {
     this.settings = new SettingsControl(this.#repo, this.#writer, options.dataplane)
     this.markRules = new MarkRuleControl(this.#repo, this.#writer, options.dataplane)
     const { rows, directory } = this.#applier
+    this.simulations = new SimulationControl(options.dataplane, directory)
     this.#views = new Views(options.dataplane.memory, rows, name => this.#applier.troubleOf(name))
     this.#statistics = new StatisticsReader(options.dataplane, rows)
     this.#connections = new ConnectionLister(options.connections, rows, directory, name =>

@@ -10,6 +10,11 @@ export class MarkRuleBook {
   #current: readonly MarkRuleConfig[] = []
   #planned: readonly MarkRuleConfig[] = []
 
+  /** Names in the order in which the rules are asked. */
+  names(): string[] {
+    return [...this.#records.values()].sort(inOrder).map(({ name }) => name)
+  }
+
   load(rules: readonly MarkRuleRecord[]): void {
     this.#records.clear()
     this.apply(rules.map(after => ({ before: null, after })))

@@ -1,16 +1,8 @@
 /** What became of a captured packet, in plain data: what the reports print. */
 import type { CounterName } from '../../dataplane/counters.js'
+import type { PacketVerdict } from '../../dataplane/ipvs/observer.js'
 
-export type Verdict =
-  /** Sent on to a real server or a client. */
-  | 'forwarded'
-  /** Answered by the dataplane: a reset, an abort, an ICMP error. */
-  | 'answered'
-  /** A fragment that waits for the rest of its datagram. */
-  | 'held'
-  | 'dropped'
-  /** None of IPVS's business: the host's own stack goes on with it. */
-  | 'host'
+export type Verdict = PacketVerdict
 
 export interface ServerView {
   name: string

@@ -44,6 +44,10 @@ export class ConnSlab {
   get size(): number {
     return this.#live
   }
+  /** Of the newest record. */
+  get serial(): number {
+    return this.#serial
+  }
   /** One above the highest number that was ever used: the end for loops over all records. */
   get high(): number {
     return this.#high

@@ -30,6 +30,7 @@ import {
   V1,
   WORDS,
 } from '../shared/conn-record.js'
+import type { ConnParams } from './conn-params.js'
 import type { ConnSlab } from './conn-slab.js'
 
 /** Family and protocol as they stand in INFO. */
@@ -170,6 +171,12 @@ export class ConnTable {
       c = words[at + NEXT]!
     }
     return 0
+  }
+
+  /** The same by a key as scheduling writes it. */
+  templateOf(p: ConnParams): number {
+    const { family, protocol, c0, c1, c2, c3, v0, v1, v2, v3, vport } = p
+    return this.templateGet(family, protocol, c0, c1, c2, c3, v0, v1, v2, v3, vport)
   }
 
   /** Puts a record at the head of its chain. */

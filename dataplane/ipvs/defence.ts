@@ -113,6 +113,12 @@ export class Defence {
     return true
   }
 
+  /** Drops the packets that `other` would. */
+  resemble(other: Defence): void {
+    this.#rate = other.#rate
+    this.#countdown = other.#countdown
+  }
+
   #setRate(available: number): void {
     const { dropPacket, amemthresh, amDroprate } = this.#o.settings
     if (dropPacket === 2) {

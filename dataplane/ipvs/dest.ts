@@ -59,6 +59,15 @@ export class Dest {
     this.port = address.port
   }
 
+  /** Takes over what neither its configuration nor its row of statistics says. */
+  resemble(other: Dest): void {
+    this.lastWeight = other.lastWeight
+    this.pathMtuOctets = other.pathMtuOctets
+    this.pathMtuUntilMs = other.pathMtuUntilMs
+    this.pathMtuInUse = other.pathMtuInUse
+    this.references = other.references
+  }
+
   /** After an edit: the next packet looks the route up again. */
   invalidateRoute(): void {
     this.adjacency = null

@@ -21,6 +21,9 @@ export class Guarded {
 
   #ftpPorts: readonly number[] = [FTP_PORT]
 
+  /** Whose endpoints count as held here too; a shadow engine's is the real one's. */
+  base: Guarded | null = null
+
   /** Ports of FTP control connections, whose data connections are guarded too. */
   get ftpPorts(): readonly number[] {
     return this.#ftpPorts
@@ -65,6 +68,7 @@ export class Guarded {
 
   /** Whether the flow goes to a virtual service's endpoint; `inverse`: comes from one. */
   isToVip(f: Flow, inverse: boolean): boolean {
+    if (this.base !== null && this.base.isToVip(f, inverse)) return true
     return inverse
       ? this.#isVip(f.family, f.src0, f.src1, f.src2, f.src3, f.protocol, f.srcPort)
       : this.#isVip(f.family, f.dst0, f.dst1, f.dst2, f.dst3, f.protocol, f.dstPort)
@@ -72,6 +76,7 @@ export class Guarded {
 
   /** Whether the flow comes from a masquerading real server; `inverse`: goes to one. */
   isFromReal(f: Flow, inverse: boolean): boolean {
+    if (this.base !== null && this.base.isFromReal(f, inverse)) return true
     const reals = this.#counts[Role.real]
     return inverse
       ? has(reals, f.family, f.dst0, f.dst1, f.dst2, f.dst3, f.protocol, f.dstPort)

@@ -51,6 +51,12 @@ export class IcmpErrors {
     this.#limit = new IcmpRateLimit()
   }
 
+  /** Sends and withholds what `other` would. */
+  resemble(other: IcmpErrors): void {
+    this.#limit.resemble(other.#limit)
+    this.#identification = other.#identification
+  }
+
   portUnreachable(pkt: Packet): void {
     if (pkt.flow.family === IPV4) this.#send4(pkt, icmp.UNREACHABLE, icmp.PORT, 0, true)
     else this.#send6(pkt, icmpv6.UNREACHABLE, icmpv6.PORT, 0)

@@ -12,6 +12,13 @@ export class IcmpRateLimit {
   readonly #creditMs = new Float64Array(BUCKETS)
   readonly #stampMs = new Float64Array(BUCKETS)
 
+  /** Gives every peer the credit that it has with `other`. */
+  resemble(other: IcmpRateLimit): void {
+    this.#peer.set(other.#peer)
+    this.#creditMs.set(other.#creditMs)
+    this.#stampMs.set(other.#stampMs)
+  }
+
   /** Takes one answer for the peer whose address folds to these two words; 0 ms = no limit. */
   allow(peer0: number, peer1: number, periodMs: number, nowMs: number): boolean {
     if (periodMs === 0) return true

@@ -69,6 +69,8 @@ export interface IpvsOptions {
   availableOctets?: () => number
   /** Tick number at the clock's zero; a golden replay needs the recording's phase. */
   firstTick?: number
+  /** Octets of memory for fragments that wait; touched when made. */
+  reassemblyOctets?: number
 }
 
 /** The whole of IPVS over one driver: packets in through `handle`, time through `tick`. */
@@ -81,6 +83,9 @@ export class Ipvs implements Pipeline {
   readonly conns: Connections
   readonly protocols: Protocols
   readonly admin: Admin
+  readonly network: NetworkView
+  readonly memory: SharedMemory
+  readonly #defence: Defence
   readonly #core: Core
   readonly #bindings: Bindings
   readonly #dests: (Dest | undefined)[] = []
@@ -105,6 +110,8 @@ export class Ipvs implements Pipeline {
     const random = options.random ?? ((bound: number) => randomInt(bound + 1))
     const nowMs = () => clock.now()
     const { settings, services, marks } = this
+    this.network = network
+    this.memory = memory
 
     this.#control = new Int32Array(memory.control)
     this.#originMs = clock.now()
@@ -156,6 +163,7 @@ export class Ipvs implements Pipeline {
       control: this.#control,
       availableOctets: options.availableOctets ?? (() => process.availableMemory()),
     })
+    this.#defence = defence
     const scheduling = new Scheduling({ conns, settings, traffic, defence, counters })
     const tunnelErrors = new TunnelErrors({ conns, services, traffic, transmit, errors })
     const icmp = new Icmp({
@@ -164,7 +172,10 @@ export class Ipvs implements Pipeline {
       ...{ clients, forwarder, output, counters, settings },
     })
     const ipsec = new Ipsec({ conns, traffic, transmit, clients, forwarder })
-    const reassembler = new Reassembler(counters, { seed: seeds[1] })
+    const reassembler = new Reassembler(counters, {
+      seed: seeds[1],
+      ...(options.reassemblyOctets === undefined ? {} : { octetsMax: options.reassemblyOctets }),
+    })
     this.#errors = errors
     this.#reassembler = reassembler
     this.#core = new Core({
@@ -216,6 +227,11 @@ export class Ipvs implements Pipeline {
     this.#every(SCHEDULER_NODE, SCHEDULER_TICKS, () => {
       for (const service of services) service.scheduler?.tick?.()
     })
+  }
+
+  /** The real server with that row of statistics, deleted ones in the trash included. */
+  destAt(row: number): Dest | undefined {
+    return this.#dests[row]
   }
 
   handle(pkt: Packet): void {
@@ -293,6 +309,20 @@ export class Ipvs implements Pipeline {
     this.#ftpPorts = ports
     this.guarded.ftpPorts = ports
     this.admin.followFtpPorts()
+  }
+
+  /**
+   * Treats packets as `other` would at this moment, as far as configuration in force for all of
+   * them goes; services and connections are given by `restore`.
+   */
+  resemble(other: Ipvs): void {
+    this.configure(other.configuration())
+    Object.assign(this.settings, other.settings)
+    this.protocols.tcp.secure = other.protocols.tcp.secure
+    this.marks.set(other.marks.rules)
+    this.guarded.base = other.guarded
+    this.#defence.resemble(other.#defence)
+    this.#errors.resemble(other.#errors)
   }
 
   #tickAt(nowMs: number): number {

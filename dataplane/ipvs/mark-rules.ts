@@ -46,6 +46,11 @@ export class MarkRules {
     for (const rule of this.#rules) if (matches(rule, pkt)) return rule.mark
     return 0
   }
+
+  /** Position of the rule that decides about the packet, -1 for none. */
+  indexOf(pkt: Packet): number {
+    return this.#rules.findIndex(rule => matches(rule, pkt))
+  }
 }
 
 function matches(rule: MarkRule, pkt: Packet): boolean {

@@ -192,19 +192,7 @@ export class Scheduling {
 
   #findTemplate(p: ConnParams, engine: PersistenceEngine | null): number {
     if (engine !== null) return this.#conns.engineData.find(p, this.#found)
-    return this.#conns.table.templateGet(
-      p.family,
-      p.protocol,
-      p.c0,
-      p.c1,
-      p.c2,
-      p.c3,
-      p.v0,
-      p.v1,
-      p.v2,
-      p.v3,
-      p.vport,
-    )
+    return this.#conns.table.templateOf(p)
   }
 
   /** ip_vs_check_template: even a quiesced or overloaded server, unless told otherwise. */
@@ -213,7 +201,7 @@ export class Scheduling {
   }
 }
 
-function takeEndpoints(params: ConnParams, flow: Flow, inverse: boolean): void {
+export function takeEndpoints(params: ConnParams, flow: Flow, inverse: boolean): void {
   params.family = flow.family
   params.protocol = flow.protocol
   params.destFamily = 0
@@ -234,7 +222,7 @@ function takeEndpoints(params: ConnParams, flow: Flow, inverse: boolean): void {
  * the virtual side: address and port for a connection to the service's own port, else the address
  * alone, or the mark for every address, port and protocol that carries it.
  */
-function writeTemplateKey(
+export function writeTemplateKey(
   key: ConnParams,
   params: ConnParams,
   service: Service,

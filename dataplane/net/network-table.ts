@@ -23,22 +23,35 @@ export type DumpKind = (typeof DUMP_KINDS)[number]
 type FrameDriver = Pick<Driver, 'ports'> & Partial<Pick<Driver, 'ethernet'>>
 
 export class NetworkTable implements NetworkView {
-  readonly links = new Links()
-  readonly addresses = new Addresses()
+  readonly links: Links
+  readonly addresses: Addresses
   readonly fib: Fib
   readonly neighbours: Neighbours
 
   readonly #driver: FrameDriver
   readonly #local = new LocalCache()
   readonly #adjacencies = new AdjacencyTable()
+  /** Whether the tables are another one's, who must not notice. */
+  readonly #isReader: boolean
   #batches = 0
   #dirty = false
 
   /** The driver's ports are read at each resolution: MAC addresses, MTUs and indices may change. */
-  constructor(driver: FrameDriver, limits: { routesMax?: number; neighboursMax?: number } = {}) {
+  constructor(
+    driver: FrameDriver,
+    limits: { routesMax?: number; neighboursMax?: number } = {},
+    tables: Pick<NetworkTable, 'links' | 'addresses' | 'fib' | 'neighbours'> | null = null,
+  ) {
     this.#driver = driver
-    this.fib = new Fib(limits.routesMax)
-    this.neighbours = new Neighbours(limits.neighboursMax)
+    this.#isReader = tables !== null
+    this.links = tables?.links ?? new Links()
+    this.addresses = tables?.addresses ?? new Addresses()
+    this.fib = tables?.fib ?? new Fib(limits.routesMax)
+    this.neighbours = tables?.neighbours ?? new Neighbours(limits.neighboursMax)
+  }
+
+  reader(): NetworkView {
+    return new NetworkTable(this.#driver, {}, this)
   }
 
   get generation(): number {
@@ -86,10 +99,10 @@ export class NetworkTable implements NetworkView {
     if (port === null || this.#driver.ethernet === false) return this.#adjacencies.kernel(mtu)
     const neighbour = this.neighbours.get(ifIndex, family, w0, w1, w2, w3)
     if (neighbour === null) {
-      this.neighbours.want(ifIndex, w0, w1, w2, w3)
+      if (!this.#isReader) this.neighbours.want(ifIndex, w0, w1, w2, w3)
       return this.#adjacencies.kernel(mtu)
     }
-    neighbour.usedEpoch = this.#adjacencies.epoch
+    if (!this.#isReader) neighbour.usedEpoch = this.#adjacencies.epoch
     return this.#adjacencies.ethernet(port, neighbour, mtu)
   }
 

@@ -40,6 +40,8 @@ export interface NetworkView {
   /** Never null. Does one longest-prefix match, so callers cache it with `generation`. */
   resolve(family: number, w0: number, w1: number, w2: number, w3: number): Adjacency
   adjacency(index: number): Adjacency
+  /** The same network for one who only asks: its questions leave no trace in this view. */
+  reader(): NetworkView
   /**
    * The address this host would use as the source of an ICMP error on that port for that peer:
    * the primary address of the port's interface in that family. Writes four words to `out`;

@@ -26,7 +26,7 @@ export const PE_HIGH = 7
 export const DEFENCE = 8
 /** Descriptors that a dead worker left open: count, then the descriptors. */
 export const DESCRIPTORS = 16
-const CONTROL_WORDS = 1024
+export const CONTROL_WORDS = 1024
 
 /** Allocates what outlives a worker. Pages are touched, so cost memory, only when used. */
 export function allocate(connsMax: number): SharedMemory {

@@ -7,6 +7,7 @@ import { ZeroRequest } from '../../server/schemas/live.js'
 import { MarkRuleConfig } from '../../server/schemas/mark-rule.js'
 import { RealServerConfig, RealServerSet } from '../../server/schemas/real-server.js'
 import { SettingsConfig } from '../../server/schemas/settings.js'
+import { SimulationRequest } from '../../server/schemas/simulation.js'
 import { VirtualServiceConfig } from '../../server/schemas/virtual-service.js'
 import { startAppliance, web, type Appliance } from './fixtures/appliance.js'
 
@@ -40,7 +41,7 @@ t.test('every operation is described', async t => {
   const ids = operations.map(({ operationId }) => operationId)
   t.equal(new Set(ids).size, ids.length)
   for (const { operationId, summary, tags, path, parameters = [], responses } of operations) {
-    t.match(operationId, /^(list|get|put|patch|delete|zero)[A-Z]/)
+    t.match(operationId, /^(list|get|put|patch|delete|zero|simulate)[A-Z]/)
     t.ok(summary && tags.length === 1, operationId)
     const wanted = [...path.matchAll(/\{(\w+)\}/g)].map(match => match[1])
     const given = parameters.filter(each => each.in === 'path').map(({ name }) => name)
@@ -66,7 +67,7 @@ t.test('components have names of their own, and all references lead somewhere', 
 
 t.test('the walker looks at every keyword of what clients may send', async t => {
   const written = [RealServerConfig, RealServerSet, VirtualServiceConfig, MarkRuleConfig]
-  for (const schema of [...written, SettingsConfig, ZeroRequest])
+  for (const schema of [...written, SettingsConfig, ZeroRequest, SimulationRequest])
     t.doesNotThrow(() => assertUnderstood(schema))
 })
 

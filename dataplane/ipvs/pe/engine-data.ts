@@ -77,6 +77,11 @@ export class EngineData {
     return this.#live
   }
 
+  /** How many more there is room for. */
+  get available(): number {
+    return this.#capacity - 1 - this.#live
+  }
+
   /** The template of that key whose data are these octets, or 0. */
   find(key: ConnParams, found: Excerpt): number {
     const { words } = this

@@ -6,7 +6,7 @@ import type { Flow } from '../../packet.js'
 import type { Dest } from '../dest.js'
 import { isCrowded, LocalityCache } from './locality.js'
 import { leastLoaded } from './overhead.js'
-import type { Scheduler, SchedulerContext } from './scheduler.js'
+import type { Scheduler, SchedulerContext, SchedulerState } from './scheduler.js'
 
 export class LocalityLeastConnection implements Scheduler {
   readonly #context: SchedulerContext
@@ -35,6 +35,18 @@ export class LocalityLeastConnection implements Scheduler {
     if (entry !== null) entry.value = dest
     else this.#cache.add(flow, dest, nowMs)
     return dest
+  }
+
+  /** The flow's entry. One whose server is gone would only be replaced. */
+  snapshot(flow: Flow): SchedulerState {
+    const entry = this.#cache.get(flow)
+    const index = entry === null ? -1 : this.#context.dests.indexOf(entry.value)
+    return index < 0 ? [] : [index, entry!.lastUseMs]
+  }
+
+  restore([index = -1, lastUseMs = 0]: SchedulerState, flow: Flow): void {
+    const dest = this.#context.dests[index]
+    if (dest !== undefined) this.#cache.add(flow, dest, lastUseMs)
   }
 
   tick(): void {

@@ -6,7 +6,7 @@ import type { Flow } from '../../packet.js'
 import type { Dest } from '../dest.js'
 import { EXPIRATION_MS, isCrowded, LocalityCache } from './locality.js'
 import { isProductGreater, isUsable, leastLoaded, overhead } from './overhead.js'
-import type { Scheduler, SchedulerContext } from './scheduler.js'
+import type { Scheduler, SchedulerContext, SchedulerState } from './scheduler.js'
 
 /** The servers of one address, newest first. */
 class ServerSet {
@@ -80,6 +80,22 @@ export class LocalityLeastConnectionReplicated implements Scheduler {
     const dest = leastLoaded(dests)
     if (dest !== null) set.insert(dest, nowMs)
     return dest
+  }
+
+  /** The flow's set. Servers of it that are gone are never chosen. */
+  snapshot(flow: Flow): SchedulerState {
+    const entry = this.#cache.get(flow)
+    if (entry === null) return []
+    const positions = entry.value.dests.map(dest => this.#context.dests.indexOf(dest))
+    return [entry.lastUseMs, entry.value.lastChangeMs, ...positions.filter(i => i >= 0)]
+  }
+
+  restore([lastUseMs, lastChangeMs, ...positions]: SchedulerState, flow: Flow): void {
+    const dests = positions.map(i => this.#context.dests[i]!)
+    if (lastUseMs === undefined || lastChangeMs === undefined || dests.length === 0) return
+    const set = new ServerSet(dests.at(-1)!, lastChangeMs)
+    for (const dest of dests.reverse()) set.insert(dest, lastChangeMs)
+    this.#cache.add(flow, set, lastUseMs)
   }
 
   tick(): void {

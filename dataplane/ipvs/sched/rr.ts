@@ -1,7 +1,7 @@
 /** Round robin (ip_vs_rr.c): each usable server in turn, whatever its weight. */
 import type { Dest } from '../dest.js'
 import { isUsable } from './overhead.js'
-import type { Scheduler, SchedulerContext } from './scheduler.js'
+import type { Scheduler, SchedulerContext, SchedulerState } from './scheduler.js'
 
 export class RoundRobin implements Scheduler {
   readonly #dests: readonly Dest[]
@@ -45,5 +45,14 @@ export class RoundRobin implements Scheduler {
       }
     }
     return null
+  }
+
+  snapshot(): SchedulerState {
+    return [this.#index]
+  }
+
+  restore([index = -1]: SchedulerState): void {
+    this.#index = index
+    this.#last = this.#dests[index] ?? null
   }
 }

@@ -14,6 +14,12 @@ export interface SchedulerContext {
 }
 
 /**
+ * What the next choice depends on beside the real servers themselves, in numbers of the scheduler's
+ * own; real servers by their position in the list.
+ */
+export type SchedulerState = readonly number[]
+
+/**
  * Chooses a real server for a new connection (struct ip_vs_scheduler). One instance a service.
  * `schedule` allocates nothing. Weight 0 means quiesced; an overloaded dest is never chosen.
  */
@@ -31,6 +37,12 @@ export interface Scheduler {
   schedule(flow: Flow, inverse: boolean): Dest | null
   /** Periodic work (garbage collection of lblc and lblcr); called about every 60 s. */
   tick?(): void
+  /**
+   * With `restore`, for those that remember something: an instance over a copy of the list chooses
+   * for that flow as this one would. Changes nothing.
+   */
+  snapshot?(flow: Flow): SchedulerState
+  restore?(state: SchedulerState, flow: Flow): void
 }
 
 export type SchedulerFactory = (context: SchedulerContext) => Scheduler

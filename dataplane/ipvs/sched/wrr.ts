@@ -3,7 +3,7 @@
  * server is taken while its weight reaches it. Each change of the list starts at its head again.
  */
 import type { Dest } from '../dest.js'
-import type { Scheduler, SchedulerContext } from './scheduler.js'
+import type { Scheduler, SchedulerContext, SchedulerState } from './scheduler.js'
 
 export class WeightedRoundRobin implements Scheduler {
   readonly #dests: readonly Dest[]
@@ -58,6 +58,16 @@ export class WeightedRoundRobin implements Scheduler {
       if (isLastPass && hasRestarted && start >= 0) stop = start
       index = -1
     }
+  }
+
+  /** The rest follows from the weights. */
+  snapshot(): SchedulerState {
+    return [this.#last, this.#currentWeight]
+  }
+
+  restore([last = -1, currentWeight = 0]: SchedulerState): void {
+    this.#last = last
+    this.#currentWeight = currentWeight
   }
 
   #update(): void {
