@@ -70,6 +70,8 @@ function start(
   client.start(restore)
   teardown(async () => {
     await client.stop()
+    // A port that is left open would keep the process.
+    for (const worker of workers) worker.port.close()
     closeSync(descriptor)
     rmSync(folder, { recursive: true })
   })
