@@ -200,6 +200,8 @@ export class DataplaneClient implements Dataplane {
       this.#deadlines.readyMs,
     )
     port1.on('message', (message: Reply | Event) => this.#receive(link, message))
+    // The worker keeps the process alive, its messages need not.
+    port1.unref()
     worker.on('error', error => {
       this.reason = `The dataplane failed: ${messageOf(error)}`
       this.#logger.error({ err: error }, 'dataplane failed')
