@@ -1,22 +1,24 @@
 /**
  * Asks a UDP service: `udp-client.js ORDER` (JSON, lab/udp-format.ts). Each query has a socket, so a
- * source port, of its own, hence is a new connection to a balancer. Prints a report as JSON.
+ * source port, of its own, hence is a new connection to a balancer: sockets stay open to the end, or
+ * the kernel would give a port a second time. Prints a report as JSON.
  */
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { payload } from '../payload.js'
 import { NAME_OCTETS, type UdpOrder, type UdpReport } from '../udp-format.js'
 
 const order = JSON.parse(process.argv[2]!) as UdpOrder
+const sockets: Socket[] = []
 const report: UdpReport = { servers: {}, answered: 0, corrupt: 0, lost: 0, errors: {} }
 
 function ask(octets: number, number: number): Promise<void> {
   const query = payload(`query/${number}`, octets)
   const socket = createSocket(order.address.includes(':') ? 'udp6' : 'udp4')
+  sockets.push(socket)
   return new Promise(resolve => {
     const end = (count: () => void) => {
       clearTimeout(timer)
-      socket.removeAllListeners('error').on('error', () => undefined)
-      socket.close()
+      socket.removeAllListeners().on('error', () => undefined)
       count()
       resolve()
     }
@@ -46,4 +48,5 @@ const worker = async () => {
   for (const [number, octets] of queue) await ask(octets, number)
 }
 await Promise.all(Array.from({ length: order.parallel }, worker))
+for (const socket of sockets) socket.close()
 process.stdout.write(JSON.stringify(report))
