@@ -8,7 +8,7 @@ import type {
   ServiceKey,
   ServiceSpec,
   Timeouts,
-} from './model.js'
+} from '../../server/ipvsadm/model.js'
 
 /** What a command runs against: the appliance over REST, or an engine in a test. */
 export interface Backend {

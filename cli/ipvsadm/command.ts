@@ -1,15 +1,15 @@
 /** Runs ipvsadm command lines against a backend and collects what ipvsadm would have printed. */
-import { parse } from './arguments.js'
+import { parse } from '../../server/ipvsadm/arguments.js'
 import { KernelError, type Backend } from './backend.js'
-import type { CommandLine, Format } from './command-line.js'
+import type { CommandLine, Format } from '../../server/ipvsadm/command-line.js'
 import { connectionLines } from './connections.js'
-import { Failure, REFUSED, tryHelp } from './failure.js'
+import { Failure, REFUSED, tryHelp } from '../../server/ipvsadm/failure.js'
 import { HELP, VERSION } from './help.js'
 import { arranged, serviceLines, titleLines, versionLine } from './listing.js'
 import { messageOf } from './messages.js'
-import type { DaemonSpec, ListedService } from './model.js'
-import { hostNames, type Names } from './names.js'
-import { saveLines } from './save.js'
+import type { DaemonSpec, ListedService } from '../../server/ipvsadm/model.js'
+import { hostNames, type Names } from '../../server/ipvsadm/names.js'
+import { saveLines } from '../../server/ipvsadm/save.js'
 
 export interface Outcome {
   /** Both streams, in the order of printing. */

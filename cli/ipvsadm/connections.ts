@@ -1,8 +1,8 @@
 /** `ipvsadm -Lc`: the connection table. */
-import type { Format } from './command-line.js'
-import { endpointName } from './endpoint-name.js'
-import type { Connection, Endpoint, Protocol } from './model.js'
-import type { Names } from './names.js'
+import type { Format } from '../../server/ipvsadm/command-line.js'
+import { endpointName } from '../../server/ipvsadm/endpoint-name.js'
+import type { Connection, Endpoint, Protocol } from '../../server/ipvsadm/model.js'
+import type { Names } from '../../server/ipvsadm/names.js'
 
 export async function connectionLines(
   connections: readonly Connection[],

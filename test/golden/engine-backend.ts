@@ -4,8 +4,8 @@
  */
 import { KernelError, type Backend } from '../../cli/ipvsadm/backend.js'
 import { kernelOrder } from '../../cli/ipvsadm/kernel-order.js'
-import type * as model from '../../cli/ipvsadm/model.js'
-import { schedulerFlagNames } from '../../cli/ipvsadm/values.js'
+import type * as model from '../../server/ipvsadm/model.js'
+import { schedulerFlagNames } from '../../server/ipvsadm/values.js'
 import type { Control } from '../../dataplane/control.js'
 import type { Dest } from '../../dataplane/ipvs/dest.js'
 import type { Ipvs } from '../../dataplane/ipvs/ipvs.js'

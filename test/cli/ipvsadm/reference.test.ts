@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { run } from '../../../cli/ipvsadm/command.js'
-import type { Names } from '../../../cli/ipvsadm/names.js'
+import type { Names } from '../../../server/ipvsadm/names.js'
 import { MemoryBackend } from '../../fixtures/ipvsadm/memory-backend.js'
 import { Random } from '../../fixtures/seed.js'
 

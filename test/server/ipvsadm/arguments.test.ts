@@ -1,7 +1,7 @@
 /** What command lines mean: popt's ways of writing options, defaults, and what depends on order. */
 import t from 'tap'
-import { parse } from '../../../cli/ipvsadm/arguments.js'
-import { Failure } from '../../../cli/ipvsadm/failure.js'
+import { parse } from '../../../server/ipvsadm/arguments.js'
+import { Failure } from '../../../server/ipvsadm/failure.js'
 import { NAMELESS } from '../../fixtures/ipvsadm/sample-table.js'
 
 const read = (line: string, names = NAMELESS) => parse(line.split(' '), names)

@@ -1,8 +1,8 @@
 /** From ipvsadm's words to the documents of the REST API, and back. */
 import type { Static } from 'typebox'
-import type { Connection as ConnectionDocument } from '../../server/schemas/live.js'
-import type { RealServer, RealServerConfig } from '../../server/schemas/real-server.js'
-import type { VirtualService, VirtualServiceConfig } from '../../server/schemas/virtual-service.js'
+import type { Connection as ConnectionDocument } from '../schemas/live.js'
+import type { RealServer, RealServerConfig } from '../schemas/real-server.js'
+import type { VirtualService, VirtualServiceConfig } from '../schemas/virtual-service.js'
 import type * as model from './model.js'
 import { SCHEDULER_FLAG_1, SCHEDULER_FLAG_2, SCHEDULER_FLAG_3 } from './model.js'
 import { schedulerFlagNames } from './values.js'
