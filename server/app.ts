@@ -47,6 +47,7 @@ export function buildApp({ control, logger }: AppOptions): FastifyInstance {
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>()
 
+  app.decorateRequest('actor', null)
   app.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id)
     done()
