@@ -1,33 +1,40 @@
-/** Writes openapi/openapi.json; with `--check` only says whether it is what the routes make. */
+/** Writes openapi/*.json; with `--check` only says whether they are what the routes make. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { buildApp } from './app.js'
 import type { Control } from './control.js'
+import { openApi30Of, openApiOf } from './plugins/openapi.js'
 
-const folder = ['../openapi', '../../openapi']
-  .map(path => fileURLToPath(new URL(path, import.meta.url)))
-  .find(existsSync)
-export const openApiFile = `${folder ?? 'openapi'}/openapi.json`
+const folder =
+  ['../openapi', '../../openapi']
+    .map(path => fileURLToPath(new URL(path, import.meta.url)))
+    .find(path => existsSync(`${path}/openapi.json`)) ?? 'openapi'
+export const openApiFile = `${folder}/openapi.json`
+export const openApi30File = `${folder}/openapi-3.0.json`
 
-/** The document as text, as it is committed. */
-export async function renderOpenApi(): Promise<string> {
+/** The documents as they are committed: text by file. */
+export async function renderOpenApi(): Promise<Map<string, string>> {
   // No request is made, so nothing is ever asked of the control.
   const app = buildApp({ control: {} as Control })
   await app.ready()
-  const text = `${JSON.stringify(app.swagger(), null, 2)}\n`
+  const text = (document: object) => `${JSON.stringify(document, null, 2)}\n`
+  const files = new Map([
+    [openApiFile, text(openApiOf(app))],
+    [openApi30File, text(openApi30Of(app))],
+  ])
   await app.close()
-  return text
+  return files
 }
 
 async function run(check: boolean): Promise<number> {
-  const text = await renderOpenApi()
-  if (!check) {
-    writeFileSync(openApiFile, text)
-    return 0
+  let stale = 0
+  for (const [file, text] of await renderOpenApi()) {
+    if (existsSync(file) && readFileSync(file, 'utf8') === text) continue
+    if (!check) writeFileSync(file, text)
+    else process.stderr.write(`${file} differs from the routes; run npm run openapi\n`)
+    stale++
   }
-  if (existsSync(openApiFile) && readFileSync(openApiFile, 'utf8') === text) return 0
-  process.stderr.write(`${openApiFile} differs from the routes; run npm run openapi\n`)
-  return 1
+  return check && stale > 0 ? 1 : 0
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,7 +1,9 @@
-/** The OpenAPI 3.1 document, from the schemas of the routes, and its pages at /docs. */
+/** The OpenAPI document, 3.1 and 3.0, from the schemas of the routes, and its pages at /docs. */
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { isOpenApi, withExamples, type OpenApi } from '../openapi/document.js'
+import { toThreeZero } from '../openapi/three-zero.js'
 import { sharedSchemas } from '../schemas/components.js'
 import { version } from '../version.js'
 
@@ -31,9 +33,22 @@ export function addOpenApi(app: FastifyInstance): void {
         { name: 'Live state', description: 'Connections, counters, interfaces.' },
         { name: 'System', description: 'Version, health, error codes.' },
       ],
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer', description: 'A token of this appliance.' },
+        },
+      },
+      security: [{ token: [] }],
     },
     // Components keep their names instead of def-0, def-1, ...
     refResolver: { buildLocalReference: json => json.$id as string },
+    transformObject: parts => withExamples(documentIn(parts)) as object,
+  })
+  void app.register((routes, _options, done) => {
+    const schema = { hide: true }
+    routes.get('/openapi.json', { schema }, () => openApiOf(app))
+    routes.get('/openapi-3.0.json', { schema }, () => openApi30Of(app))
+    done()
   })
   void app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -43,4 +58,17 @@ export function addOpenApi(app: FastifyInstance): void {
     // Without TLS, upgrading would make a browser ask for the page's parts where nobody answers.
     transformStaticCSP: header => header.replace(/\s*upgrade-insecure-requests;?/, ''),
   })
+}
+
+/** The document of the routes that are there, as OpenAPI 3.1. */
+export const openApiOf = (app: FastifyInstance): OpenApi =>
+  documentIn({ openapiObject: app.swagger() })
+
+/** The same as OpenAPI 3.0.3. */
+export const openApi30Of = (app: FastifyInstance): OpenApi => toThreeZero(openApiOf(app))
+
+function documentIn(parts: object): OpenApi {
+  const document: unknown = 'openapiObject' in parts ? parts.openapiObject : null
+  if (!isOpenApi(document)) throw new Error('the routes made no OpenAPI document')
+  return document
 }

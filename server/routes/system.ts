@@ -1,4 +1,4 @@
-/** /v1/version, /healthz, /readyz, /openapi.json, /problems/{code} */
+/** /v1/version, /healthz, /readyz, /problems/{code} */
 import { Type } from 'typebox'
 import type { Control } from '../control.js'
 import { faults, Problem, problems } from '../errors.js'
@@ -30,7 +30,8 @@ export function addSystem(app: App, control: Control): void {
         operationId: 'getHealth',
         summary: 'Answers as long as the process does',
         tags,
-        response: answers({ 200: answer('Alive.', Health) }, 500),
+        querystring: Type.Object({}),
+        response: answers({ 200: answer('Alive.', Health) }, 400, 500),
       },
     },
     () => ({ status: 'ok' }),
@@ -43,7 +44,8 @@ export function addSystem(app: App, control: Control): void {
         operationId: 'getReadiness',
         summary: 'Says whether traffic is being carried',
         tags,
-        response: answers({ 200: answer('Ready.', Health) }, 503),
+        querystring: Type.Object({}),
+        response: answers({ 200: answer('Ready.', Health) }, 400, 503),
       },
     },
     () => {
@@ -53,8 +55,6 @@ export function addSystem(app: App, control: Control): void {
     },
   )
 
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
-
   app.get(
     '/problems/:code',
     {
@@ -62,7 +62,12 @@ export function addSystem(app: App, control: Control): void {
         operationId: 'getProblem',
         summary: 'Explains an error code',
         tags,
-        params: Type.Object({ code: Type.String({ description: 'As in `code` or `type`.' }) }),
+        params: Type.Object({
+          code: Type.String({
+            description: 'As in `code` or `type`.',
+            examples: ['VALIDATION_FAILED'],
+          }),
+        }),
         response: answers({ 200: answer('The code.', ProblemDescription) }, 404),
       },
     },

@@ -6,14 +6,17 @@ import { FAMILIES, FWMARK_MAX, PROTOCOLS, SCHEDULERS } from './virtual-service.j
 import { NAME_PATTERN } from './common.js'
 
 /** `format: name` is what the validator looks at; the pattern is for readers. */
-const Name = (description: string) =>
-  Type.String({ format: 'name', pattern: NAME_PATTERN, maxLength: 63, description })
+const Name = (description: string, example: string) =>
+  Type.String({
+    ...{ format: 'name', pattern: NAME_PATTERN, maxLength: 63, description },
+    examples: [example],
+  })
 
-export const ServicePath = Type.Object({ name: Name('Name of the virtual service.') })
-export const MarkRulePath = Type.Object({ name: Name('Name of the mark rule.') })
+export const ServicePath = Type.Object({ name: Name('Name of the virtual service.', 'web') })
+export const MarkRulePath = Type.Object({ name: Name('Name of the mark rule.', 'web') })
 export const ServerPath = Type.Object({
-  name: Name('Name of the virtual service.'),
-  server: Name('Name of the real server.'),
+  name: Name('Name of the virtual service.', 'web'),
+  server: Name('Name of the real server.', 'a'),
 })
 
 const limit = Type.Optional(
