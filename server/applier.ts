@@ -15,13 +15,19 @@
  */
 import type { Logger } from 'pino'
 import type { MarkRuleConfig, Op } from '../dataplane/protocol.js'
+import { SYSTEM } from './actor.js'
 import { DataplaneGone, OpRefused, type Call, type Dataplane } from './dataplane-client.js'
 import { Directory } from './directory.js'
 import { messageOf, Problem } from './errors.js'
 import type { Announcement, HostControl, HostState } from './host-state.js'
 import { keyOf, opsOf, restoreOf, settingsConfig } from './plan.js'
 import { inverseOf } from './repo/configuration.js'
-import type { ChangeSet, ConfigurationRepo, ServiceChange } from './repo/configuration.js'
+import type {
+  ChangeSet,
+  ConfigurationRepo,
+  RevisionHead,
+  ServiceChange,
+} from './repo/configuration.js'
 import type { ServiceRecord } from './repo/records.js'
 import { RowTable } from './row-table.js'
 
@@ -107,7 +113,7 @@ export class Applier {
   }
 
   /** Only one at a time. Returns when the change is in force. */
-  async apply(changes: ChangeSet, revision: number): Promise<void> {
+  async apply(changes: ChangeSet, revision: RevisionHead): Promise<void> {
     if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
     await this.#needDataplane()
     const desired = this.#hostState(changes)
@@ -117,7 +123,7 @@ export class Applier {
     const ops = opsOf({ ...changes, services }, this.#askable(rules))
     await this.#store(changes, revision)
     // Only microtasks lie between the commit and the call: no worker can come up in between.
-    await this.#toDataplane(changes, ops)
+    await this.#toDataplane(changes, revision, ops)
     await this.#announce(announcements)
     await this.#tidy()
     if (this.#untidy) {
@@ -160,7 +166,7 @@ export class Applier {
     }
   }
 
-  async #store(changes: ChangeSet, revision: number): Promise<void> {
+  async #store(changes: ChangeSet, revision: RevisionHead): Promise<void> {
     try {
       this.#repo.commit(changes, revision)
     } catch (cause) {
@@ -180,13 +186,13 @@ export class Applier {
       : { before, after }
   }
 
-  async #toDataplane(changes: ChangeSet, ops: readonly Op[]): Promise<void> {
+  async #toDataplane(changes: ChangeSet, head: RevisionHead, ops: readonly Op[]): Promise<void> {
     if (ops.length === 0) return
     try {
       const { results } = await this.#dataplane.call({ op: 'batch', ops: [...ops] })
       for (const [i, op] of ops.entries()) this.rows.applied(op, results[i])
     } catch (cause) {
-      if (cause instanceof OpRefused) throw await this.#takeBack(changes, cause)
+      if (cause instanceof OpRefused) throw await this.#takeBack(changes, head, cause)
       this.#logger.warn({ err: cause }, 'the dataplane went away during a change')
       // Whoever comes up next was given the database, which holds the change.
       if (await this.#dataplane.whenReady(this.#patienceMs)) return
@@ -194,12 +200,17 @@ export class Applier {
     }
   }
 
-  async #takeBack(changes: ChangeSet, cause: OpRefused): Promise<Problem> {
+  async #takeBack(changes: ChangeSet, head: RevisionHead, cause: OpRefused): Promise<Problem> {
     const detail = `The dataplane refused the change: ${cause.message} (${cause.code}).`
     this.#logger.error({ err: cause, changes: namesOf(changes) }, 'dataplane refused a change')
     const inverse = inverseOf(changes)
     try {
-      this.#repo.commit(inverse, this.#repo.revision() + 1)
+      this.#repo.commit(inverse, {
+        ...head,
+        revision: this.#repo.revision() + 1,
+        actor: SYSTEM,
+        message: `Takes back revision ${head.revision}, which the dataplane refused.`,
+      })
     } catch (error) {
       this.#logger.error({ err: error }, 'a refused change could not be taken back')
       return this.#pending(`${detail} It could not be taken back: ${messageOf(error)}.`, error)

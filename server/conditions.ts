@@ -1,4 +1,5 @@
 /** Conditional requests, RFC 9110 section 13. */
+import type { Origin } from './commit.js'
 import { Problem } from './errors.js'
 import type { ServiceRecord } from './repo/records.js'
 import { etagOf } from './views.js'
@@ -6,6 +7,11 @@ import { etagOf } from './views.js'
 export interface Conditions {
   ifMatch?: string | undefined
   ifNoneMatch?: string | undefined
+}
+
+/** A write: on which conditions, and who asks. */
+export interface Intent extends Conditions {
+  origin: Origin
 }
 
 type Identified = Pick<ServiceRecord, 'name' | 'meta'>

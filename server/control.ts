@@ -3,7 +3,8 @@ import { networkInterfaces } from 'node:os'
 import type { Logger } from 'pino'
 import { DESTS_MAX, SERVICES_MAX } from '../dataplane/limits.js'
 import { Applier } from './applier.js'
-import { checkConditions, type Conditions } from './conditions.js'
+import type { CommitListener, Origin } from './commit.js'
+import { checkConditions, type Intent } from './conditions.js'
 import { ConnectionLister, type ConnectionQuery, type ConnectionSource } from './connections.js'
 import type { Dataplane } from './dataplane-client.js'
 import type { Database } from './db.js'
@@ -41,6 +42,8 @@ export interface ControlOptions {
   logger: Logger
   /** Wall clock, for meta and reasons. */
   now?: () => Date
+  /** Hear of every revision. */
+  listeners?: readonly CommitListener[]
   /** How long a write waits for a dataplane that is away. */
   patienceMs?: number
   /** Pause before the first new attempt to bring the host where it should be. */
@@ -62,8 +65,8 @@ export class Control {
   readonly markRules: MarkRuleControl
   readonly simulations: SimulationControl
 
-  constructor({ database, now = () => new Date(), ...options }: ControlOptions) {
-    this.#repo = new ConfigurationRepo(database)
+  constructor({ database, now = () => new Date(), listeners = [], ...options }: ControlOptions) {
+    this.#repo = new ConfigurationRepo(database, listeners)
     this.#dataplane = options.dataplane
     this.#now = now
     this.#applier = new Applier({ repo: this.#repo, ...options })
@@ -84,7 +87,7 @@ export class Control {
    * (Problem) when the dataplane has not come up within `deadlineMs`.
    */
   async start(deadlineMs = 30_000): Promise<void> {
-    const exclusive = (work: () => Promise<void>) => this.#writer.run(work)
+    const exclusive = (work: () => Promise<void>) => this.#writer.exclusive(work)
     if (await this.#applier.start(deadlineMs, exclusive)) return
     const reason = this.#dataplane.reason ?? 'The dataplane did not come up.'
     throw new Problem('DATAPLANE_UNAVAILABLE', reason)
@@ -115,32 +118,28 @@ export class Control {
     return pageOf(records, limit, record => this.#views.service(record))
   }
 
-  putService(name: string, body: unknown, conditions: Conditions): Promise<Written<ServiceView>> {
-    return this.#write(stamp => {
+  putService(name: string, body: unknown, intent: Intent): Promise<Written<ServiceView>> {
+    return this.#write(intent.origin, stamp => {
       const before = this.#repo.services.get(name)
-      checkConditions(conditions, before)
+      checkConditions(intent, before)
       const kept = before === null ? {} : serverDocuments(before)
       return { before, after: this.#draftService(name, body, kept, before, stamp) }
     })
   }
 
-  patchService(
-    name: string,
-    patch: unknown,
-    conditions: Conditions,
-  ): Promise<Written<ServiceView>> {
-    return this.#write(stamp => {
+  patchService(name: string, patch: unknown, intent: Intent): Promise<Written<ServiceView>> {
+    return this.#write(intent.origin, stamp => {
       const before = this.#service(name)
-      checkConditions(conditions, before)
+      checkConditions(intent, before)
       const merged = mergePatch(serviceDocument(before), patch)
       return { before, after: this.#draftService(name, merged, {}, before, stamp) }
     })
   }
 
-  async deleteService(name: string, conditions: Conditions, missingOk: boolean): Promise<number> {
-    return this.#writer.run(async () => {
+  async deleteService(name: string, intent: Intent, missingOk: boolean): Promise<number> {
+    return this.#writer.run(intent.origin, async () => {
       const before = this.#repo.services.get(name)
-      checkConditions(conditions, before)
+      checkConditions(intent, before)
       const revision = await this.#commit(name, before, null)
       if (before === null && !missingOk) throw serviceNotFound(name)
       return revision
@@ -167,10 +166,10 @@ export class Control {
     name: string,
     server: string,
     body: unknown,
-    conditions: Conditions,
+    intent: Intent,
   ): Promise<Written<ServerView>> {
-    return this.#writeServer(name, server, service => {
-      checkConditions(conditions, find(service, server))
+    return this.#writeServer(intent.origin, name, server, service => {
+      checkConditions(intent, find(service, server))
       return body
     })
   }
@@ -179,25 +178,20 @@ export class Control {
     name: string,
     server: string,
     patch: unknown,
-    conditions: Conditions,
+    intent: Intent,
   ): Promise<Written<ServerView>> {
-    return this.#writeServer(name, server, service => {
+    return this.#writeServer(intent.origin, name, server, service => {
       const before = this.#server(service, server)
-      checkConditions(conditions, before)
+      checkConditions(intent, before)
       return mergePatch(serverDocument(service, before), patch)
     })
   }
 
-  deleteServer(
-    name: string,
-    server: string,
-    conditions: Conditions,
-    missingOk: boolean,
-  ): Promise<number> {
-    return this.#writer.run(async stamp => {
+  deleteServer(name: string, server: string, intent: Intent, missingOk: boolean): Promise<number> {
+    return this.#writer.run(intent.origin, async stamp => {
       const before = this.#service(name)
       const record = find(before, server)
-      checkConditions(conditions, record)
+      checkConditions(intent, record)
       const drafts = configsOf(before)
       drafts.delete(server)
       const revision = await this.#commit(name, before, withServers(before, drafts, stamp))
@@ -211,8 +205,9 @@ export class Control {
     name: string,
     body: unknown,
     mode: 'replace' | 'merge',
+    { origin }: Intent,
   ): Promise<{ page: Page<ServerView>; revision: number }> {
-    const { revision } = await this.#write(stamp => {
+    const { revision } = await this.#write(origin, stamp => {
       const before = this.#service(name)
       const listed = readSet(body, contextOf(before))
       const drafts = new Map([...(mode === 'merge' ? configsOf(before) : []), ...listed])
@@ -243,7 +238,7 @@ export class Control {
     const faults = faultsOf(ZeroRequest, body)
     if (faults.length > 0) throw problemOf(faults)
     const { service: name } = body as { service?: string }
-    return this.#writer.run(async () => {
+    return this.#writer.exclusive(async () => {
       const service = name === undefined ? null : this.#service(name)
       await this.#applier.zero(service)
       return this.readStatistics(name)
@@ -300,12 +295,13 @@ export class Control {
   }
 
   async #writeServer(
+    origin: Origin,
     name: string,
     server: string,
     bodyOf: (service: ServiceRecord) => unknown,
   ): Promise<Written<ServerView>> {
     let created = false
-    const { revision } = await this.#write(stamp => {
+    const { revision } = await this.#write(origin, stamp => {
       const before = this.#service(name)
       created = find(before, server) === null
       const { draft, faults } = readServer(server, bodyOf(before), contextOf(before))
@@ -321,9 +317,10 @@ export class Control {
 
   /** Plans a change and carries it through; nothing else writes meanwhile. */
   #write(
+    origin: Origin,
     plan: (stamp: Stamp) => { before: ServiceRecord | null; after: ServiceRecord },
   ): Promise<Written<ServiceView>> {
-    return this.#writer.run(async stamp => {
+    return this.#writer.run(origin, async stamp => {
       const { before, after } = plan(stamp)
       const revision = await this.#commit(after.name, before, after)
       return { ...this.#written(after, before === null), revision }

@@ -1,6 +1,6 @@
 /** The rules of /v1/mark-rules. */
 import { isDeepStrictEqual } from 'node:util'
-import { checkConditions, type Conditions } from './conditions.js'
+import { checkConditions, type Intent } from './conditions.js'
 import type { Dataplane } from './dataplane-client.js'
 import { nextMeta, type Stamp } from './drafts.js'
 import { Problem, problemOf } from './errors.js'
@@ -58,26 +58,26 @@ export class MarkRuleControl {
     return { items: found.slice(start, end).map(viewOf), nextCursor }
   }
 
-  put(name: string, body: unknown, conditions: Conditions): Promise<Written<MarkRuleView>> {
-    return this.#writer.run(async stamp => {
+  put(name: string, body: unknown, intent: Intent): Promise<Written<MarkRuleView>> {
+    return this.#writer.run(intent.origin, async stamp => {
       const before = this.#repo.markRules.get(name)
-      checkConditions(conditions, before)
+      checkConditions(intent, before)
       return this.#write(name, body, before, stamp)
     })
   }
 
-  patch(name: string, patch: unknown, conditions: Conditions): Promise<Written<MarkRuleView>> {
-    return this.#writer.run(async stamp => {
+  patch(name: string, patch: unknown, intent: Intent): Promise<Written<MarkRuleView>> {
+    return this.#writer.run(intent.origin, async stamp => {
       const before = this.#rule(name)
-      checkConditions(conditions, before)
+      checkConditions(intent, before)
       return this.#write(name, mergePatch(before.config, patch), before, stamp)
     })
   }
 
-  delete(name: string, conditions: Conditions, missingOk: boolean): Promise<number> {
-    return this.#writer.run(async () => {
+  delete(name: string, intent: Intent, missingOk: boolean): Promise<number> {
+    return this.#writer.run(intent.origin, async () => {
       const before = this.#repo.markRules.get(name)
-      checkConditions(conditions, before)
+      checkConditions(intent, before)
       const changes = before === null ? null : { markRules: [{ before, after: null }] }
       const revision = await this.#writer.commit(changes)
       if (before === null && !missingOk) throw notFound(name)

@@ -1,7 +1,7 @@
 /** The rules of /v1/settings. */
 import { isDeepStrictEqual } from 'node:util'
 import { DEFENCE } from '../dataplane/shared/memory.js'
-import { checkConditions, type Conditions } from './conditions.js'
+import { checkConditions, type Intent } from './conditions.js'
 import type { Dataplane } from './dataplane-client.js'
 import { nextMeta } from './drafts.js'
 import { mergePatch } from './merge-patch.js'
@@ -35,21 +35,21 @@ export class SettingsControl {
     return this.#written(this.#repo.revision())
   }
 
-  put(body: unknown, conditions: Conditions): Promise<Written<SettingsView>> {
-    return this.#write(conditions, () => body)
+  put(body: unknown, intent: Intent): Promise<Written<SettingsView>> {
+    return this.#write(intent, () => body)
   }
 
-  patch(patch: unknown, conditions: Conditions): Promise<Written<SettingsView>> {
-    return this.#write(conditions, before => mergePatch(before.config, patch))
+  patch(patch: unknown, intent: Intent): Promise<Written<SettingsView>> {
+    return this.#write(intent, before => mergePatch(before.config, patch))
   }
 
   #write(
-    conditions: Conditions,
+    intent: Intent,
     bodyOf: (before: SettingsRecord) => unknown,
   ): Promise<Written<SettingsView>> {
-    return this.#writer.run(async stamp => {
+    return this.#writer.run(intent.origin, async stamp => {
       const before = this.#repo.settings.get()
-      checkConditions(conditions, before)
+      checkConditions(intent, before)
       const config = readSettings(bodyOf(before))
       const same = isDeepStrictEqual(config, before.config)
       const after: SettingsRecord = { name: 'settings', meta: nextMeta(before, stamp), config }

@@ -1,5 +1,7 @@
 /** Writes happen one after the other; none is refused because another is under way. */
 import type { Applier } from './applier.js'
+import { SYSTEM } from './actor.js'
+import type { Origin } from './commit.js'
 import type { Stamp } from './drafts.js'
 import { Mutex } from './mutex.js'
 import type { ChangeSet, ConfigurationRepo } from './repo/configuration.js'
@@ -8,6 +10,8 @@ export class Writer {
   readonly #repo: ConfigurationRepo
   readonly #applier: Applier
   readonly #now: () => Date
+  /** Of the write under way. */
+  #origin: Origin = { actor: SYSTEM, requestId: null, message: null }
   readonly #mutex = new Mutex()
 
   constructor(repo: ConfigurationRepo, applier: Applier, now: () => Date) {
@@ -17,8 +21,16 @@ export class Writer {
   }
 
   /** Runs what reads, checks and commits; nothing else writes meanwhile. */
-  run<T>(work: (stamp: Stamp) => Promise<T>): Promise<T> {
-    return this.#mutex.run(() => work(this.#stamp()))
+  run<T>(origin: Origin, work: (stamp: Stamp) => Promise<T>): Promise<T> {
+    return this.#mutex.run(() => {
+      this.#origin = origin
+      return work(this.#stamp())
+    })
+  }
+
+  /** Runs what changes no configuration, while nothing else writes. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(work)
   }
 
   /** Resolves once no write is under way. */
@@ -36,7 +48,8 @@ export class Writer {
       return this.#repo.revision()
     }
     const revision = this.#repo.revision() + 1
-    await this.#applier.apply(changes, revision)
+    const at = this.#now().toISOString()
+    await this.#applier.apply(changes, { revision, at, ...this.#origin })
     return revision
   }
 

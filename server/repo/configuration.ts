@@ -1,5 +1,6 @@
 /** The configuration as one: its revision, and changes that happen whole or not at all. */
 import type { Statement } from 'better-sqlite3'
+import { changesOf, type Commit, type CommitListener } from '../commit.js'
 import type { Database } from '../db.js'
 import { MarkRuleRepo } from './mark-rules.js'
 import type { MarkRuleRecord, ServiceRecord, SettingsRecord } from './records.js'
@@ -21,6 +22,9 @@ export interface ChangeSet {
   settings?: { before: SettingsRecord; after: SettingsRecord }
 }
 
+/** A revision without what it changes. */
+export type RevisionHead = Omit<Commit, 'changes'>
+
 /** What takes it back. */
 export function inverseOf({ services, markRules, settings }: ChangeSet): ChangeSet {
   const swap = <T>({ before, after }: Change<T>): Change<T> => ({ before: after, after: before })
@@ -39,21 +43,24 @@ export class ConfigurationRepo {
   readonly settings: SettingsRepo
   readonly #revision: Statement<[], { revision: number }>
   readonly #setRevision: Statement<[number]>
-  readonly #commit: (changes: ChangeSet, revision: number) => void
+  readonly #commit: (changes: ChangeSet, commit: Commit) => void
+  readonly #listeners: readonly CommitListener[]
 
-  constructor(database: Database) {
+  constructor(database: Database, listeners: readonly CommitListener[] = []) {
+    this.#listeners = listeners
     this.services = new VirtualServiceRepo(database)
     this.markRules = new MarkRuleRepo(database)
     this.settings = new SettingsRepo(database)
     this.#revision = database.prepare('SELECT revision FROM configuration')
     this.#setRevision = database.prepare('UPDATE configuration SET revision = ?')
-    const commit = database.transaction((changes: ChangeSet, revision: number) => {
+    const commit = database.transaction((changes: ChangeSet, made: Commit) => {
       this.#commitServices(changes.services ?? [])
       this.#commitMarkRules(changes.markRules ?? [])
       if (changes.settings !== undefined) this.settings.update(changes.settings.after)
-      this.#setRevision.run(revision)
+      this.#setRevision.run(made.revision)
+      for (const listener of listeners) listener.committing(made)
     })
-    this.#commit = (changes, revision) => commit.immediate(changes, revision)
+    this.#commit = (changes, made) => commit.immediate(changes, made)
   }
 
   revision(): number {
@@ -61,8 +68,10 @@ export class ConfigurationRepo {
   }
 
   /** Durable when it returns. */
-  commit(changes: ChangeSet, revision: number): void {
-    this.#commit(changes, revision)
+  commit(changes: ChangeSet, head: RevisionHead): void {
+    const made: Commit = { ...head, changes: changesOf(changes) }
+    this.#commit(changes, made)
+    for (const listener of this.#listeners) listener.committed?.([made])
   }
 
   #commitServices(changes: readonly ServiceChange[]): void {

@@ -5,7 +5,7 @@ import { STATUS_CODES } from 'node:http'
 import type { RawServerDefault, FastifyBaseLogger } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TSchema } from 'typebox'
-import type { Conditions } from '../conditions.js'
+import type { Conditions, Intent } from '../conditions.js'
 import type { Written } from '../views.js'
 import { Problem, type Fault } from '../errors.js'
 import { ProblemDocument } from '../schemas/common.js'
@@ -59,6 +59,12 @@ export const WRITE_PROBLEMS = [400, 404, 409, 412, 413, 415, 422, 500, 503] as c
 export const conditionsOf = ({ headers }: FastifyRequest): Conditions => ({
   ifMatch: headers['if-match'],
   ifNoneMatch: headers['if-none-match'],
+})
+
+/** A write as the request asks for it. */
+export const intentOf = (request: FastifyRequest): Intent => ({
+  ...conditionsOf(request),
+  origin: { actor: request.actor, requestId: request.id, message: null },
 })
 
 /** The document that was sent; a write without one is a mistake, not an empty document. */

@@ -6,7 +6,7 @@ import { linked } from '../schemas/components.js'
 import { MarkRule, MarkRuleConfig, MarkRuleList } from '../schemas/mark-rule.js'
 import { DeleteQuery, MarkRulePath, MarkRuleQuery } from '../schemas/parameters.js'
 import { answer, answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
-import { linkNext, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
+import { intentOf, linkNext, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Mark rules']
@@ -84,7 +84,7 @@ function addWrites(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { name } = request.params
-      const written = await control.markRules.put(name, bodyOf(request), conditionsOf(request))
+      const written = await control.markRules.put(name, bodyOf(request), intentOf(request))
       return sendWritten(reply, written, `/v1/mark-rules/${name}`)
     },
   )
@@ -108,7 +108,7 @@ function addWrites(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { name } = request.params
-      const written = await control.markRules.patch(name, bodyOf(request), conditionsOf(request))
+      const written = await control.markRules.patch(name, bodyOf(request), intentOf(request))
       return sendWritten(reply, written, request.url)
     },
   )
@@ -127,8 +127,8 @@ function addWrites(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { missingOk = false } = request.query
-      const conditions = conditionsOf(request)
-      const revision = await control.markRules.delete(request.params.name, conditions, missingOk)
+      const intent = intentOf(request)
+      const revision = await control.markRules.delete(request.params.name, intent, missingOk)
       return reply.code(204).header('config-revision', revision).send()
     },
   )

@@ -8,7 +8,7 @@ import { ServicePath, SetQuery } from '../schemas/parameters.js'
 import { RealServer, RealServerConfig, RealServerList } from '../schemas/real-server.js'
 import { RealServerSet } from '../schemas/real-server.js'
 import { answer, answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
-import { linkNext, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
+import { intentOf, linkNext, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Real servers']
@@ -63,7 +63,12 @@ function addCollection(app: App, control: Control): void {
     async (request, reply) => {
       const { mode = 'replace' } = request.query
       const { name } = request.params
-      const { page, revision } = await control.replaceServers(name, bodyOf(request), mode)
+      const { page, revision } = await control.replaceServers(
+        name,
+        bodyOf(request),
+        mode,
+        intentOf(request),
+      )
       return reply.header('config-revision', revision).send(page)
     },
   )
@@ -117,8 +122,8 @@ function addWrites(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { name, server } = request.params
-      const conditions = conditionsOf(request)
-      const written = await control.putServer(name, server, bodyOf(request), conditions)
+      const intent = intentOf(request)
+      const written = await control.putServer(name, server, bodyOf(request), intent)
       return sendWritten(reply, written, `/v1/virtual-services/${name}/real-servers/${server}`)
     },
   )
@@ -142,8 +147,8 @@ function addWrites(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { name, server } = request.params
-      const conditions = conditionsOf(request)
-      const written = await control.patchServer(name, server, bodyOf(request), conditions)
+      const intent = intentOf(request)
+      const written = await control.patchServer(name, server, bodyOf(request), intent)
       return sendWritten(reply, written, request.url)
     },
   )
@@ -163,8 +168,8 @@ function addWrites(app: App, control: Control): void {
     async (request, reply) => {
       const { name, server } = request.params
       const { missingOk = false } = request.query
-      const conditions = conditionsOf(request)
-      const revision = await control.deleteServer(name, server, conditions, missingOk)
+      const intent = intentOf(request)
+      const revision = await control.deleteServer(name, server, intent, missingOk)
       return reply.code(204).header('config-revision', revision).send()
     },
   )

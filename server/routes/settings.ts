@@ -5,7 +5,7 @@ import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
 import { Settings, SettingsConfig } from '../schemas/settings.js'
 import { answers, bodyOf, conditionsOf, document, empty } from './answers.js'
-import { sendWritten, type App } from './answers.js'
+import { intentOf, sendWritten, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Settings']
@@ -51,7 +51,7 @@ export function addSettings(app: App, control: Control): void {
       },
     },
     async (request, reply) => {
-      const written = await control.settings.put(bodyOf(request), conditionsOf(request))
+      const written = await control.settings.put(bodyOf(request), intentOf(request))
       return sendWritten(reply, written, path)
     },
   )
@@ -73,7 +73,7 @@ export function addSettings(app: App, control: Control): void {
       },
     },
     async (request, reply) => {
-      const written = await control.settings.patch(bodyOf(request), conditionsOf(request))
+      const written = await control.settings.patch(bodyOf(request), intentOf(request))
       return sendWritten(reply, written, path)
     },
   )

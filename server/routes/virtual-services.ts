@@ -7,7 +7,7 @@ import { DeleteQuery, ServicePath, ServiceQuery } from '../schemas/parameters.js
 import { VirtualService, VirtualServiceConfig } from '../schemas/virtual-service.js'
 import { VirtualServiceList } from '../schemas/virtual-service.js'
 import { answer, answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
-import { linkNext, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
+import { intentOf, linkNext, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Virtual services']
@@ -80,7 +80,7 @@ export function addVirtualServices(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { name } = request.params
-      const written = await control.putService(name, bodyOf(request), conditionsOf(request))
+      const written = await control.putService(name, bodyOf(request), intentOf(request))
       return sendWritten(reply, written, `/v1/virtual-services/${name}`)
     },
   )
@@ -104,7 +104,7 @@ export function addVirtualServices(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { name } = request.params
-      const written = await control.patchService(name, bodyOf(request), conditionsOf(request))
+      const written = await control.patchService(name, bodyOf(request), intentOf(request))
       return sendWritten(reply, written, request.url)
     },
   )
@@ -123,8 +123,8 @@ export function addVirtualServices(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { missingOk = false } = request.query
-      const conditions = conditionsOf(request)
-      const revision = await control.deleteService(request.params.name, conditions, missingOk)
+      const intent = intentOf(request)
+      const revision = await control.deleteService(request.params.name, intent, missingOk)
       return reply.code(204).header('config-revision', revision).send()
     },
   )

@@ -1,6 +1,7 @@
 import BetterSqlite from 'better-sqlite3'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
+import { SYSTEM } from '../../server/actor.js'
 import { DatabaseError, openDatabase, readMigrations } from '../../server/db.js'
 import { ConfigurationRepo } from '../../server/repo/configuration.js'
 import { startAppliance, web } from './fixtures/appliance.js'
@@ -166,7 +167,9 @@ t.test('two services cannot be stored under one key', async t => {
   const repo = new ConfigurationRepo(a.database)
   const web1 = repo.services.get('web')!
   const twin = { ...web1, name: 'twin', meta: { ...web1.meta, uid: 'other' }, servers: [] }
-  t.throws(() => repo.commit({ services: [{ before: null, after: twin }] }, 2), {
+  const origin = { actor: SYSTEM, requestId: null, message: null }
+  const head = { revision: 2, at: '2030-01-01T00:00:00.000Z', ...origin }
+  t.throws(() => repo.commit({ services: [{ before: null, after: twin }] }, head), {
     code: /CONSTRAINT/,
   })
   t.equal(repo.revision(), 1, 'and the revision is not spent')
