@@ -1,63 +1,105 @@
 /**
- * `npm run bench -- NAME [options]`. Each bench answers one question, which its first comment
- * states; without a name this lists them.
+ * `npm run bench -- [NAME…] [options]`. Each bench answers one question, which its first comment
+ * states. Without a name all of them run.
  */
 import { parseArgs } from 'node:util'
-
-export interface BenchOptions {
-  rounds: number
-  seconds: number
-  /** Contenders to leave out, e.g. while one is not installed. */
-  without: string[]
-}
+import type { BenchOptions } from './options.js'
 
 interface Bench {
   claim: string
+  /** Where the usual ones do not fit. */
+  rounds?: number
+  seconds?: number
   load: () => Promise<{ bench: (options: BenchOptions) => Promise<void> }>
 }
 
+const ROUNDS = 3
+const SECONDS = 2
+
 const benches: Readonly<Record<string, Bench>> = {
   bulk: {
-    claim: 'TCP bulk through Sluice, kernel nftables DNAT and HAProxy, taking turns',
+    claim: 'TCP bulk through NAT next to nftables DNAT, HAProxy and nginx',
+    rounds: 5,
     load: () => import('./bulk.js'),
   },
-}
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
-    without: { type: 'string', multiple: true, default: [] },
+  pps: {
+    claim: 'small UDP packets delivered a second, next to nftables DNAT and nginx',
+    load: () => import('./pps.js'),
   },
-})
-
-const [name] = positionals
-const chosen = name === undefined ? undefined : benches[name]
-if (!chosen) {
-  const known = Object.entries(benches).map(([each, { claim }]) => `  ${each.padEnd(10)} ${claim}`)
-  const usage = 'npm run bench -- NAME [--rounds N] [--seconds N] [--without CONTENDER]'
-  process.stderr.write(`${usage}\n\n${known.join('\n')}\n`)
-  process.exit(name === undefined ? 0 : 2)
 }
 
-const options: BenchOptions = {
-  rounds: positive('rounds', values.rounds),
-  seconds: positive('seconds', values.seconds),
-  without: values.without,
+const OPTIONS = {
+  rounds: { type: 'string' },
+  seconds: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  without: { type: 'string', multiple: true, default: [] as string[] },
+  'serve-args': { type: 'string', default: '' },
+  help: { type: 'boolean', default: false },
+} as const
+
+const { values, positionals } = read()
+const unknown = positionals.find(name => !Object.hasOwn(benches, name))
+if (unknown !== undefined) stop(`there is no bench "${unknown}"\n\n${usage()}`)
+if (values.help) {
+  process.stdout.write(usage())
+  process.exit(0)
+}
+for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) {
+  const begin = performance.now()
+  try {
+    const { bench } = await benches[name]!.load()
+    await bench(optionsOf(benches[name]!))
+  } catch (error) {
+    process.stderr.write(`bench ${name}: ${textOf(error)}\n`)
+    process.exitCode = 1
+  }
+  process.stdout.write(`${name}: ${((performance.now() - begin) / 1000).toFixed(0)} s\n`)
 }
 
-try {
-  const { bench } = await chosen.load()
-  await bench(options)
-} catch (error) {
-  process.stderr.write(`bench ${name}: ${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
+function read() {
+  try {
+    return parseArgs({ allowPositionals: true, options: OPTIONS })
+  } catch (error) {
+    return stop(`${textOf(error)}\n\n${usage()}`)
+  }
 }
 
-function positive(option: string, text: string): number {
+function optionsOf({ rounds = ROUNDS, seconds = SECONDS }: Bench): BenchOptions {
+  return {
+    rounds: positive('rounds', values.rounds) ?? (values.quick ? 1 : rounds),
+    seconds: positive('seconds', values.seconds) ?? (values.quick ? 1 : seconds),
+    quick: values.quick,
+    without: values.without.map(word => word.toLowerCase()),
+    serveArgs: values['serve-args'].split(' ').filter(Boolean),
+  }
+}
+
+function positive(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
   const number = Number(text)
   if (Number.isInteger(number) && number > 0) return number
-  process.stderr.write(`--${option} takes a whole number above 0, not "${text}"\n`)
+  return stop(`--${option} takes a whole number above 0, not "${text}"`)
+}
+
+function usage(): string {
+  const known = Object.entries(benches).map(
+    ([each, { claim }]) => `  ${each.padEnd(10)} ${claim}\n`,
+  )
+  return `npm run bench -- [NAME…] [--rounds N] [--seconds N] [--quick]
+                 [--without CONTENDER]… [--serve-args "ARGUMENTS"]
+
+${known.join('')}
+  --quick        a smoke run: one short round, nothing is written
+  --without      leaves a contender out, by a part of its name
+  --serve-args   further arguments for "sluice serve", e.g. "--log-level warn"
+`
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function stop(message: string): never {
+  process.stderr.write(`${message}\n`)
   process.exit(2)
 }

@@ -4,13 +4,14 @@
  *
  * The contenders take turns on the same wires within one run, in another order each round, because
  * only ratios from one run count: the machine's own speed swings by more than they differ.
- * Throughput is what iperf3's receiver counted, over one TCP connection. The first transfer after
- * each start is thrown away.
+ * Throughput is what iperf3's receiver counted, up (client to server) and down, over 1 and 8
+ * connections. The first transfer after each start is thrown away.
  */
 import { FAMILIES, serverAddress, VIP, type Family } from '../lab/cast.js'
 import {
   haproxyContender,
   nftContender,
+  nginxContender,
   sluiceContender,
   type Contender,
   type ServiceSpecs,
@@ -20,100 +21,74 @@ import { Lab } from '../lab/lab.js'
 import type { Namespace } from '../lab/namespace.js'
 import { IPERF_PORT } from '../lab/real-server.js'
 import { build } from '../lab/topology.js'
-import type { BenchOptions } from './bench.js'
-import { markdownTable, median, publish } from './report.js'
+import { taking, type BenchOptions } from './options.js'
+import { publish } from './report.js'
+import { least } from './sheet.js'
+import { takeTurns } from './turns.js'
 
-const CASES = FAMILIES.flatMap(family => [
-  { family, down: false, name: `${family} client to server` },
-  { family, down: true, name: `${family} server to client` },
-])
+const TARGETS = [
+  least('nftables DNAT', 0.65),
+  least('nftables DNAT', 0.5, true),
+  least('HAProxy TCP mode', 1.7),
+]
+const CASES = FAMILIES.flatMap(family =>
+  [1, 8].flatMap(streams =>
+    [false, true].map(down => ({
+      ...{ family, streams, down, targets: TARGETS },
+      name: `${family}, ${streams} stream${streams === 1 ? '' : 's'}, ${down ? 'down' : 'up'}`,
+    })),
+  ),
+)
 
-/** Gbit/s of each contender in each case, one for each round. */
-type Samples = Map<string, number[][]>
-
-export async function bench({ rounds, seconds, without }: BenchOptions): Promise<void> {
+export async function bench(options: BenchOptions): Promise<void> {
+  const { rounds, seconds } = options
   const lab = await Lab.open()
   try {
     const { client, director, servers } = await build(lab, { servers: 1 })
     await startIperf(servers.get('a')!)
-    const contenders = [
-      sluiceContender(lab, director, services()),
-      nftContender(director, services()),
-      haproxyContender(lab, director, services()),
-    ].filter(({ name }) => !without.some(word => name.toLowerCase().includes(word)))
-    const samples: Samples = new Map(contenders.map(({ name }) => [name, CASES.map(() => [])]))
-    for (let round = 0; round < rounds; round++) {
-      for (const contender of turned(contenders, round)) {
-        await turn(contender, client, seconds, samples)
-      }
-    }
-    await publish('bulk', claim(rounds, seconds), [table(samples), ratios(samples)])
+    const contenders = taking(
+      [
+        sluiceContender(lab, director, SERVICES, options),
+        nftContender(director, SERVICES),
+        haproxyContender(lab, director, SERVICES),
+        nginxContender(lab, director, SERVICES),
+      ].map(contender => warmed(contender, client)),
+      options,
+    )
+    const rows = await takeTurns(
+      { contenders, cases: CASES, rounds, unit: 'Gbit/s', digits: 1 },
+      async ({ family, down, streams }) => {
+        const amount = ['-t', String(seconds), '-P', String(streams)]
+        return (await bulk(client, VIP[family], amount, { down })).gbitS
+      },
+    )
+    const sheets = [{ title: 'TCP bulk through NAT', unit: 'Gbit/s', digits: 1, rows }]
+    await publish({ name: 'bulk', claim: claim(options), sheets }, options)
   } finally {
     await lab.close()
   }
 }
 
-/** One contender's turn: start, one transfer to warm up, one for each case, stop. */
-async function turn(
-  contender: Contender,
-  client: Namespace,
-  seconds: number,
-  samples: Samples,
-): Promise<void> {
-  await contender.start()
-  await bulk(client, VIP.ipv4, ['-t', '1'])
-  for (const [i, { family, down, name }] of CASES.entries()) {
-    const { gbitS, retransmits } = await bulk(client, VIP[family], ['-t', String(seconds)], {
-      down,
-    })
-    samples.get(contender.name)![i]!.push(gbitS)
-    const detail = `${gbitS.toFixed(2).padStart(6)} Gbit/s  ${retransmits} retransmits`
-    process.stdout.write(`${contender.name.padEnd(18)} ${name.padEnd(22)} ${detail}\n`)
-  }
-  await contender.stop()
-}
+/** The first transfer after each start is thrown away. */
+const warmed = (contender: Contender, client: Namespace): Contender => ({
+  ...contender,
+  start: async () => {
+    await contender.start()
+    await bulk(client, VIP.ipv4, ['-t', '1'])
+  },
+})
 
-function services(): ServiceSpecs {
-  const service = (family: Family) => ({
-    ...{ protocol: 'tcp' as const, address: VIP[family], port: IPERF_PORT },
-    ...{ scheduler: 'rr' as const, realServers: { a: { address: serverAddress('a', family) } } },
-  })
-  return { 'bulk-four': service('ipv4'), 'bulk-six': service('ipv6') }
-}
+const SERVICES: ServiceSpecs = Object.fromEntries(
+  FAMILIES.map((family: Family) => [
+    `bulk-${family}`,
+    {
+      ...{ protocol: 'tcp' as const, address: VIP[family], port: IPERF_PORT },
+      ...{ scheduler: 'rr' as const, realServers: { a: { address: serverAddress('a', family) } } },
+    },
+  ]),
+)
 
-const turned = <T>(list: readonly T[], by: number): T[] => {
-  const at = by % list.length
-  return [...list.slice(at), ...list.slice(0, at)]
-}
-
-const claim = (rounds: number, seconds: number) =>
-  `TCP bulk over one connection through NAT on veth between network namespaces, iperf3,
-receiver's count. ${rounds} rounds of ${seconds} s, the contenders taking turns. HAProxy: one thread, kernel splicing.`
-
-function table(samples: Samples): string {
-  const head = ['Gbit/s: median (lowest to highest)', ...samples.keys()]
-  const rows = CASES.map(({ name }, i) => [
-    name,
-    ...[...samples.values()].map(cases => {
-      const values = cases[i]!
-      const range = `${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)}`
-      return `${median(values).toFixed(1)} (${range})`
-    }),
-  ])
-  return markdownTable([head, ...rows])
-}
-
-/** The median of each round's own ratio: neighbours in time, so the machine's swing cancels. */
-function ratios(samples: Samples): string {
-  const own = samples.get('Sluice')
-  if (!own) return 'Sluice took no part.'
-  const peers = [...samples].filter(([name]) => name !== 'Sluice')
-  const rows = CASES.map(({ name }, i) => [
-    name,
-    ...peers.map(([, cases]) => {
-      const each = own[i]!.map((value, round) => value / cases[i]![round]!)
-      return median(each).toFixed(2)
-    }),
-  ])
-  return markdownTable([['Sluice as a multiple of', ...peers.map(([name]) => name)], ...rows])
-}
+const claim = ({ rounds, seconds }: BenchOptions) =>
+  `TCP bulk through NAT on veth between network namespaces, iperf3, receiver's count. ${rounds} rounds of
+${seconds} s for each case, the contenders taking turns. HAProxy: one thread, kernel splicing. nginx: one worker,
+buffers of 64 KiB.`

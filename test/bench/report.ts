@@ -1,36 +1,84 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+/** Prints what a bench found and keeps it: NAME.md, NAME.svg and NAME.json in test/bench/results/. */
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from '../lab/root.js'
+import { chart } from './chart.js'
 import { machine } from './machine.js'
+import type { BenchOptions } from './options.js'
+import {
+  factTable,
+  factVerdict,
+  medianTable,
+  ratioTable,
+  sheetVerdicts,
+  verdictTable,
+  type Fact,
+  type Sheet,
+  type Verdict,
+} from './sheet.js'
 
-/** The middle value; the mean of the two middle ones when there is an even number of them. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >>> 1
-  if (sorted.length === 0) return NaN
-  if (sorted.length % 2 === 1) return sorted[middle]!
-  return (sorted[middle - 1]! + sorted[middle]!) / 2
+const FOLDER = join(ROOT, 'test/bench/results')
+
+export interface Findings {
+  name: string
+  /** What was measured and how, so that somebody else can judge it. */
+  claim: string
+  sheets?: Sheet[]
+  facts?: Fact[]
+  notes?: string[]
 }
 
-/** A Markdown table whose columns line up: the first to the left, numbers to the right. */
-export function markdownTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map(row => row[i]!.length)))
-  const line = (row: readonly string[]) => {
-    const cells = row.map((cell, i) => (i ? cell.padStart(widths[i]!) : cell.padEnd(widths[0]!)))
-    return `| ${cells.join(' | ')} |`
-  }
-  const rule = widths.map((width, i) => (i ? `${'-'.repeat(width - 1)}:` : '-'.repeat(width)))
-  return [line(rows[0]!), `| ${rule.join(' | ')} |`, ...rows.slice(1).map(line)].join('\n')
+/** What NAME.json holds. */
+interface Kept extends Findings {
+  measured: string
+  machine: string[]
+  verdicts: Verdict[]
 }
 
-/** Prints the result and writes it to test/bench/results/NAME.md. */
-export async function publish(name: string, claim: string, sections: string[]): Promise<void> {
-  const measured = [`Measured ${new Date().toISOString().slice(0, 10)} on:`, '']
-  const facts = (await machine()).map(line => `- ${line}`)
-  const text = [`# ${name}`, claim, [...measured, ...facts].join('\n'), ...sections].join('\n\n')
-  const folder = join(ROOT, 'test/bench/results')
-  mkdirSync(folder, { recursive: true })
-  const file = join(folder, `${name}.md`)
-  writeFileSync(file, `${text}\n`)
-  process.stdout.write(`\n${sections.join('\n\n')}\n\nWritten to ${file}\n`)
+export async function publish(findings: Findings, { quick }: BenchOptions): Promise<void> {
+  const { name, sheets = [], facts = [] } = findings
+  const verdicts = [...sheets.flatMap(sheetVerdicts), ...facts.flatMap(factVerdict)]
+  const measured = new Date().toISOString().slice(0, 10)
+  const kept: Kept = { ...findings, measured, machine: await machine(), verdicts }
+  const sections = [
+    ...sheets.flatMap(sheet => [`## ${sheet.title}`, medianTable(sheet), ...ratios(sheet)]),
+    ...(facts.length > 0 ? [factTable(facts)] : []),
+    ...(verdicts.length > 0 ? ['## Targets', verdictTable(verdicts)] : []),
+    ...(findings.notes ?? []),
+  ]
+  process.stdout.write(`\n${sections.join('\n\n')}\n`)
+  if (quick) return
+  mkdirSync(FOLDER, { recursive: true })
+  const plot = sheets.length > 0 ? [`![${name}](${name}.svg)`] : []
+  const text = [`# ${name}`, findings.claim, provenance(kept), ...plot, ...sections].join('\n\n')
+  write(`${name}.md`, `${text}\n`)
+  if (sheets.length > 0) write(`${name}.svg`, chart(sheets))
+  write(`${name}.json`, `${JSON.stringify(kept, null, 2)}\n`)
+  writeSummary()
+  process.stdout.write(`\nWritten to ${join(FOLDER, `${name}.md`)}\n`)
 }
+
+/** All targets of all benches, from what each kept of its latest run. */
+function writeSummary(): void {
+  const kept = readdirSync(FOLDER)
+    .filter(file => file.endsWith('.json'))
+    .sort()
+    .map(file => JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as Kept)
+  const parts = kept.flatMap(one => [
+    `## [${one.name}](${one.name}.md)`,
+    provenance(one),
+    verdictTable(one.verdicts),
+  ])
+  const missed = kept.flatMap(({ verdicts }) => verdicts).filter(({ met }) => !met).length
+  const count = kept.flatMap(({ verdicts }) => verdicts).length
+  const claim = `${count - missed} of ${count} targets met. Ratios are medians of ratios within one run.`
+  write('summary.md', `${['# Summary', claim, ...parts].join('\n\n')}\n`)
+}
+
+const provenance = ({ measured, machine }: Kept): string =>
+  [`Measured ${measured} on:`, '', ...machine.map(line => `- ${line}`)].join('\n')
+
+const ratios = (sheet: Sheet): string[] =>
+  Object.keys(sheet.rows[0]?.samples ?? {}).length > 1 ? [ratioTable(sheet)] : []
+
+const write = (file: string, text: string): void => writeFileSync(join(FOLDER, file), text)

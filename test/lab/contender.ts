@@ -9,7 +9,8 @@ import { HaproxyDirector } from './haproxy-director.js'
 import type { Lab } from './lab.js'
 import type { Namespace } from './namespace.js'
 import { NftDirector } from './nft-director.js'
-import { Sluice } from './sluice.js'
+import { NginxDirector } from './nginx-director.js'
+import { Sluice, type SluiceOptions } from './sluice.js'
 
 export interface Contender {
   readonly name: string
@@ -40,9 +41,25 @@ export function haproxyContender(lab: Lab, host: Namespace, services: ServiceSpe
   }
 }
 
+export function nginxContender(lab: Lab, host: Namespace, services: ServiceSpecs): Contender {
+  const nginx = new NginxDirector(lab, host)
+  const specs = Object.values(services)
+  const [device] = DIRECTOR_DEVICES
+  return {
+    name: 'nginx stream',
+    start: () => nginx.start(specs, device),
+    stop: () => nginx.stop(specs, device),
+  }
+}
+
 /** Configured at its first start only: from then on its database knows. */
-export function sluiceContender(lab: Lab, host: Namespace, services: ServiceSpecs): Contender {
-  const sluice = new Sluice(lab, host)
+export function sluiceContender(
+  lab: Lab,
+  host: Namespace,
+  services: ServiceSpecs,
+  options: Pick<SluiceOptions, 'serveArgs'> = {},
+): Contender {
+  const sluice = new Sluice(lab, host, options)
   let configured = false
   const start = async () => {
     await sluice.start()

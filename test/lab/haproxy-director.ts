@@ -36,7 +36,8 @@ export class HaproxyDirector {
   /** Ends it and takes the addresses off again. */
   async stop(services: readonly ServiceSpec[], device: string): Promise<void> {
     await this.#host.run(['sh', '-c', `kill ${this.#pid}; while kill -0 ${this.#pid}; do :; done`])
-    await this.#host.ip(...services.map(({ address }) => `addr del ${host(address)} dev ${device}`))
+    const addresses = new Set(services.map(({ address }) => host(address)))
+    await this.#host.ip(...[...addresses].map(address => `addr del ${address} dev ${device}`))
   }
 }
 

@@ -16,6 +16,8 @@ export interface SluiceOptions {
   interfaces?: readonly string[]
   /** Preload lab/programs/worker-killer.ts, so that `loseWorker` works. */
   killable?: boolean
+  /** Further arguments, e.g. `--connections-max 1000000`. */
+  serveArgs?: readonly string[]
 }
 
 const SERVICES = '/v1/virtual-services'
@@ -48,6 +50,7 @@ export class Sluice implements Director {
       ...['--listen', API, '--database', this.database],
       ...interfaces.flatMap(device => ['--interface', device]),
       ...['--driver', this.#options.driver ?? 'packet-ring'],
+      ...(this.#options.serveArgs ?? []),
     ]
   }
 

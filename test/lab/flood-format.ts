@@ -1,0 +1,23 @@
+/** Order for lab/programs/flood.ts, given as JSON on its command line. */
+export interface FloodOrder {
+  device: string
+  /** Ethernet addresses: our own, and the next hop's. */
+  from: string
+  to: string
+  /** The first of `sources` (1 when absent) addresses that count up. */
+  source: string
+  sources?: number
+  /** Where the datagrams go: `ports` ports from `port` on. */
+  address: string
+  port: number
+  ports?: number
+  /** Source ports count up from here. */
+  sourcePort: number
+  flows: number
+  /** Of payload. */
+  octets: number
+  warmS: number
+  seconds: number
+  /** Packets a second; as many as possible when absent. */
+  pps?: number
+}
