@@ -6,6 +6,8 @@ import type { Packet } from './packet.js'
 
 /** What the engine pushes packets through. */
 export interface Pipeline {
+  /** Told which packets come next, before the first of them is handled. */
+  expect?(burst: readonly Packet[], count: number): void
   /** Decides about one packet and sends what follows from it. Never keeps `pkt`. */
   handle(pkt: Packet): void
   /** Runs what is due; bounded. */
@@ -48,6 +50,7 @@ export class Engine {
     this.#pipeline.tick(nowMs)
     const burst = this.#burst
     const count = this.#driver.receive(burst, BURST_MAX)
+    if (count > 1) this.#expect(count)
     for (let i = 0; i < count; i++) this.#push(burst[i]!)
     if (count > 0) this.#counters[Counter.received]! += count
     this.#driver.flush()
@@ -56,6 +59,15 @@ export class Engine {
       this.#driver.updateCounters()
     }
     return count
+  }
+
+  /** A bug met here is met again by `handle`, where it is counted. */
+  #expect(count: number): void {
+    try {
+      this.#pipeline.expect?.(this.#burst, count)
+    } catch {
+      return
+    }
   }
 
   /** A bug met by one packet costs that packet alone. */

@@ -39,6 +39,9 @@ export interface Pieces {
   readonly dontFragment: boolean
 }
 
+/** Nobody has looked into the packet yet. */
+export const UNPARSED = -1
+
 export class Packet {
   readonly view: DataView
   /** The same memory as `view`, for copying. */
@@ -63,6 +66,8 @@ export class Packet {
   /** Octets of this fragment's offset; 0 for a first fragment and for whole datagrams. */
   fragmentOffset = 0
   moreFragments = false
+  /** What parse found, when it was parsed ahead of its turn; else UNPARSED. */
+  parsed = UNPARSED
   /** How a reassembled datagram came in, so that it can leave alike; null for all others. */
   pieces: Pieces | null = null
 

@@ -15,6 +15,7 @@ import type { Event, Request, WorkerConfig } from './protocol.js'
 import { ASLEEP, DESCRIPTORS, HEARTBEAT, MESSAGES } from './shared/memory.js'
 import { DescriptorLedger } from './sys/descriptors.js'
 import { EventDescriptor } from './sys/event-descriptor.js'
+import * as hugePages from './sys/huge-pages.js'
 import { Poller } from './sys/poller.js'
 import * as mac from './wire/mac.js'
 
@@ -43,7 +44,10 @@ function main(config: WorkerConfig): void {
   const wake = new EventDescriptor(ledger)
   const network = new NetworkTable(driver)
   const rtnetlink = new Rtnetlink(network, ledger)
-  const ipvs = new Ipvs({ driver, network, clock: systemClock, memory })
+  const ipvs = new Ipvs({
+    ...{ driver, network, clock: systemClock, memory },
+    advise: hugePages.advise,
+  })
   const engine = new Engine({
     ...{ driver, pipeline: ipvs, clock: systemClock, counters },
     onFault: reporter(post),

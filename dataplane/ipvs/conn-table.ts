@@ -30,8 +30,10 @@ import {
   V1,
   WORDS,
 } from '../shared/conn-record.js'
+import { ConnHash } from './conn-hash.js'
 import type { ConnParams } from './conn-params.js'
 import type { ConnSlab } from './conn-slab.js'
+import { ExpectedConns } from './expected-conns.js'
 
 /** Family and protocol as they stand in INFO. */
 const KEY_MASK = 0x7ff
@@ -40,16 +42,17 @@ const BUCKETS_MIN = 1 << 12
 export interface ConnTableOptions {
   /** Keys of the hash, so that nobody can craft collisions. */
   seeds: readonly [number, number, number]
+  /** Told which memory will be read at random. */
+  advise?: (memory: Int32Array) => void
 }
 
 export class ConnTable {
   readonly #slab: ConnSlab
   readonly #words: Int32Array
   readonly #buckets: Int32Array
-  readonly #mask: number
-  readonly #seed0: number
-  readonly #seed1: number
-  readonly #seed2: number
+  readonly #keyed: ConnHash
+  /** What the next packets will ask for. */
+  readonly expected: ExpectedConns
   /** Hashed connections whose client port is not known yet. */
   #withoutPort = 0
 
@@ -59,10 +62,10 @@ export class ConnTable {
     let buckets = BUCKETS_MIN
     while (buckets < slab.limit) buckets *= 2
     this.#buckets = new Int32Array(buckets)
-    this.#mask = buckets - 1
-    this.#seed0 = options.seeds[0] | 0
-    this.#seed1 = options.seeds[1] | 0
-    this.#seed2 = options.seeds[2] | 0
+    this.#keyed = new ConnHash(options.seeds, buckets - 1)
+    this.expected = new ExpectedConns(this.#keyed, this.#buckets, this.#words)
+    options.advise?.(this.#buckets)
+    options.advise?.(slab.words)
   }
 
   // Lookups. All return 0 for none and the newest of several.
@@ -154,7 +157,7 @@ export class ConnTable {
   ): number {
     const words = this.#words
     const key = (family << 8) | protocol
-    let c = this.#buckets[this.#hash(protocol, c0, c1, c2, c3, 0)]!
+    let c = this.#buckets[this.#keyed.of(protocol, c0, c1, c2, c3, 0)]!
     while (c !== 0) {
       const at = c * WORDS
       if (
@@ -246,7 +249,7 @@ export class ConnTable {
     const ports = (cport << 16) | vport
     // A connection without client port is found by port 0 only, any other only by its own.
     const wanted = cport === 0 ? NO_CPORT : 0
-    let c = this.#buckets[this.#hash(key & 0xff, c0, c1, c2, c3, cport)]!
+    let c = this.#buckets[this.#keyed.of(key & 0xff, c0, c1, c2, c3, cport)]!
     while (c !== 0) {
       const at = c * WORDS
       if (
@@ -279,7 +282,7 @@ export class ConnTable {
     sport: number,
   ): number {
     const words = this.#words
-    let c = this.#buckets[this.#hash(key & 0xff, c0, c1, c2, c3, cport)]!
+    let c = this.#buckets[this.#keyed.of(key & 0xff, c0, c1, c2, c3, cport)]!
     while (c !== 0) {
       const at = c * WORDS
       const ports = words[at + PORTS]!
@@ -307,7 +310,7 @@ export class ConnTable {
 
   #bucketOf(at: number): number {
     const words = this.#words
-    return this.#hash(
+    return this.#keyed.of(
       words[at + INFO]! & 0xff,
       words[at + C0]!,
       words[at + C1]!,
@@ -315,38 +318,6 @@ export class ConnTable {
       words[at + C1 + 2]!,
       words[at + PORTS]! >>> 16,
     )
-  }
-
-  /** Keyed mix after Bob Jenkins's public-domain lookup3. */
-  #hash(protocol: number, c0: number, c1: number, c2: number, c3: number, cport: number): number {
-    let a = (this.#seed0 + c0) | 0
-    let b = (this.#seed1 + ((cport << 16) | protocol)) | 0
-    let c = this.#seed2
-    if ((c1 | c2 | c3) !== 0) {
-      c = (c + c1) | 0
-      a = (a - c) ^ ((c << 4) | (c >>> 28))
-      c = (c + b) | 0
-      b = (b - a) ^ ((a << 6) | (a >>> 26))
-      a = (a + c) | 0
-      c = (c - b) ^ ((b << 8) | (b >>> 24))
-      b = (b + a) | 0
-      a = (a - c) ^ ((c << 16) | (c >>> 16))
-      c = (c + b) | 0
-      b = (b - a) ^ ((a << 19) | (a >>> 13))
-      a = (a + c) | 0
-      c = (c - b) ^ ((b << 4) | (b >>> 28))
-      b = (b + a) | 0
-      a = (a + c2) | 0
-      b = (b + c3) | 0
-    }
-    c = (c ^ b) - ((b << 14) | (b >>> 18))
-    a = (a ^ c) - ((c << 11) | (c >>> 21))
-    b = (b ^ a) - ((a << 25) | (a >>> 7))
-    c = (c ^ b) - ((b << 16) | (b >>> 16))
-    a = (a ^ c) - ((c << 4) | (c >>> 28))
-    b = (b ^ a) - ((a << 14) | (a >>> 18))
-    c = (c ^ b) - ((b << 24) | (b >>> 8))
-    return c & this.#mask
   }
 
   /** As `hash`, but among others by age: `adopt` meets the records in any order. */

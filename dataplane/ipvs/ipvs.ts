@@ -53,6 +53,8 @@ const DEFENCE_TICKS = 100
 const SCHEDULER_TICKS = 6000
 /** Connections looked at in one tick for a server that is gone. */
 const PURGED_PER_TICK = 65536
+/** From here on records are not all in the processor's caches: 64 octets of each, and buckets. */
+const COLD_CONNS = 4096
 /** How often half-received datagrams are looked through. */
 const REASSEMBLY_MS = 250
 
@@ -69,6 +71,8 @@ export interface IpvsOptions {
   availableOctets?: () => number
   /** Tick number at the clock's zero; a golden replay needs the recording's phase. */
   firstTick?: number
+  /** Told which memory will be read at random. */
+  advise?: (memory: Int32Array) => void
   /** Octets of memory for fragments that wait; touched when made. */
   reassemblyOctets?: number
 }
@@ -119,7 +123,7 @@ export class Ipvs implements Pipeline {
     const slab = new ConnSlab(memory.conns, this.#control)
     this.#wheel = new TimerWheel(slab.words, this.#firstTick)
     const seeds = options.seeds ?? [seed(), seed(), seed()]
-    const table = new ConnTable(slab, { seeds })
+    const table = new ConnTable(slab, { seeds, ...(options.advise && { advise: options.advise }) })
     const destOf = (row: number) => this.#dests[row]
     const engineData = new EngineData({
       ...{ memory: memory.engineData, control: this.#control, conns: slab.words, seeds },
@@ -232,6 +236,10 @@ export class Ipvs implements Pipeline {
   /** The real server with that row of statistics, deleted ones in the trash included. */
   destAt(row: number): Dest | undefined {
     return this.#dests[row]
+  }
+
+  expect(burst: readonly Packet[], count: number): void {
+    if (this.conns.records.size >= COLD_CONNS) this.#core.expect(burst, count)
   }
 
   handle(pkt: Packet): void {
