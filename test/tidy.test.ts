@@ -29,8 +29,8 @@ const LAYERS: readonly (readonly [from: string, allowed: RegExp])[] = [
   ['server/', /^(server\/|dataplane\/(shared\/|(protocol|limits|counters|wire\/address)\.js))/],
   // A replay runs the engine in the command's own process.
   ['cli/replay/', /^(cli|server|dataplane)\//],
-  ['cli/', /^(cli\/|server\/|dataplane\/(protocol|wire\/[a-z-]+)\.js)/],
-  ['test/', /^(test|server|dataplane|cli)\//],
+  ['cli/', /^(cli\/|openapi\/client\/|server\/|dataplane\/(protocol|wire\/[a-z-]+)\.js)/],
+  ['test/', /^(test|server|dataplane|cli|openapi)\//],
 ]
 
 /** Folders whose index.ts is a table of things that must not know each other. */

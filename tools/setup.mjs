@@ -33,7 +33,7 @@ const NATIVE = [
   'raw-socket/build/Release/raw.node',
 ]
 /** Folders whose TypeScript goes into dist/. */
-const SOURCES = ['server', 'dataplane', 'cli', 'test']
+const SOURCES = ['server', 'dataplane', 'cli', 'openapi', 'test']
 const BUILD_FILES = ['package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
 
 /** A program, where it is known by a file, and the Debian package that brings it. */
