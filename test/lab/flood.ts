@@ -1,9 +1,9 @@
 /** A flood of small datagrams, and the counter at the other end that says what became of it. */
-import { readFileSync } from 'node:fs'
 import { CLIENT, CLIENT_DEVICE, DIRECTOR_DEVICES, SERVER_DEVICE, type Family } from './cast.js'
 import type { FloodOrder } from './flood-format.js'
 import type { Namespace } from './namespace.js'
 import { SINK_PORT } from './real-server.js'
+import { Resident } from './resident.js'
 import { program } from './root.js'
 
 export interface Flood {
@@ -53,12 +53,12 @@ export async function flood(
  */
 export class Sink {
   readonly #host: Namespace
-  readonly #pid: number
+  readonly #resident: Resident
   readonly #begin: number
 
-  private constructor(host: Namespace, pid: number) {
+  private constructor(host: Namespace, resident: Resident) {
     this.#host = host
-    this.#pid = pid
+    this.#resident = resident
     this.#begin = this.received().packets
   }
 
@@ -70,18 +70,12 @@ export class Sink {
         udp dport ${port} counter name hits drop
       }
     }`)
-    // Some process has to be inside, for its /proc entry; once it speaks, it is.
-    const resident = host.start(['sh', '-c', 'echo inside; exec sleep infinity'])
-    await resident.waitFor(/inside/)
-    return new Sink(host, resident.pid)
+    return new Sink(host, await Resident.start(host))
   }
 
   /** Frames received since the interface was made, and when that was read. */
   received(): { packets: number; octets: number; ms: number } {
-    const text = readFileSync(`/proc/${this.#pid}/net/dev`, 'latin1')
-    const line = new RegExp(`^\\s*${SERVER_DEVICE}:(.*)$`, 'm').exec(text)?.[1] ?? ''
-    const [octets = NaN, packets = NaN] = line.trim().split(/\s+/).map(Number)
-    return { packets, octets, ms: performance.now() }
+    return { ...this.#resident.received(SERVER_DEVICE), ms: performance.now() }
   }
 
   /** Throws unless what the interface received was, but for one in a hundred, the flood. */
