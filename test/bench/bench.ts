@@ -26,6 +26,14 @@ const benches: Readonly<Record<string, Bench>> = {
     claim: 'small UDP packets delivered a second, next to nftables DNAT and nginx',
     load: () => import('./pps.js'),
   },
+  connect: {
+    claim: 'new TCP connections a second, next to nftables DNAT, HAProxy and nginx',
+    load: () => import('./connect.js'),
+  },
+  latency: {
+    claim: 'request and answer on an open connection, idle and at half load, next to the same',
+    load: () => import('./latency.js'),
+  },
 }
 
 const OPTIONS = {

@@ -1,0 +1,133 @@
+/**
+ * Question: how long does a small answer take over an open TCP connection (NAT), idle and at half
+ * load, next to kernel nftables DNAT, HAProxy and nginx stream?
+ *
+ * One client, one connection, one request of 64 octets under way, all with blocking system calls.
+ * Half load is a second connection's bulk transfer, paced by TCP at half of what this contender
+ * itself carried a moment before.
+ */
+import { FAMILIES, serverAddress, VIP, type Family } from '../lab/cast.js'
+import {
+  haproxyContender,
+  nftContender,
+  nginxContender,
+  sluiceContender,
+  type Contender,
+  type ServiceSpecs,
+} from '../lab/contender.js'
+import { bulk, startIperf } from '../lab/iperf.js'
+import { Lab } from '../lab/lab.js'
+import type { Namespace } from '../lab/namespace.js'
+import { IPERF_PORT } from '../lab/real-server.js'
+import { program } from '../lab/root.js'
+import { build } from '../lab/topology.js'
+import { taking, type BenchOptions } from './options.js'
+import { publish } from './report.js'
+import { most, type Row } from './sheet.js'
+import { say, turned } from './turns.js'
+
+const ECHO_PORT = 7
+const OCTETS = 64
+const ENV = ['env', '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE']
+const CASES = FAMILIES.flatMap(family =>
+  [false, true].map(loaded => ({
+    family,
+    loaded,
+    name: `${family}, ${loaded ? 'half load' : 'idle'}`,
+  })),
+)
+const MEASURES = ['p50Us', 'p99Us'] as const
+
+interface Report {
+  count: number
+  p50Us: number
+  p99Us: number
+  maxUs: number
+}
+
+export async function bench(options: BenchOptions): Promise<void> {
+  const lab = await Lab.open()
+  try {
+    const { client, director, servers } = await build(lab, { servers: 1 })
+    const server = servers.get('a')!
+    await startIperf(server)
+    const echo = server.start([...ENV, process.execPath, program('echo-server'), String(ECHO_PORT)])
+    await echo.waitFor(/ready/)
+    const contenders = taking(
+      [
+        sluiceContender(lab, director, SERVICES, options),
+        nftContender(director, SERVICES),
+        haproxyContender(lab, director, SERVICES),
+        nginxContender(lab, director, SERVICES),
+      ],
+      options,
+    )
+    const rows = emptyRows()
+    for (let round = 0; round < options.rounds; round++) {
+      for (const contender of turned(contenders, round)) {
+        await contender.start()
+        await turn(contender, client, options.seconds, rows)
+        await contender.stop()
+      }
+    }
+    const title = 'Request and answer on an open connection'
+    const sheets = [{ title, unit: 'µs', digits: 0, rows }]
+    await publish({ name: 'latency', claim: claim(options), sheets }, options)
+  } finally {
+    await lab.close()
+  }
+}
+
+async function turn(
+  { name }: Contender,
+  client: Namespace,
+  seconds: number,
+  rows: Row[],
+): Promise<void> {
+  const { gbitS } = await bulk(client, VIP.ipv4, ['-t', '1'])
+  for (const [i, { family, loaded, ...one }] of CASES.entries()) {
+    const half = Math.round((gbitS / 2) * 1e9)
+    const amount = ['-t', String(seconds + 1), '--fq-rate', String(half)]
+    const load = loaded ? bulk(client, VIP[family], amount) : null
+    const report = await pingPong(client, VIP[family], seconds)
+    await load
+    MEASURES.forEach((measure, at) => {
+      const { samples } = rows[i * MEASURES.length + at]!
+      samples[name] = [...(samples[name] ?? []), report[measure]]
+    })
+    const { p50Us, p99Us, maxUs } = report
+    say(name, one.name, [p50Us, p99Us, maxUs].map(us => us.toFixed(0)).join(' / ') + ' µs')
+  }
+}
+
+async function pingPong(client: Namespace, address: string, seconds: number): Promise<Report> {
+  const order = [address, ECHO_PORT, OCTETS, seconds].map(String)
+  const command = [...ENV, process.execPath, program('ping-pong'), ...order]
+  return JSON.parse(await client.must(command)) as Report
+}
+
+const emptyRows = (): Row[] =>
+  CASES.flatMap(({ name }) =>
+    MEASURES.map(measure => ({
+      name: `${name}, ${measure.slice(0, 3)}`,
+      samples: {},
+      targets: [most('HAProxy TCP mode', 1)],
+    })),
+  )
+
+const service = (port: number, family: Family) => ({
+  ...{ protocol: 'tcp' as const, address: VIP[family], port, scheduler: 'rr' as const },
+  realServers: { a: { address: serverAddress('a', family) } },
+})
+
+const SERVICES: ServiceSpecs = Object.fromEntries(
+  FAMILIES.flatMap(family => [
+    [`echo-${family}`, service(ECHO_PORT, family)],
+    [`bulk-${family}`, service(IPERF_PORT, family)],
+  ]),
+)
+
+const claim = ({ rounds, seconds }: BenchOptions) =>
+  `One request of ${OCTETS} octets at a time over one open TCP connection through NAT on veth, to an echo server; client
+and server use blocking system calls. Half load: another connection's bulk transfer at half of what the same contender
+carried just before. ${rounds} rounds of ${seconds} s for each case, the contenders taking turns.`
