@@ -50,6 +50,8 @@ export class Control {
       setMarkRules: op => done(ipvs.marks.set(markRules(op.rules, driver))),
       guarded: op => ({ held: op.endpoints.map(each => isGuarded(ipvs, each)) }),
       announce: op => done(announceOn(driver, op.address, op.interface)),
+      startKill: op => done(ipvs.killer.start(op.job, op.kill)),
+      killProgress: op => ipvs.killer.progress(op.job),
       simulate: op => simulate({ ipvs, ports: driver.ports, nowMs: nowMs() }, op.simulation),
       ping: () => ({ nowMs: nowMs() }),
       stop: () => done(onStop()),
@@ -132,6 +134,8 @@ export class Control {
       case 'zero':
       case 'guarded':
       case 'announce':
+      case 'startKill':
+      case 'killProgress':
       case 'simulate':
       case 'ping':
       case 'stop':

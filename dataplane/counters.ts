@@ -41,6 +41,9 @@ export const COUNTER_NAMES = [
   'noEngineData',
   'defenceDropPacket',
   'defenceDropEntry',
+  // Connections that an operator ended, and packets that came for them afterwards.
+  'killed',
+  'killedPacket',
   // Helpers: a drop; data connections expected; announcements of others' addresses, and unreadable ones.
   'badTransportChecksum',
   'helperExpected',

@@ -160,6 +160,10 @@ export type Op =
   | { op: 'guarded'; endpoints: GuardedEndpoint[] }
   /** Gratuitous ARP or unsolicited NA for an address that has just been put on that interface. */
   | { op: 'announce'; address: string; interface: string }
+  /** Begins to end connections, a few in each turn; `job` is the caller's name for it. */
+  | { op: 'startKill'; job: number; kill: KillRequest }
+  /** How far that is; forgotten once it has told of its end. */
+  | { op: 'killProgress'; job: number }
   /** What would become of a packet. Changes nothing. */
   | { op: 'simulate'; simulation: SimulationRequest }
   | { op: 'ping' }
@@ -181,9 +185,40 @@ export interface Results {
   setMarkRules: null
   guarded: { held: boolean[] }
   announce: null
+  startKill: null
+  killProgress: KillProgress
   simulate: Simulation
   ping: { nowMs: number }
   stop: null
+}
+
+/** All that is given must hold. */
+export interface KillFilter {
+  service?: ServiceKey
+  /** One of that service's configured real servers. */
+  server?: DestKey
+  /** What connections go to, whether it still is configured or not. A prefix, too. */
+  realServer?: { address: string; port?: number }
+  client?: { address: string; port?: number }
+  state?: string
+  protocol?: ProtocolName | 'ip'
+  template?: boolean
+}
+
+export interface KillRequest {
+  filter: KillFilter
+  /** Tells both ends: TCP reset, SCTP ABORT. Else the connection is only forgotten. */
+  reset: boolean
+  /** Only counts. */
+  dryRun: boolean
+}
+
+export interface KillProgress {
+  /** False: never heard of it, as after a restart of the worker. */
+  known: boolean
+  done: boolean
+  connections: number
+  templates: number
 }
 
 export interface TextEndpoint {

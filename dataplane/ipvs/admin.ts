@@ -93,13 +93,13 @@ export class Admin {
   }
 
   editService(config: ServiceConfig): { row: number } {
-    const service = this.#service(config.key)
+    const service = this.service(config.key)
     this.#configure(service, config)
     return { row: service.row }
   }
 
   delService(key: ServiceKey): void {
-    const service = this.#service(key)
+    const service = this.service(key)
     this.#services.remove(service)
     for (const dest of [...service.dests]) this.#unlink(service, dest)
     for (const dest of this.#o.dests) if (dest?.serviceRow === service.row) dest.serviceRow = 0
@@ -112,7 +112,7 @@ export class Admin {
   }
 
   addDest(key: ServiceKey, config: DestConfig, keepRow: number | null = null): { row: number } {
-    const service = this.#service(key)
+    const service = this.service(key)
     const where = destAddress(service, config)
     checkThresholds(config)
     if (service.find(where, config.port) !== undefined) {
@@ -136,8 +136,8 @@ export class Admin {
   }
 
   editDest(key: ServiceKey, config: DestConfig): { row: number } {
-    const service = this.#service(key)
-    const dest = this.#dest(service, config)
+    const service = this.service(key)
+    const dest = this.dest(service, config)
     destAddress(service, config)
     checkThresholds(config)
     this.#services.removeServer(service, dest)
@@ -149,8 +149,8 @@ export class Admin {
   }
 
   delDest(key: ServiceKey, config: DestKey): void {
-    const service = this.#service(key)
-    this.#unlink(service, this.#dest(service, config))
+    const service = this.service(key)
+    this.#unlink(service, this.dest(service, config))
   }
 
   flush(): void {
@@ -158,7 +158,7 @@ export class Admin {
   }
 
   zero(key: ServiceKey | null): void {
-    const services = key === null ? [...this.#services] : [this.#service(key)]
+    const services = key === null ? [...this.#services] : [this.service(key)]
     for (const service of services) {
       this.#o.serviceEstimator.zero(service.row)
       for (const dest of service.dests) this.#o.destEstimator.zero(dest.row)
@@ -189,7 +189,7 @@ export class Admin {
 
   /** What undoes a deletion: the configuration of a service or a dest as it stands. */
   describeService(key: ServiceKey): { service: ServiceConfig; dests: DestConfig[] } {
-    const service = this.#service(key)
+    const service = this.service(key)
     return {
       service: {
         key,
@@ -209,7 +209,7 @@ export class Admin {
   }
 
   describeDest(key: ServiceKey, dest: DestKey): DestConfig {
-    return configOf(this.#dest(this.#service(key), dest))
+    return configOf(this.dest(this.service(key), dest))
   }
 
   #lookup(key: ServiceKey): Service | undefined {
@@ -217,13 +217,15 @@ export class Admin {
     return this.#services.get(parseAddress(key.address), PROTOCOLS[key.protocol], key.port)
   }
 
-  #service(key: ServiceKey): Service {
+  /** Throws ESRCH when there is none. */
+  service(key: ServiceKey): Service {
     const service = this.#lookup(key)
     if (service === undefined) throw new OpError('ESRCH', 'no such virtual service')
     return service
   }
 
-  #dest(service: Service, key: DestKey): Dest {
+  /** Throws ENOENT when there is none. */
+  dest(service: Service, key: DestKey): Dest {
     const dest = service.find(parseAddress(key.address), key.port)
     if (dest === undefined) {
       throw new OpError('ENOENT', `no real server ${key.address}:${key.port} in this service`)

@@ -211,6 +211,13 @@ export class ConnSlab {
   app(c: number): number {
     return this.words[c * WORDS + record.APP]!
   }
+  /** What an SCTP association's client puts on its packets; 0 while it has sent none. */
+  serverTag(c: number): number {
+    return this.words[c * WORDS + record.APP]!
+  }
+  setServerTag(c: number, tag: number): void {
+    this.words[c * WORDS + record.APP] = tag
+  }
   fwmark(c: number): number {
     return this.words[c * WORDS + record.FWMARK]!
   }

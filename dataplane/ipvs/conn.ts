@@ -17,6 +17,7 @@ import {
   HASHED,
   HELPED,
   INACTIVE,
+  KILLED,
   MASQ,
   NOOUTPUT,
   NO_CPORT,
@@ -41,7 +42,7 @@ const TIMEOUT_NEW = 3 * TICKS_PER_SECOND
 /** How long one that still controls others is kept on each time it falls due. */
 const TIMEOUT_CONTROLLING = 60 * TICKS_PER_SECOND
 /** Port of a template that nothing shall find any more. */
-const PORT_INVALID = 0xffff
+export const PORT_INVALID = 0xffff
 const PROTOCOL_UDP = 17
 
 /** State of a template: one of its connections got through. */
@@ -70,6 +71,8 @@ export class Connections {
   readonly engineData: EngineData
   /** For callers to fill before `create`. */
   readonly params = new ConnParams()
+  /** Asked when the timer of a killed connection is due; true when it was armed again. */
+  onKilledDue: (c: number) => boolean = () => false
   readonly #words: Int32Array
   readonly #destOf: (row: number) => Dest | undefined
   readonly #bindings: Bindings | null
@@ -177,7 +180,7 @@ export class Connections {
 
   /** Makes `control` live at least as long as `c`. */
   controlAdd(c: number, control: number): void {
-    this.#controlDel(c)
+    this.controlDel(c)
     this.records.setControl(c, control)
     this.records.setNControl(control, this.records.nControl(control) + 1)
   }
@@ -282,7 +285,7 @@ export class Connections {
       const dest = this.destOf(c)
       if (dest !== undefined) this.#count(dest, records.flags(c), 1)
     }
-    for (const dest of dests) dest.overloaded = dest.overloaded && !isRelieved(dest)
+    for (const dest of dests) dest.overloaded = dest.overloaded && !dest.isRelieved
     return survived
   }
 
@@ -340,7 +343,7 @@ export class Connections {
     const dest = this.destOf(c)
     if (dest === undefined) return
     this.#count(dest, this.records.flags(c), -1)
-    if (dest.overloaded && isRelieved(dest)) dest.overloaded = false
+    if (dest.overloaded && dest.isRelieved) dest.overloaded = false
     this.records.setDestRow(c, 0)
   }
 
@@ -352,8 +355,9 @@ export class Connections {
   }
 
   #expireNode(node: number): void {
-    if (node >= AUXILIARY) this.#expire(node)
-    else this.#jobs[node]?.()
+    if (node < AUXILIARY) this.#jobs[node]?.()
+    else if ((this.records.flags(node) & KILLED) === 0 || !this.onKilledDue(node))
+      this.#expire(node)
   }
 
   /** Follows ip_vs_conn_expire. */
@@ -368,7 +372,7 @@ export class Connections {
     this.table.unhash(c)
     const control = records.control(c)
     const forced = records.timeoutTicks(c) === 0
-    this.#controlDel(c)
+    this.controlDel(c)
     if (control !== 0 && forced && records.nControl(control) === 0) {
       const isKept =
         (records.flags(control) & TEMPLATE) !== 0 &&
@@ -382,18 +386,11 @@ export class Connections {
     records.free(c)
   }
 
-  #controlDel(c: number): void {
+  /** Lets go of what controls `c`. */
+  controlDel(c: number): void {
     const control = this.records.control(c)
     if (control === 0) return
     this.records.setControl(c, 0)
     this.records.setNControl(control, this.records.nControl(control) - 1)
   }
-}
-
-/** Whether an overloaded server may take connections again: below l, or below 75 % of u. */
-function isRelieved(dest: Dest): boolean {
-  const total = dest.activeConns + dest.inactConns
-  if (dest.lowerThreshold !== 0) return total < dest.lowerThreshold
-  if (dest.upperThreshold !== 0) return total * 4 < dest.upperThreshold * 3
-  return true
 }

@@ -4,7 +4,7 @@ import type { Output } from '../output.js'
 import { IPV4, UNPARSED, type Packet } from '../packet.js'
 import { parse } from '../parse.js'
 import type { Reassembler } from '../reassembly.js'
-import { FWD_MASK, HELPED, MASQ, NO_CPORT, ONE_PACKET } from '../shared/conn-record.js'
+import { FWD_MASK, HELPED, KILLED, MASQ, NO_CPORT, ONE_PACKET } from '../shared/conn-record.js'
 import { Verdict } from '../verdict.js'
 import * as virtioNet from '../wire/virtio-net.js'
 import { AH, ESP, ICMP, ICMPV6, UDP } from '../wire/ip-protocol.js'
@@ -15,6 +15,7 @@ import type { HostStack } from './host-stack.js'
 import type { Icmp } from './icmp.js'
 import type { IcmpErrors } from './icmp-errors.js'
 import type { Ipsec } from './ipsec.js'
+import type { Tombstones } from './kill/tombstones.js'
 import type { MarkRules } from './mark-rules.js'
 import { Direction, Gate, type Protocol } from './proto/protocol.js'
 import type { Protocols } from './proto/index.js'
@@ -47,6 +48,7 @@ export interface CoreOptions {
   errors: IcmpErrors
   forwarder: Forwarder
   hostStack: HostStack
+  tombstones: Tombstones
   network: NetworkView
   output: Output
   transmit: Transmit
@@ -152,7 +154,7 @@ export class Core {
     if (c !== 0) {
       if (protocol.isNewConnection(pkt)) c = this.#afterReuse(c, protocol)
       const dest = c === 0 ? undefined : this.#conns.destOf(c)
-      if (dest !== undefined && !dest.available) {
+      if (dest !== undefined && !dest.available && !this.#isKilled(c)) {
         if (!this.#o.settings.expireNodestConn) {
           this.#counters[Counter.destUnavailable]!++
           return Verdict.drop
@@ -170,8 +172,13 @@ export class Core {
     const { expireNodestConn, connReuseMode } = this.#o.settings
     const { records } = this.#conns
     const quiesced = expireNodestConn && this.#conns.destOf(c)?.weight === 0
+    const killed = this.#isKilled(c)
+    if (killed) this.#o.tombstones.settle(c)
     const over =
-      connReuseMode !== 0 && records.control(c) === 0 && protocol.isReuseExpected(c, connReuseMode)
+      killed ||
+      (connReuseMode !== 0 &&
+        records.control(c) === 0 &&
+        protocol.isReuseExpected(c, connReuseMode))
     if (!quiesced && !over) return c
     if (records.nControl(c) === 0) this.#conns.expireNow(c)
     return 0
@@ -224,7 +231,8 @@ export class Core {
   /** Counts, moves the state, transmits, restarts the timer: in this order, as ip_vs_in_hook. */
   #deliver(pkt: Packet, c: number, protocol: Protocol): Verdict {
     const { records } = this.#conns
-    if ((records.flags(c) & (HELPED | NO_CPORT)) !== 0) {
+    if ((records.flags(c) & (HELPED | NO_CPORT | KILLED)) !== 0) {
+      if (this.#isKilled(c) && this.#o.tombstones.fromClient(pkt, c)) return Verdict.drop
       if (isHelpedOffload(pkt, records.flags(c)))
         return this.#segments(pkt, piece => this.#deliver(piece, c, protocol))
       // The first packet of an expected connection.
@@ -249,6 +257,8 @@ export class Core {
     if (c === 0) return this.#startedByServer(pkt, protocol) ?? this.#unknownReply(pkt)
     // Replies of other methods are the host's to forward; the connection only hears of them.
     const masq = (records.flags(c) & FWD_MASK) === MASQ
+    if (this.#isKilled(c) && this.#o.tombstones.fromServer(pkt, c))
+      return masq ? Verdict.drop : Verdict.accept
     if (isHelpedOffload(pkt, records.flags(c)))
       return this.#segments(pkt, piece => this.#out(piece, protocol))
     const adjacency = masq ? this.#o.clients.towards(c) : null
@@ -283,6 +293,10 @@ export class Core {
     if (helped && pkt.end - pkt.l3 > adjacency.mtuOctets) return this.#grown(pkt, adjacency)
     this.#o.output.send(pkt, adjacency)
     return Verdict.stolen
+  }
+
+  #isKilled(c: number): boolean {
+    return (this.#conns.records.flags(c) & KILLED) !== 0
   }
 
   /** Each segment of an offload frame goes its own way through the helper. */

@@ -98,4 +98,11 @@ export class Dest {
   set overloaded(on: boolean) {
     this.#stats[this.#at + Col.overloaded] = on ? 1 : 0
   }
+  /** Whether it may take connections again when overloaded: below l, or below 75 % of u. */
+  get isRelieved(): boolean {
+    const total = this.activeConns + this.inactConns
+    if (this.lowerThreshold !== 0) return total < this.lowerThreshold
+    if (this.upperThreshold !== 0) return total * 4 < this.upperThreshold * 3
+    return true
+  }
 }

@@ -55,13 +55,11 @@ export class HostStack {
     if (pkt.mark !== 0 && f.family === IPV4 && !this.#isOurs(f)) return Verdict.drop
     switch (f.protocol) {
       case TCP:
-        this.#reset(pkt)
+      case SCTP:
+        this.refuse(pkt)
         break
       case UDP:
         this.#forwarder.errors.portUnreachable(pkt)
-        break
-      case SCTP:
-        this.#abort(pkt)
         break
       case AH:
       case ESP:
@@ -71,6 +69,12 @@ export class HostStack {
         return Verdict.accept
     }
     return Verdict.stolen
+  }
+
+  /** Tells the sender of a TCP or SCTP packet, by the packet's own numbers, that nobody is there. */
+  refuse(pkt: Packet): void {
+    if (pkt.flow.protocol === TCP) this.#reset(pkt)
+    else this.#abort(pkt)
   }
 
   /** For a real server on this host: its own stack gets the packet, past the guard. */

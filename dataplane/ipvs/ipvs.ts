@@ -28,6 +28,9 @@ import { HostStack } from './host-stack.js'
 import { Icmp } from './icmp.js'
 import { Ipsec } from './ipsec.js'
 import { IcmpErrors } from './icmp-errors.js'
+import { Farewell } from './kill/farewell.js'
+import { Killer } from './kill/killer.js'
+import { Tombstones } from './kill/tombstones.js'
 import { MarkRules } from './mark-rules.js'
 import { EngineData } from './pe/engine-data.js'
 import { Protocols } from './proto/index.js'
@@ -87,6 +90,7 @@ export class Ipvs implements Pipeline {
   readonly conns: Connections
   readonly protocols: Protocols
   readonly admin: Admin
+  readonly killer: Killer
   readonly network: NetworkView
   readonly memory: SharedMemory
   readonly #defence: Defence
@@ -180,6 +184,11 @@ export class Ipvs implements Pipeline {
       seed: seeds[1],
       ...(options.reassemblyOctets === undefined ? {} : { octetsMax: options.reassemblyOctets }),
     })
+    const farewell = new Farewell({
+      ...{ driver, output, conns, clients, transmit, hostStack, random },
+    })
+    const tombstones = new Tombstones({ conns, protocols, farewell, hostStack, counters })
+    this.killer = new Killer({ conns, finder: this.admin, tombstones, counters })
     this.#errors = errors
     this.#reassembler = reassembler
     this.#core = new Core({
@@ -194,6 +203,7 @@ export class Ipvs implements Pipeline {
         errors,
         forwarder,
         hostStack,
+        tombstones,
       },
       ...{
         applications,
@@ -250,6 +260,7 @@ export class Ipvs implements Pipeline {
     const tick = this.#tickAt(nowMs)
     this.#control[TICK] = tick
     this.conns.advance(tick, EXPIRIES_PER_TURN)
+    if (this.killer.busy) this.killer.step()
     if (nowMs >= this.#reassemblyDueMs) {
       this.#reassemblyDueMs = nowMs + REASSEMBLY_MS
       this.#reassembler.expire(nowMs, first => {
@@ -260,6 +271,7 @@ export class Ipvs implements Pipeline {
 
   /** Milliseconds until a timer is due: how long the loop may sleep. */
   idleMs(nowMs: number): number {
+    if (this.killer.busy) return 0
     const due = this.#wheel.nextDue() - this.#tickAt(nowMs)
     return Math.max(0, due * TICK_MS)
   }

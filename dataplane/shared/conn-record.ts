@@ -51,6 +51,7 @@ export const C1 = 18
 export const V1 = 21
 export const D1 = 24
 export const FWMARK = 27
+/** Number of the helper (TCP); verification tag of the server's end (SCTP). */
 export const APP = 28
 export const SYNC = 29
 /** Counts insertions (wrapping): which of two records is newer, and is it still the same one. */
@@ -82,5 +83,13 @@ export const IN_SEQ = 0x0400
 export const NO_CPORT = 0x0800
 export const TEMPLATE = 0x1000
 export const ONE_PACKET = 0x2000
-/** Not one of IPVS's: it has a helper (APP), which is asked of every packet. */
+// Not IPVS's.
+/** It has a helper (APP), which is asked of every packet. */
 export const HELPED = 0x40000000
+/** Ended by the operator: it only stays to refuse what still comes (ipvs/kill/tombstones.ts). */
+export const KILLED = 0x20000000
+/** Of a killed one: that end was refused with numbers of its own, which it must believe. */
+export const CLIENT_TOLD = 0x10000000
+export const SERVER_TOLD = 0x08000000
+/** Of a killed one: the other end was refused too, with the numbers of its peer. */
+export const HINTED = 0x04000000

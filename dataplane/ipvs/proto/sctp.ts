@@ -139,6 +139,9 @@ export class Sctp implements Protocol {
     if (type < 0) return
     const { records } = this.#conns
     const flags = records.flags(c)
+    if (direction === Direction.input && !isReflected(type)) {
+      records.setServerTag(c, sctp.verificationTag(pkt.view, pkt.l4))
+    }
     let column: number = direction
     if ((flags & NOOUTPUT) !== 0) {
       if (direction === Direction.output) records.setFlags(c, flags & ~NOOUTPUT)
@@ -154,6 +157,10 @@ export class Sctp implements Protocol {
     records.setTimeoutTicks(c, this.#timeouts.ticks[next]!)
   }
 }
+
+/** Whether its tag may not be the receiver's own: 0 (INIT), or the sender's (RFC 9260 8.5.1). */
+const isReflected = (type: number): boolean =>
+  type === sctp.INIT || type === sctp.ABORT || type === sctp.SHUTDOWN_COMPLETE
 
 /** Type of the first chunk, or -1 when there is no room for one. */
 function firstChunkType({ view, l4, end }: Packet): number {
