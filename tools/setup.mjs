@@ -59,6 +59,7 @@ const TOOLS = {
   wrk: { debian: 'wrk' },
   vsftpd: { debian: 'vsftpd' },
   lftp: { debian: 'lftp' },
+  keepalived: { debian: 'keepalived' },
 }
 
 /** Native packages of npm are compiled where no prebuilt one fits. */
@@ -67,7 +68,7 @@ const HOST = ['ip', 'nft']
 const LAB = [...HOST, 'sysctl', 'curl', 'ethtool', 'iperf3', 'tcpdump']
 const PURPOSES = {
   build: { tools: [], root: false, build: true },
-  test: { tools: [...LAB, 'scapy', 'vsftpd', 'lftp'], root: true, build: true },
+  test: { tools: [...LAB, 'scapy', 'vsftpd', 'lftp', 'keepalived'], root: true, build: true },
   demo: { tools: LAB, root: true, build: true },
   bench: {
     tools: [...LAB, 'haproxy', 'nginx', 'nginx stream module', 'wrk'],
@@ -122,7 +123,7 @@ function installTools(names) {
     const done = run('apt-get', command.split(' ').slice(1), { env })
     // Nor are they to start with the next boot.
     if (existsSync('/run/systemd/system'))
-      for (const service of ['haproxy', 'nginx', 'vsftpd'])
+      for (const service of ['haproxy', 'nginx', 'vsftpd', 'keepalived'])
         if (packages.some(name => name.startsWith(service))) run('systemctl', ['disable', service])
     return done
   })
@@ -140,7 +141,7 @@ function isThere(name) {
 }
 
 /**
- * haproxy, nginx and vsftpd come with services that their packages start at once, on ports of this host.
+ * haproxy, nginx, vsftpd and keepalived come with services that their packages start at once.
  * invoke-rc.d asks this file first; 101 means "not allowed" (Debian policy 9.3.3.1). One that is
  * there already belongs to somebody and is kept, with whatever it decides.
  */

@@ -24,9 +24,14 @@ export async function parse(args: readonly string[], names: Names): Promise<Comm
   const draft = new Draft(names)
   const command = readCommand(reader, draft)
   if (command === 'help' || command === 'version') return { command }
-  for (let read = reader.next(); read.kind !== 'end'; read = reader.next()) {
-    if (read.kind === 'bad') throw new Failure(REFUSED, `${read.word}: ${read.reason}\n`)
-    if (!(await draft.take(read.id, read.value))) fail(`invalid option \`${read.word}'`)
+  try {
+    for (let read = reader.next(); read.kind !== 'end'; read = reader.next()) {
+      if (read.kind === 'bad') throw new Failure(REFUSED, `${read.word}: ${read.reason}\n`)
+      if (!(await draft.take(read.id, read.value))) fail(`invalid option \`${read.word}'`)
+    }
+  } catch (error) {
+    if (error instanceof Failure) error.argument = reader.last
+    throw error
   }
   const operands = [...reader.leftover]
   if (command === 'timeouts') takeTimeouts(draft, operands)

@@ -154,4 +154,5 @@ export function listedConnection(document: Static<typeof ConnectionDocument>): m
 
 const familyOf = (address: string): model.Family => (address.includes(':') ? 6 : 4)
 
-const flagBit = (name: string): number => FLAGS.find(([pattern]) => pattern.test(name))?.[1] ?? 0
+export const flagBit = (name: string): number =>
+  FLAGS.find(([pattern]) => pattern.test(name))?.[1] ?? 0

@@ -2,6 +2,8 @@
 export class Failure extends Error {
   readonly exit: number
   readonly stream: 'stdout' | 'stderr'
+  /** Which argument was being read, counted from 0; null when it is no single one. */
+  argument: number | null = null
 
   constructor(exit: number, text: string, stream: 'stdout' | 'stderr' = 'stderr') {
     super(text)

@@ -12,6 +12,14 @@ export interface Names {
   service(port: number, protocol: Protocol): Promise<string | null>
 }
 
+/** Knows no name. */
+export const NAMELESS: Names = {
+  address: async () => null,
+  host: async () => null,
+  port: async () => null,
+  service: async () => null,
+}
+
 /** A listing asks for every address in it, so a name server that is away must not stop it. */
 const REVERSE_TIMEOUT_MS = 1000
 
@@ -31,6 +39,19 @@ export function hostNames(): Names {
     async service(port, protocol) {
       return services().names.get(`${port}/${protocol}`) ?? null
     },
+  }
+}
+
+/** Only what is in /etc/hosts and /etc/services: nobody else is asked. */
+export function fileNames(): Names {
+  let hosts: Map<string, string> | null = null
+  let addresses: Map<string, string> | null = null
+  const names = hostNames()
+  return {
+    address: async host => (addresses ??= readAddresses()).get(host.toLowerCase()) ?? null,
+    host: async address => (hosts ??= readHosts()).get(address) ?? null,
+    port: (name, protocol) => names.port(name, protocol),
+    service: (port, protocol) => names.service(port, protocol),
   }
 }
 
@@ -73,6 +94,17 @@ function readHosts(): Map<string, string> {
     if (!names.has(canonical)) names.set(canonical, name)
   }
   return names
+}
+
+/** First IPv4 address of each name in /etc/hosts. */
+function readAddresses(): Map<string, string> {
+  const addresses = new Map<string, string>()
+  for (const [where = '', ...names] of words('/etc/hosts')) {
+    if (address.parse(where)?.family !== 4) continue
+    for (const name of names.map(each => each.toLowerCase()))
+      if (!addresses.has(name)) addresses.set(name, where)
+  }
+  return addresses
 }
 
 /** Words of each line that has any; `#` begins a comment. A file that is not there has none. */

@@ -30,6 +30,11 @@ export class OptionReader<Id extends string> {
   /** Short options of the current bundle that are still to be read. */
   #bundle: string | null = null
 
+  /** Of the argument that was read last, from 0. */
+  get last(): number {
+    return this.#next - 1
+  }
+
   constructor(args: readonly string[], rows: readonly OptionRow<Id>[]) {
     this.#args = args
     this.#rows = rows
