@@ -34,6 +34,11 @@ const benches: Readonly<Record<string, Bench>> = {
     claim: 'request and answer on an open connection, idle and at half load, next to the same',
     load: () => import('./latency.js'),
   },
+  table: {
+    claim: 'memory and time that a connection costs, with 1 and 10 million open',
+    rounds: 1,
+    load: () => import('./table.js'),
+  },
 }
 
 const OPTIONS = {

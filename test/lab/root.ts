@@ -8,9 +8,9 @@ export const ROOT = findRoot(dirname(fileURLToPath(import.meta.url)))
 /** The compiled `sluice` command. Lab processes run compiled code, as a user's would. */
 export const SLUICE = join(ROOT, 'dist/cli/sluice.js')
 
-/** Path of a compiled lab program; says what to do when there is none. */
-export function program(name: string): string {
-  return built(join(ROOT, 'dist/test/lab/programs', `${name}.js`))
+/** Path of a compiled program of the lab, or of a bench; says what to do when there is none. */
+export function program(name: string, of: 'lab' | 'bench' = 'lab'): string {
+  return built(join(ROOT, 'dist/test', of, 'programs', `${name}.js`))
 }
 
 /** Returns `path` if it exists; lab processes need a build. */

@@ -1,0 +1,155 @@
+/**
+ * One size of the connection table in a process of its own: `node --expose-gc table-meter.js COUNT
+ * FAMILY`. Fills the table that the dataplane uses, looks its connections up in random order, lets
+ * all of them expire in turns of the dataplane's size, and prints a report (table-report.ts).
+ */
+import { readFileSync } from 'node:fs'
+import { BURST_MAX, EXPIRIES_PER_TURN } from '../../../dataplane/limits.js'
+import { Flow } from '../../../dataplane/packet.js'
+import { TICKS_PER_SECOND } from '../../../dataplane/timer-wheel.js'
+import { World } from '../../dataplane/ipvs/world.js'
+import type { TableReport } from '../table-report.js'
+
+const PAGE = 4096
+const UDP = 17
+const PORTS_EACH = 50_000
+const FIRST_PORT = 1024
+/** A prime: `i * STRIDE % count` visits every connection once, in an order that caches hate. */
+const STRIDE = 7_368_787
+const TIMEOUT_TICKS = 300 * TICKS_PER_SECOND
+const LOOKUPS_MAX = 4_000_000
+
+const count = Number(process.argv[2])
+const family = Number(process.argv[3])
+const isIpv6 = family === 6
+const flow = new Flow()
+flow.family = family
+flow.protocol = UDP
+flow.dst0 = isIpv6 ? 0x20010db8 : 0xc633640a | 0
+flow.dst3 = isIpv6 ? 10 : 0
+flow.dstPort = 80
+let longestMs = 0
+let found = 0
+/** As large as the table's own buckets, and touched. */
+const buckets = new Int32Array(2 ** Math.ceil(Math.log2(count))).fill(1)
+let sum = 0
+
+const emptyRss = rss()
+const { conns, dest } = makeTable()
+const insertMs = timed(count, insert)
+const rssOctets = rss()
+const lookups = Math.min(count, LOOKUPS_MAX)
+timed(lookups, find)
+found = 0
+const lookupMs = timed(lookups, find)
+const missing = lookups - found
+const keysMs = timed(lookups, i => fill((i * STRIDE) % count))
+const expireMs = expire()
+const floorMs = timed(lookups, read) - keysMs
+
+const report: TableReport = {
+  ...{ count, family, missing, rssOctets, longestMs, left: conns.records.size },
+  octetsEach: (rssOctets - emptyRss) / count,
+  // Without what it costs to make the keys.
+  lookupNs: ((lookupMs - keysMs) / lookups) * 1e6,
+  floorNs: (floorMs / lookups) * 1e6,
+  insertsPerS: (count / insertMs) * 1000,
+  expiriesPerS: (count / expireMs) * 1000,
+}
+process.stdout.write(JSON.stringify(report))
+
+function makeTable() {
+  const world = new World({ capacity: count })
+  const server = world.addDest(isIpv6 ? '2001:db8:2::1' : '10.0.0.1', 80)
+  return { conns: world.conns, dest: server }
+}
+
+/** The client endpoint of connection `i`. */
+function fill(i: number): void {
+  const host = Math.floor(i / PORTS_EACH)
+  flow.src0 = isIpv6 ? 0x20010db8 : (0x0a000000 + host) | 0
+  flow.src1 = isIpv6 ? 0x00010000 : 0
+  flow.src3 = isIpv6 ? host : 0
+  flow.srcPort = FIRST_PORT + (i - host * PORTS_EACH)
+}
+
+/** As scheduling does it for a new client. */
+function insert(i: number): void {
+  fill(i)
+  const { params } = conns
+  params.family = flow.family
+  params.protocol = flow.protocol
+  params.c0 = flow.src0
+  params.c1 = flow.src1
+  params.c2 = flow.src2
+  params.c3 = flow.src3
+  params.cport = flow.srcPort
+  params.v0 = flow.dst0
+  params.v1 = flow.dst1
+  params.v2 = flow.dst2
+  params.v3 = flow.dst3
+  params.vport = flow.dstPort
+  params.dport = 80
+  const c = conns.create(params, dest, 0, 0)
+  conns.records.setTimeoutTicks(c, TIMEOUT_TICKS)
+  conns.release(c)
+}
+
+function find(i: number): void {
+  fill((i * STRIDE) % count)
+  if (conns.table.inGet(flow) !== 0) found++
+}
+
+/** What no hash table can avoid: one random word of the buckets and one of the records. */
+function read(i: number): void {
+  const c = (i * STRIDE) % count
+  fill(c)
+  const bucket = buckets[Math.imul(c, 0x9e3779b1) & (buckets.length - 1)]!
+  sum = (sum + conns.records.flags(c + bucket)) | 0
+}
+
+/**
+ * Processor time of this process in milliseconds: unlike the clock it stands still while somebody
+ * else has the core, so a busy machine adds no pauses that are not the table's.
+ */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
+/** Turns of the dataplane's size, with time passing a second at each, until nothing is left. */
+function expire(): number {
+  let total = 0
+  let now = conns.wheel.nowTick
+  while (conns.records.size > 0) {
+    const begin = cpuMs()
+    const ran = conns.advance(now, EXPIRIES_PER_TURN)
+    total += note(begin)
+    if (ran < EXPIRIES_PER_TURN) now += TICKS_PER_SECOND
+  }
+  return total
+}
+
+/** Milliseconds that `work` took for every number below `times`, in turns of a burst. */
+function timed(times: number, work: (i: number) => void): number {
+  let total = 0
+  for (let i = 0; i < times;) {
+    const end = Math.min(times, i + BURST_MAX)
+    const begin = cpuMs()
+    for (; i < end; i++) work(i)
+    total += note(begin)
+  }
+  return total
+}
+
+function note(begin: number): number {
+  const took = cpuMs() - begin
+  if (took > longestMs) longestMs = took
+  return took
+}
+
+/** Octets of memory that this process has in use, garbage collected first. */
+function rss(): number {
+  globalThis.gc?.()
+  return Number(readFileSync('/proc/self/statm', 'latin1').split(' ')[1]) * PAGE
+}

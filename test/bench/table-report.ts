@@ -1,0 +1,20 @@
+/** What programs/table-meter.ts found, for one size and family. */
+export interface TableReport {
+  count: number
+  family: number
+  /** Connections that a lookup did not find; 0 or the figures are worth nothing. */
+  missing: number
+  /** Connections that had not expired at the end; 0 likewise. */
+  left: number
+  /** Resident memory that the table took, for each connection. */
+  octetsEach: number
+  /** Resident memory of the whole process with the table full. */
+  rssOctets: number
+  lookupNs: number
+  /** The same order of reading, one word of the buckets and one of the records, and no more. */
+  floorNs: number
+  insertsPerS: number
+  expiriesPerS: number
+  /** The longest of all turns: 256 insertions or lookups, or a turn's worth of timers. */
+  longestMs: number
+}
