@@ -19,6 +19,8 @@ export interface ControlOptions {
   ipvs: Ipvs
   driver: Driver
   nowMs: () => number
+  /** What follows a change of configuration, before it is answered. */
+  onConfigured?: () => void
   /** Ends the loop after this turn. */
   onStop: () => void
 }
@@ -27,10 +29,12 @@ export interface ControlOptions {
 export class Control {
   readonly #handlers: Handlers
   readonly #ipvs: Ipvs
+  readonly #onConfigured: () => void
 
-  constructor({ ipvs, driver, nowMs, onStop }: ControlOptions) {
+  constructor({ ipvs, driver, nowMs, onConfigured, onStop }: ControlOptions) {
     const { admin } = ipvs
     this.#ipvs = ipvs
+    this.#onConfigured = onConfigured ?? (() => {})
     this.#handlers = {
       addService: op => admin.addService(op.service),
       editService: op => admin.editService(op.service),
@@ -62,7 +66,9 @@ export class Control {
   answer(request: Request): Reply {
     const { id } = request
     try {
-      return { id, ok: true, result: this.#run(request) }
+      const result = this.#run(request)
+      if (ADDS_SERVERS.has(request.op)) this.#onConfigured()
+      return { id, ok: true, result }
     } catch (error) {
       if (error instanceof OpError)
         return { id, ok: false, code: error.code, detail: error.message }
@@ -147,6 +153,8 @@ export class Control {
 }
 
 const done = (_: void): null => null
+
+const ADDS_SERVERS = new Set<Op['op']>(['addDest', 'editDest', 'batch', 'restore'])
 
 function markRules(rules: readonly MarkRuleConfig[], driver: Driver): MarkRule[] {
   return rules.map(rule => {

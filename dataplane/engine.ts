@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js'
 import { Counter } from './counters.js'
-import type { Driver } from './driver/driver.js'
+import type { Driver, HostTap } from './driver/driver.js'
 import { BURST_MAX } from './limits.js'
 import type { Packet } from './packet.js'
 
@@ -10,6 +10,8 @@ export interface Pipeline {
   expect?(burst: readonly Packet[], count: number): void
   /** Decides about one packet and sends what follows from it. Never keeps `pkt`. */
   handle(pkt: Packet): void
+  /** As `handle`, for a packet of this host's own; see `HostTap`. */
+  hostSent?(pkt: Packet, diverted: boolean): void
   /** Runs what is due; bounded. */
   tick(nowMs: number): void
 }
@@ -53,10 +55,26 @@ export class Engine {
     if (count > 1) this.#expect(count)
     for (let i = 0; i < count; i++) this.#push(burst[i]!)
     if (count > 0) this.#counters[Counter.received]! += count
+    const { host } = this.#driver
+    const own = host === null ? 0 : this.#fromHost(host, true) + this.#fromHost(host, false)
     this.#driver.flush()
     if (nowMs >= this.#countersDueMs) {
       this.#countersDueMs = nowMs + DRIVER_COUNTERS_MS
       this.#driver.updateCounters()
+    }
+    return count + own
+  }
+
+  #fromHost(host: HostTap, diverted: boolean): number {
+    const burst = this.#burst
+    const count = host.receive(burst, BURST_MAX, diverted)
+    for (let i = 0; i < count; i++) {
+      try {
+        this.#pipeline.hostSent?.(burst[i]!, diverted)
+      } catch (error) {
+        this.#counters[Counter.internalError]!++
+        this.#onFault(error, burst[i]!)
+      }
     }
     return count
   }

@@ -12,5 +12,14 @@ export const DESTS_MAX = 1 << 18
 export const BURST_MAX = 256
 /** Timers run in one turn; the rest wait for the next, so that no pause exceeds a few ms. */
 export const EXPIRIES_PER_TURN = 2048
+/**
+ * Marks of packets that this host itself sends, set by the packet guard where they concern a real
+ * server on the balancer (driver/host-tap.ts): one is turned aside for us to translate and send, the
+ * other goes on and is only looked at. High bits, so that other marks live beside them.
+ */
+export const DIVERTED_MARK = 0x40000000
+export const SEEN_MARK = 0x08000000
+/** On what the dataplane sends through the host's stack, to tell it from what programs send. */
+export const SENT_MARK = 0x10000000
 /** Largest IP packet: the IPv4 Total Length field. */
 export const DATAGRAM_MAX = 65535

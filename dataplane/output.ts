@@ -49,8 +49,12 @@ export class Output {
     const mtuOctets = Math.min(adjacency.mtuOctets, limitOctets)
     if (pkt.pieces !== null) this.#sendPieces(pkt, adjacency)
     else if (octets > mtuOctets) this.#sendCut(pkt, adjacency, mtuOctets, offload)
-    else if (offload && adjacency.kind !== NextHop.ethernet) this.#sendSegments(pkt, adjacency)
+    else if (offload && !this.#takesOffload(adjacency)) this.#sendSegments(pkt, adjacency)
     else this.#emit(pkt, adjacency)
+  }
+
+  #takesOffload({ kind, port }: Adjacency): boolean {
+    return kind === NextHop.ethernet && this.#driver.ports[port]!.segments
   }
 
   #emit(pkt: Packet, adjacency: Adjacency): void {

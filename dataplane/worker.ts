@@ -54,7 +54,7 @@ function main(config: WorkerConfig): void {
   })
   let running = true
   const control = new Control({
-    ...{ ipvs, driver, nowMs: () => systemClock.now() },
+    ...{ ipvs, driver, nowMs: () => systemClock.now(), onConfigured: watchHost },
     onStop: () => (running = false),
   })
   const poller = new Poller(ledger)
@@ -104,6 +104,11 @@ function main(config: WorkerConfig): void {
     }
   }
 
+  /** Follows whether real servers are on this very host: their answers leave by its own stack. */
+  function watchHost(): void {
+    if (driver.host?.watch(ipvs.servesItself())) poller.watch(sources())
+  }
+
   function sleep(ms: number): void {
     // Announced before the last look, so that a message sent meanwhile is either seen or wakes us.
     Atomics.store(words, ASLEEP, 1)
@@ -120,6 +125,7 @@ function main(config: WorkerConfig): void {
     if (rtnetlink.process() && driver.refreshPorts()) poller.watch(sources())
     if (nowMs < tickDueMs) return
     tickDueMs = nowMs + NEIGHBOURS_MS
+    watchHost()
     rtnetlink.tick()
   }
 }

@@ -33,7 +33,8 @@ export class ReplayNetwork {
     this.#plan = plan ?? onOneLink()
     this.ports = this.#plan.interfaces.map(({ name, mac, mtuOctets }, index) => {
       const { high, low } = mac ?? inventedMac(index)
-      return { index, name, ifIndex: FIRST_INDEX + index, macHigh: high, macLow: low, mtuOctets }
+      const ifIndex = FIRST_INDEX + index
+      return { index, name, ifIndex, macHigh: high, macLow: low, mtuOctets, segments: true }
     })
     for (const { mac } of this.#plan.interfaces) if (mac !== null) this.#own.add(textOf(mac))
     const table = new NetworkTable({ ports: this.ports, ethernet: true })

@@ -72,6 +72,7 @@ export class Stage {
         ipvs.handle(pkt)
         watch.after(pkt)
       },
+      hostSent: (pkt: Packet, diverted: boolean) => ipvs.hostSent(pkt, diverted),
       tick: (nowMs: number) => ipvs.tick(nowMs),
     }
     this.memory = memory

@@ -19,6 +19,25 @@ export interface Port {
   readonly macLow: number
   /** Largest IP packet the link carries; follows link changes. */
   mtuOctets: number
+  /**
+   * Whether it takes offload frames whole. The kernel drops those that a device cannot cut itself:
+   * a socket that bypasses the queueing discipline may not send several for one (dev_direct_xmit).
+   */
+  segments: boolean
+}
+
+/**
+ * What this host's own stack sends from endpoints that the dataplane knows: the answers of real
+ * servers on the balancer itself. Only `packet-ring` has one, and only while there are such servers.
+ */
+export interface HostTap {
+  /** Opens or closes it; true when the driver's `descriptors` changed. Throws SystemError. */
+  watch(on: boolean): boolean
+  /**
+   * As `Driver.receive`, with `port` -1. Diverted packets are ours to send; the others are on their
+   * way already, and only their first octets can be read.
+   */
+  receive(burst: Packet[], max: number, diverted: boolean): number
 }
 
 /**
@@ -53,6 +72,8 @@ export interface Driver {
   sendIp(pkt: Packet, via?: Via | null): void
   /** Puts everything staged on the wire and gives received packets back. */
   flush(): void
+  /** Null where the host's own packets cannot be had. */
+  readonly host: HostTap | null
   /** File descriptors that become readable when there is something to receive. */
   readonly descriptors: readonly number[]
   /** Brings cumulative driver counters (frames lost before us) up to date. Called about once a second. */

@@ -11,7 +11,17 @@ import type { DescriptorLedger } from '../sys/descriptors.js'
 import * as libc from '../sys/libc.js'
 import { Mapping } from '../sys/mapping.js'
 import { EAGAIN, ENOBUFS } from '../sys/errno.js'
-import { AF_INET, AF_INET6, MSG_DONTWAIT, openSocket, setBuffer } from '../sys/socket.js'
+import { SENT_MARK } from '../limits.js'
+import {
+  AF_INET,
+  AF_INET6,
+  MSG_DONTWAIT,
+  openSocket,
+  setBuffer,
+  setOption,
+  SO_MARK,
+  SOL_SOCKET,
+} from '../sys/socket.js'
 import type { Via } from './driver.js'
 
 const IPPROTO_RAW = 255
@@ -40,19 +50,24 @@ export class KernelEgress {
     this.#v = new DataView(this.#memory.buffer)
     this.#v.setUint16(0, AF_INET, libc.HOST_ORDER)
     this.#v.setUint16(AT6, AF_INET6, libc.HOST_ORDER)
-    this.#fd4 = openSocket(ledger, AF_INET, IPPROTO_RAW)
-    setBuffer(this.#fd4, 'send', SEND_OCTETS)
+    this.#fd4 = this.#open(AF_INET)
     this.#fd6 = this.#open6()
   }
 
   #open6(): number {
     try {
-      const fd = openSocket(this.#ledger, AF_INET6, IPPROTO_RAW)
-      setBuffer(fd, 'send', SEND_OCTETS)
-      return fd
+      return this.#open(AF_INET6)
     } catch {
       return -1
     }
+  }
+
+  #open(domain: number): number {
+    const fd = openSocket(this.#ledger, domain, IPPROTO_RAW)
+    setBuffer(fd, 'send', SEND_OCTETS)
+    // The guard tells it by this from what the host's programs send.
+    setOption(fd, SOL_SOCKET, SO_MARK, SENT_MARK)
+    return fd
   }
 
   /**

@@ -7,7 +7,7 @@
  */
 import { Counter } from '../counters.js'
 import { Packet } from '../packet.js'
-import type { Driver, Port } from './driver.js'
+import type { Driver, HostTap, Port } from './driver.js'
 import { ETHERNET_OCTETS, FRAME_MAX, L2, L3, VNET_OCTETS, bufferOctets } from './frame-layout.js'
 
 export const POISON = 0xa5
@@ -18,6 +18,8 @@ export interface LoopbackPort {
   /** Six octets. */
   mac: Uint8Array
   mtuOctets: number
+  /** True when absent. */
+  segments?: boolean
 }
 
 export interface SentFrame {
@@ -43,6 +45,7 @@ export class LoopbackDriver implements Driver {
   readonly ethernet = true
   readonly ports: readonly Port[]
   readonly descriptors: readonly number[] = []
+  readonly host: HostTap
   /** All that was sent by `flush`, in order; tests empty it as they like. */
   readonly sent: SentFrame[] = []
   /** All that was handed to the kernel, as IP packets. */
@@ -55,16 +58,39 @@ export class LoopbackDriver implements Driver {
   #largeTaken = 0
   readonly #live = new Set<Packet>()
   readonly #waiting: Injected[] = []
+  readonly #ofHost: { ip: Uint8Array; diverted: boolean }[] = []
   readonly #staged: (() => void)[] = []
 
   constructor(ports: readonly LoopbackPort[], counters: Float64Array | null = null) {
     this.#counters = counters
     this.ports = ports.map(({ mac, ...port }, index) => {
       const v = new DataView(mac.buffer, mac.byteOffset, mac.byteLength)
-      return { ...port, index, macHigh: v.getUint16(0), macLow: v.getInt32(2) }
+      return { segments: true, ...port, index, macHigh: v.getUint16(0), macLow: v.getInt32(2) }
     })
     this.#small = buffers(BUFFERS, SMALL_OCTETS)
     this.#large = buffers(LARGE_BUFFERS, FRAME_MAX)
+    this.host = {
+      watch: () => false,
+      receive: (burst, max, diverted) => this.#receiveOfHost(burst, max, diverted),
+    }
+  }
+
+  /** An IP packet that the host itself sends, for the next turn. It is copied. */
+  injectOfHost(ip: Uint8Array, diverted: boolean): void {
+    this.#ofHost.push({ ip: ip.slice(), diverted })
+  }
+
+  #receiveOfHost(burst: Packet[], max: number, diverted: boolean): number {
+    let n = 0
+    while (n < max && this.#ofHost[0]?.diverted === diverted) {
+      const { ip } = this.#ofHost[0]
+      const pkt = this.#next(ETHERNET_OCTETS + ip.length)
+      if (pkt === null) break
+      this.#ofHost.shift()
+      pkt.bytes.set(ip, L3)
+      burst[n++] = pkt
+    }
+    return n
   }
 
   /** A frame, from its Ethernet header on, that the next `receive` hands over. It is copied. */

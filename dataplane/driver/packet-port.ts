@@ -35,6 +35,7 @@ export class PacketPort implements Port {
   macHigh = 0
   macLow = 0
   mtuOctets = 0
+  segments = false
 
   readonly #shared: Shared
   readonly #queue: TransmitQueue
@@ -147,6 +148,7 @@ export class PacketPort implements Port {
     this.macHigh = v.getUint16(0)
     this.macLow = v.getInt32(2)
     this.mtuOctets = found.mtuOctets
+    this.segments = found.segments
   }
 
   close(): void {

@@ -9,6 +9,7 @@ import { DescriptorLedger } from '../sys/descriptors.js'
 import { Arena } from './arena.js'
 import { Backoff } from './backoff.js'
 import type { Driver, Via } from './driver.js'
+import { PacketHostTap } from './host-tap.js'
 import { KernelEgress } from './kernel-egress.js'
 import { LargeFrames } from './large-frames.js'
 import { PacketPort, type RingOptions } from './packet-port.js'
@@ -17,7 +18,7 @@ export class PacketRing implements Driver {
   readonly name = 'packet-ring'
   readonly ethernet = true
   readonly ports: readonly PacketPort[]
-  readonly descriptors: readonly number[]
+  readonly host: PacketHostTap
 
   readonly #counters: Float64Array
   readonly #arena: Arena
@@ -38,6 +39,7 @@ export class PacketRing implements Driver {
     this.#large = new LargeFrames(ledger)
     this.#arena = new Arena(ledger)
     this.#egress = new KernelEgress(ledger, counters)
+    this.host = new PacketHostTap(ledger)
     const shared = { ledger, counters, large: this.#large, backoff: this.#backoff, ring }
     const ports: PacketPort[] = []
     this.ports = ports
@@ -47,7 +49,10 @@ export class PacketRing implements Driver {
       this.close()
       throw error
     }
-    this.descriptors = ports.map(port => port.descriptor)
+  }
+
+  get descriptors(): readonly number[] {
+    return [...this.ports.map(port => port.descriptor), ...this.host.descriptors]
   }
 
   receive(burst: Packet[], max: number): number {
@@ -119,6 +124,7 @@ export class PacketRing implements Driver {
 
   close(): void {
     for (const port of this.ports) port.close()
+    this.host.close()
     this.#egress.close()
     this.#arena.close()
     this.#large.close()

@@ -40,6 +40,7 @@ const LARGE_COUNT = 64
 export class PcapDriver implements Driver {
   readonly name = 'pcap'
   readonly ethernet = true
+  readonly host = null
   readonly ports: readonly Port[]
   readonly descriptors: readonly number[] = []
 

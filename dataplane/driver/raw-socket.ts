@@ -50,6 +50,7 @@ interface RawPort extends Port {
 export class RawSocketDriver implements Driver {
   readonly name = 'raw-socket'
   readonly ethernet = false
+  readonly host = null
   readonly ports: readonly RawPort[]
   readonly descriptors: readonly number[]
 
@@ -83,7 +84,7 @@ export class RawSocketDriver implements Driver {
     // Owned by the main thread: it must stay what it is while no worker lives.
     this.descriptors = [this.#toWorker.descriptor]
     this.ports = interfaces.map((name, index) => {
-      const port = { index, name, ifIndex: 0, macHigh: 0, macLow: 0, mtuOctets: 0 }
+      const port = { index, name, ifIndex: 0, macHigh: 0, macLow: 0, mtuOctets: 0, segments: false }
       if (this.#adopt(port) === null) throw new SystemError(`interface ${name}`, ENODEV)
       return port
     })

@@ -12,10 +12,13 @@ const LOAD_WORD = 0x20
 const LOAD_HALF = 0x28
 const AND = 0x54
 const JUMP_EQUAL = 0x15
+const JUMP_ANY_BIT = 0x45
 const RETURN = 0x06
 // Ancillary data: negative offsets that stand for the packet's properties.
 const PACKET_TYPE = 0xfffff000 + 4
+const MARK = 0xfffff000 + 20
 const VLAN_TAG = 0xfffff000 + 44
+const PACKET_OUTGOING = 4
 
 const ACCEPT_ALL = 0xffffffff
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number]
@@ -37,10 +40,26 @@ const PROGRAM: readonly Instruction[] = [
 
 /** Attaches it to a packet socket that is not bound yet. Throws SystemError. */
 export function attachFilter(ledger: DescriptorLedger, fd: number): void {
-  const program = new Mapping(ledger, PROGRAM.length * 8)
+  attach(ledger, fd, PROGRAM)
+}
+
+/** Lets in only what this host sends and what carries that mark, a single bit. */
+export function attachMarkFilter(ledger: DescriptorLedger, fd: number, mark: number): void {
+  attach(ledger, fd, [
+    [LOAD_WORD, 0, 0, PACKET_TYPE],
+    [JUMP_EQUAL, 0, 3, PACKET_OUTGOING],
+    [LOAD_WORD, 0, 0, MARK],
+    [JUMP_ANY_BIT, 0, 1, mark],
+    [RETURN, 0, 0, ACCEPT_ALL],
+    [RETURN, 0, 0, 0],
+  ])
+}
+
+function attach(ledger: DescriptorLedger, fd: number, instructions: readonly Instruction[]): void {
+  const program = new Mapping(ledger, instructions.length * 8)
   try {
     const v = new DataView(program.buffer)
-    PROGRAM.forEach(([code, ifTrue, ifFalse, operand], i) => {
+    instructions.forEach(([code, ifTrue, ifFalse, operand], i) => {
       v.setUint16(i * 8, code, libc.HOST_ORDER)
       v.setUint8(i * 8 + 2, ifTrue)
       v.setUint8(i * 8 + 3, ifFalse)
@@ -48,7 +67,7 @@ export function attachFilter(ledger: DescriptorLedger, fd: number): void {
     })
     const sockFprog = new Uint8Array(16) // unsigned short len; padding; struct sock_filter *
     const f = new DataView(sockFprog.buffer)
-    f.setUint16(0, PROGRAM.length, libc.HOST_ORDER)
+    f.setUint16(0, instructions.length, libc.HOST_ORDER)
     f.setBigUint64(8, BigInt(program.address), libc.HOST_ORDER)
     libc.must(
       'setsockopt SO_ATTACH_FILTER',

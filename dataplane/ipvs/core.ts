@@ -1,14 +1,11 @@
 import { Counter } from '../counters.js'
-import { NextHop, type Adjacency, type NetworkView } from '../net/network.js'
-import type { Output } from '../output.js'
+import { NextHop, type NetworkView } from '../net/network.js'
 import { IPV4, UNPARSED, type Packet } from '../packet.js'
 import { parse } from '../parse.js'
 import type { Reassembler } from '../reassembly.js'
 import { FWD_MASK, HELPED, KILLED, MASQ, NO_CPORT, ONE_PACKET } from '../shared/conn-record.js'
 import { Verdict } from '../verdict.js'
-import * as virtioNet from '../wire/virtio-net.js'
 import { AH, ESP, ICMP, ICMPV6, UDP } from '../wire/ip-protocol.js'
-import type { Applications } from './app/index.js'
 import type { Connections } from './conn.js'
 import type { Forwarder } from './forwarder.js'
 import type { HostStack } from './host-stack.js'
@@ -16,28 +13,25 @@ import type { Icmp } from './icmp.js'
 import type { IcmpErrors } from './icmp-errors.js'
 import type { Ipsec } from './ipsec.js'
 import type { Tombstones } from './kill/tombstones.js'
+import type { LocalOut } from './local-out.js'
 import type { MarkRules } from './mark-rules.js'
 import { Direction, Gate, type Protocol } from './proto/protocol.js'
 import type { Protocols } from './proto/index.js'
 import { hasOptions, recordRoute } from './record-route.js'
+import { isHelpedOffload, type Responder } from './responder.js'
 import { Outcome, type Scheduling } from './scheduling.js'
 import type { Service } from './service.js'
 import type { ServiceTable } from './service-table.js'
 import type { Settings } from './settings.js'
 import type { Traffic } from './traffic.js'
 import type { Clients } from './clients.js'
-import { snat } from './xmit/nat.js'
 import type { Transmit } from './xmit/transmit.js'
 
 const FTP_PORT = 21
-// Plain constant: a property of an object built at run time is a load on every packet.
-const FORWARDED = Counter.forwarded
 const INPUT = Direction.input
-const OUTPUT = Direction.output
 
 export interface CoreOptions {
   conns: Connections
-  applications: Applications
   services: ServiceTable
   marks: MarkRules
   protocols: Protocols
@@ -47,10 +41,11 @@ export interface CoreOptions {
   ipsec: Ipsec
   errors: IcmpErrors
   forwarder: Forwarder
+  responder: Responder
+  localOut: LocalOut
   hostStack: HostStack
   tombstones: Tombstones
   network: NetworkView
-  output: Output
   transmit: Transmit
   clients: Clients
   reassembler: Reassembler
@@ -129,7 +124,7 @@ export class Core {
     if (verdict === Verdict.local) return hostStack.deliver(pkt)
     if (verdict !== Verdict.accept) return verdict
     const answered = hostStack.accept(pkt, local)
-    if (local && hostStack.reply !== null) this.#localOut(hostStack.reply)
+    if (local && hostStack.reply !== null) this.#o.localOut.seen(hostStack.reply)
     return answered
   }
 
@@ -234,7 +229,7 @@ export class Core {
     if ((records.flags(c) & (HELPED | NO_CPORT | KILLED)) !== 0) {
       if (this.#isKilled(c) && this.#o.tombstones.fromClient(pkt, c)) return Verdict.drop
       if (isHelpedOffload(pkt, records.flags(c)))
-        return this.#segments(pkt, piece => this.#deliver(piece, c, protocol))
+        return this.#o.responder.segments(pkt, piece => this.#deliver(piece, c, protocol))
       // The first packet of an expected connection.
       this.#conns.fillCport(c, pkt.flow.srcPort)
     }
@@ -260,56 +255,14 @@ export class Core {
     if (this.#isKilled(c) && this.#o.tombstones.fromServer(pkt, c))
       return masq ? Verdict.drop : Verdict.accept
     if (isHelpedOffload(pkt, records.flags(c)))
-      return this.#segments(pkt, piece => this.#out(piece, protocol))
+      return this.#o.responder.segments(pkt, piece => this.#out(piece, protocol))
     const adjacency = masq ? this.#o.clients.towards(c) : null
     if (adjacency !== null && !this.#o.forwarder.passOut(pkt, adjacency)) return Verdict.drop
-    return this.#respond(pkt, c, protocol, adjacency)
-  }
-
-  /** handle_response. `adjacency` is null unless the reply is ours to rewrite and send. */
-  #respond(pkt: Packet, c: number, protocol: Protocol, adjacency: Adjacency | null): Verdict {
-    const { records } = this.#conns
-    const helped = adjacency !== null && (records.flags(c) & HELPED) !== 0
-    if (helped) {
-      // As in handle_response before all else: what is dropped here counts for nothing.
-      const changed = this.#o.applications.out(pkt, c)
-      if (changed === null) {
-        this.#conns.release(c)
-        return Verdict.drop
-      }
-      pkt = changed
-    }
-    this.#o.traffic.out(this.#conns.destOf(c), pkt.end - pkt.l3)
-    protocol.setState(c, OUTPUT, pkt)
-    if (adjacency === null) {
-      this.#conns.release(c)
-      return Verdict.accept
-    }
-    snat(pkt, records.words, c)
-    if (hasOptions(pkt)) recordRoute(pkt, records.vaddr(c, 0))
-    // A one-packet connection ends here.
-    this.#conns.release(c)
-    this.#counters[FORWARDED]!++
-    if (helped && pkt.end - pkt.l3 > adjacency.mtuOctets) return this.#grown(pkt, adjacency)
-    this.#o.output.send(pkt, adjacency)
-    return Verdict.stolen
+    return this.#o.responder.respond(pkt, c, protocol, adjacency)
   }
 
   #isKilled(c: number): boolean {
     return (this.#conns.records.flags(c) & KILLED) !== 0
-  }
-
-  /** Each segment of an offload frame goes its own way through the helper. */
-  #segments(pkt: Packet, each: (piece: Packet) => void): Verdict {
-    this.#o.applications.segments(pkt, each)
-    return Verdict.stolen
-  }
-
-  /** A helper's text may no longer fit the link. */
-  #grown(pkt: Packet, adjacency: Adjacency): Verdict {
-    const { applications, output } = this.#o
-    applications.split(pkt, adjacency.mtuOctets, piece => output.send(piece, adjacency))
-    return Verdict.stolen
   }
 
   /**
@@ -327,20 +280,7 @@ export class Core {
     const adjacency = this.#network.resolve(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
     if (!this.#o.forwarder.passOut(pkt, adjacency)) return Verdict.drop
     if (scheduling.scheduleFrom(service, dest, f) !== Outcome.scheduled) return Verdict.drop
-    return this.#respond(pkt, scheduling.conn, protocol, adjacency)
-  }
-
-  /**
-   * What the host answers passes LOCAL_OUT, where it looks like a reply of a server that was not
-   * masqueraded: a reset closes the connection that it was about, even one that has just expired.
-   */
-  #localOut(reply: Packet): void {
-    const { table, records } = this.#conns
-    const c = table.outGet(reply.flow)
-    if (c === 0 || (records.flags(c) & FWD_MASK) === MASQ) return
-    this.#o.traffic.out(this.#conns.destOf(c), reply.end - reply.l3)
-    this.#o.protocols.get(reply.flow.protocol)?.setState(c, OUTPUT, reply)
-    this.#conns.release(c)
+    return this.#o.responder.respond(pkt, scheduling.conn, protocol, adjacency)
   }
 
   /** nat_icmp_send: a real server's packet that belongs to nothing may draw a port unreachable. */
@@ -372,7 +312,3 @@ export class Core {
     return this.#datagram(whole)
   }
 }
-
-/** Whether the frame stands for several packets of a connection that has a helper. */
-const isHelpedOffload = ({ view, l2 }: Packet, flags: number): boolean =>
-  (flags & HELPED) !== 0 && virtioNet.isGso(view, l2 - virtioNet.LENGTH)

@@ -104,6 +104,15 @@ export class Icmp {
 
   /** From a real server's side to a client: quotes what the client sent to the real server. */
   out(pkt: Packet): Verdict {
+    return this.#out(pkt, true)
+  }
+
+  /** The same from this host's own stack, about a real server on it: it has not come a hop yet. */
+  ownOut(pkt: Packet): Verdict {
+    return this.#out(pkt, false)
+  }
+
+  #out(pkt: Packet, routed: boolean): Verdict {
     const verdict = this.#read(pkt, false)
     if (verdict !== null) return verdict
     const { conns, clients, forwarder } = this.#o
@@ -112,7 +121,7 @@ export class Icmp {
     const { words } = conns.records
     const masq = (conns.records.flags(c) & FWD_MASK) === MASQ
     const adjacency = masq ? clients.towards(c) : null
-    if (adjacency !== null && !forwarder.passOut(pkt, adjacency)) return Verdict.drop
+    if (routed && adjacency !== null && !forwarder.passOut(pkt, adjacency)) return Verdict.drop
     this.#o.traffic.out(conns.destOf(c), pkt.end - pkt.l3)
     if (adjacency === null) return Verdict.accept
     const at = c * WORDS

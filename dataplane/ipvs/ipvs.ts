@@ -9,6 +9,7 @@ import { Output } from '../output.js'
 import type { Packet } from '../packet.js'
 import type { RestoredService, Results, SettingsConfig, SharedMemory } from '../protocol.js'
 import { Reassembler } from '../reassembly.js'
+import { FWD_MASK, LOCALNODE } from '../shared/conn-record.js'
 import { TICK } from '../shared/memory.js'
 import { TICK_MS, TimerWheel } from '../timer-wheel.js'
 import { Admin } from './admin.js'
@@ -31,9 +32,11 @@ import { IcmpErrors } from './icmp-errors.js'
 import { Farewell } from './kill/farewell.js'
 import { Killer } from './kill/killer.js'
 import { Tombstones } from './kill/tombstones.js'
+import { LocalOut } from './local-out.js'
 import { MarkRules } from './mark-rules.js'
 import { EngineData } from './pe/engine-data.js'
 import { Protocols } from './proto/index.js'
+import { Responder } from './responder.js'
 import { Rows } from './rows.js'
 import { Scheduling } from './scheduling.js'
 import { ServiceTable } from './service-table.js'
@@ -95,6 +98,7 @@ export class Ipvs implements Pipeline {
   readonly memory: SharedMemory
   readonly #defence: Defence
   readonly #core: Core
+  readonly #localOut: LocalOut
   readonly #bindings: Bindings
   readonly #dests: (Dest | undefined)[] = []
   readonly #wheel: TimerWheel
@@ -191,32 +195,24 @@ export class Ipvs implements Pipeline {
     this.killer = new Killer({ conns, finder: this.admin, tombstones, counters })
     this.#errors = errors
     this.#reassembler = reassembler
+    const responder = new Responder({ conns, applications, traffic, output, counters })
+    this.#localOut = new LocalOut({
+      ...{ conns, services, protocols, clients, icmp, responder, tombstones },
+      ...{ network, output, counters },
+    })
     this.#core = new Core({
+      ...{ conns, services, protocols, scheduling, traffic, icmp, ipsec, errors, forwarder },
       ...{
-        conns,
-        services,
-        protocols,
-        scheduling,
-        traffic,
-        icmp,
-        ipsec,
-        errors,
-        forwarder,
         hostStack,
         tombstones,
-      },
-      ...{
-        applications,
+        responder,
+        localOut: this.#localOut,
         marks,
         network,
-        output,
         transmit,
         clients,
-        reassembler,
-        counters,
-        settings,
-        nowMs,
       },
+      ...{ reassembler, counters, settings, nowMs },
     })
     conns.setJob(TRASH_NODE, () => {
       this.admin.trash.sweep(this.#wheel.nowTick)
@@ -254,6 +250,21 @@ export class Ipvs implements Pipeline {
 
   handle(pkt: Packet): void {
     this.#core.handle(pkt)
+  }
+
+  hostSent(pkt: Packet, diverted: boolean): void {
+    this.#localOut.handle(pkt, diverted)
+  }
+
+  /** Whether a real server is this host itself, so that its own packets matter. */
+  servesItself(): boolean {
+    const { network } = this
+    return this.#dests.some(
+      dest =>
+        dest !== undefined &&
+        ((dest.connFlags & FWD_MASK) === LOCALNODE ||
+          network.isLocal(dest.family, dest.w0, dest.w1, dest.w2, dest.w3)),
+    )
   }
 
   tick(nowMs: number): void {

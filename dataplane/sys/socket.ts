@@ -6,6 +6,7 @@ export const AF_INET = 2
 export const AF_INET6 = 10
 export const AF_NETLINK = 16
 export const AF_PACKET = 17
+export const SOCK_DGRAM = 2
 export const SOCK_RAW = 3
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
@@ -15,16 +16,22 @@ export const SO_ERROR = 4
 export const SO_SNDBUF = 7
 export const SO_RCVBUF = 8
 export const SO_ATTACH_FILTER = 26
+export const SO_MARK = 36
 export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
 
 export const MSG_DONTWAIT = 0x40
 export const MSG_TRUNC = 0x20
 
-/** A raw, non-blocking, close-on-exec socket, recorded in the ledger. */
-export function openSocket(ledger: DescriptorLedger, domain: number, protocol: number): number {
-  const type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC
-  return ledger.record(libc.must('socket', libc.socket(domain, type, protocol)))
+/** A non-blocking, close-on-exec socket, raw unless told otherwise, recorded in the ledger. */
+export function openSocket(
+  ledger: DescriptorLedger,
+  domain: number,
+  protocol: number,
+  type = SOCK_RAW,
+): number {
+  const flags = SOCK_NONBLOCK | SOCK_CLOEXEC
+  return ledger.record(libc.must('socket', libc.socket(domain, type | flags, protocol)))
 }
 
 const word = new Int32Array(1)

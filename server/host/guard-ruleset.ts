@@ -18,7 +18,13 @@
  *    is on, the kernel has put datagrams together before (priority -400) and none arrive here;
  *  - ICMP and ICMPv6 errors that quote a packet sent by a VIP or sent to a real server;
  *  - packets that carry the mark of a service, by the mark rules (guard-marks.ts).
+ *
+ * What the host itself sends concerns the dataplane where a real server is on the balancer (`drop`
+ * mode only). Answers of a masquerading one to somebody else are diverted: own-servers.ts routes
+ * them to the loopback interface, where the dataplane takes them and we drop them. Those that a
+ * service's endpoint sends are pointed out to it and go on.
  */
+import { DIVERTED_MARK, SEEN_MARK, SENT_MARK } from '../../dataplane/limits.js'
 import type { SetElement } from './guard-elements.js'
 import { markChains, markJump } from './guard-marks.js'
 
@@ -26,9 +32,6 @@ export const TABLE = 'inet sluice'
 
 /** Marks packets for the raw-socket driver: one high bit, so that other marks live beside it. */
 export const RAW_MARK = 0x20000000
-
-/** On what the raw-socket driver sends itself, to tell it from what the host answers. */
-export const SENT_MARK = 0x10000000
 
 export type GuardMode = 'drop' | 'mark'
 
@@ -50,8 +53,10 @@ export function ruleset(
     ...markChains(verdict),
     ...chainOf(4, IPV4, verdict),
     ...chainOf(6, IPV6, verdict),
+    ...(mode === 'drop' ? [...sentOf(4, IPV4), ...sentOf(6, IPV6), ...SENT] : []),
     'chain prerouting {',
     'type filter hook prerouting priority raw; policy accept;',
+    ...(mode === 'drop' ? [`iifname "lo" ${carries(DIVERTED_MARK)} counter drop`] : []),
     `iifname { ${names} } meta nfproto vmap { ipv4 : jump ipv4, ipv6 : jump ipv6 }`,
     '}',
     ...(mode === 'mark' ? OUTPUT : []),
@@ -85,6 +90,19 @@ const OUTPUT = [
   `meta mark and ${SENT_MARK} == ${SENT_MARK} accept`,
   `meta mark and ${RAW_MARK} == ${RAW_MARK} counter drop`,
   'ip saddr . meta l4proto . th sport @vip4 counter drop',
+  '}',
+]
+
+function carries(mark: number): string {
+  return `meta mark and ${mark} == ${mark}`
+}
+
+/** Of type `route`: a packet whose mark changed is routed again. Behind connection tracking. */
+const SENT = [
+  'chain sent {',
+  'type route hook output priority mangle; policy accept;',
+  `${carries(SENT_MARK)} return`,
+  'meta nfproto vmap { ipv4 : jump sent4, ipv6 : jump sent6 }',
   '}',
 ]
 
@@ -184,6 +202,33 @@ function sets(): string[] {
       `set others${family} { typeof ${datagram}; flags dynamic,timeout; size 65536; timeout 30s; }`,
     ]
   })
+}
+
+/** What the host itself sends, of one family: from its own addresses, to others. */
+function sentOf(family: 4 | 6, at: Family): string[] {
+  const { ip } = at
+  const own = 'fib saddr type local fib daddr type != local'
+  const divert = `${own} meta mark set meta mark or ${DIVERTED_MARK} return`
+  const seen = `${own} meta mark set meta mark or ${SEEN_MARK} return`
+  const vip = `vip${family}`
+  const real = `real${family}`
+  return [
+    `chain sent_errors${family} {`,
+    ...at.quoted.flatMap(q => [
+      `${q.when} ${q.dst} . ${q.protocol} . ${q.dstPort} @${real}_quoted ${divert}`,
+      `${q.when} ${q.dst} . ${q.protocol} @${real}_anyq ${divert}`,
+    ]),
+    '}',
+    `chain sent${family} {`,
+    `${ip} saddr . meta l4proto . th sport @${real} ${divert}`,
+    `${ip} saddr . meta l4proto @${real}_any ${divert}`,
+    `${ip} saddr @${real}_ftp ${ip} daddr . tcp dport @data${family} ${divert}`,
+    `${at.errors} jump sent_errors${family}`,
+    `${ip} saddr . meta l4proto . th sport @${vip} ${seen}`,
+    `${ip} saddr . meta l4proto @${vip}_any ${seen}`,
+    `${ip} saddr @${vip}_ftp tcp sport >= 1024 ${seen}`,
+    '}',
+  ]
 }
 
 /** The rules of one family. nft leaves a rule whose header is not in the packet: no match. */

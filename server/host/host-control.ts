@@ -9,6 +9,7 @@ import type { Guarded } from './guard-elements.js'
 import { markPlans } from './guard-marks.js'
 import { listInterfaces } from './interfaces.js'
 import type { Journal } from './journal.js'
+import { OwnServers } from './own-servers.js'
 import { PacketGuard } from './packet-guard.js'
 import { Steering } from './steering.js'
 
@@ -33,6 +34,8 @@ export class LinuxHost implements HostControl {
   readonly #addresses: Addresses
   readonly #guard: PacketGuard
   readonly #steering: Steering
+  /** Null with a driver that cannot serve real servers on this host. */
+  readonly #own: OwnServers | null
   /** Services whose needs the host meets now; identity tells an edited one from an unchanged one. */
   readonly #held = new Set<HostService>()
   /** Endpoints that no service wants any more, but whose connections the dataplane still has. */
@@ -56,6 +59,7 @@ export class LinuxHost implements HostControl {
       run,
     })
     this.#steering = new Steering({ journal, run })
+    this.#own = driver === 'raw-socket' ? null : new OwnServers({ run })
   }
 
   /** Takes over what a killed Sluice left and prepares the host; before the first state. */
@@ -68,6 +72,7 @@ export class LinuxHost implements HostControl {
       }
       await this.#steering.recover()
       if (this.#driver === 'raw-socket') await this.#steering.install()
+      await this.#own?.uninstall()
     })
   }
 
@@ -82,6 +87,7 @@ export class LinuxHost implements HostControl {
       let announcements: Announcement[]
       try {
         await this.#guard.setMarks(markPlans([...this.#held, ...fresh]))
+        await this.#own?.follow(realServersOf(fresh), false)
         announcements = await this.#addresses.add(wanted)
       } catch (error) {
         await this.#guard.setMarks(markPlans(this.#held))
@@ -106,6 +112,7 @@ export class LinuxHost implements HostControl {
       await this.#guard.setMarks(markPlans(this.#held))
       await this.#linger(stale.flatMap(guardedOf))
       await this.#giveBack()
+      if (stale.length > 0) await this.#followOwn()
     })
   }
 
@@ -114,6 +121,13 @@ export class LinuxHost implements HostControl {
     const plain = stale.filter(({ ftp }) => ftp).map(each => ({ ...each, ftp: false }))
     await this.#guard.add(plain)
     this.#lingering = [...this.#lingering, ...stale, ...plain]
+  }
+
+  /** Connections to a deleted real server on this host go on, so its answers are still diverted. */
+  async #followOwn(): Promise<void> {
+    const left = this.#lingering.filter(({ role }) => role === 'real')
+    const addresses = [...realServersOf(this.#held), ...left.map(({ address }) => address)]
+    await this.#own?.follow(addresses, true)
   }
 
   /** Takes the guard off the endpoints that have no connections any more. */
@@ -133,6 +147,8 @@ export class LinuxHost implements HostControl {
       await this.#giveBack()
       if (await this.#guard.verify())
         this.#logger.warn('the packet guard was gone from nftables and has been put back')
+      // An address may have come to this host, or gone, since the service was made.
+      await this.#followOwn()
       const announcements = await this.#addresses.repair()
       for (const each of announcements)
         this.#logger.warn({ ...each }, 'a virtual address was gone and has been put back')
@@ -148,6 +164,7 @@ export class LinuxHost implements HostControl {
       const attempt = (work: Promise<void>) => work.catch((error: unknown) => failures.push(error))
       await attempt(this.#addresses.removeAll())
       await attempt(this.#steering.uninstall())
+      if (this.#own !== null) await attempt(this.#own.uninstall())
       await attempt(this.#guard.uninstall())
       if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '))
     })
@@ -213,6 +230,11 @@ function guardedOf({ key, dests, ftp = false }: HostService): Guarded[] {
   // Of a real server on port 0 every port is guarded anyhow.
   const reals = dests.map(dest => ({ ...dest, role: 'real' as const, ftp: ftp && dest.port !== 0 }))
   return [{ role: 'vip', address, protocol, port, ftp }, ...reals]
+}
+
+/** Addresses of masquerading real servers. */
+function* realServersOf(services: Iterable<HostService>): Generator<string> {
+  for (const { dests } of services) for (const { address } of dests) yield address
 }
 
 function wantedOf({ key, manageAddress, interface: name, ...rest }: HostService): WantedAddress[] {

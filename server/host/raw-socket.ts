@@ -10,7 +10,7 @@ import type { Logger } from 'pino'
 import type { WorkerConfig } from '../../dataplane/protocol.js'
 import { allocateQueue, PacketQueue } from '../../dataplane/shared/packet-queue.js'
 import { EventDescriptor } from './event-descriptor.js'
-import { SENT_MARK } from './guard-ruleset.js'
+import { SENT_MARK } from '../../dataplane/limits.js'
 import { openRawSocket, type RawHandle } from './raw-library.js'
 
 export type PacketQueues = NonNullable<WorkerConfig['packetQueues']>

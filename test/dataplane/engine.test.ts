@@ -13,10 +13,13 @@ function setup(handle: (pkt: Packet) => void) {
   const clock = new ManualClock(1000)
   const ticks: number[] = []
   const faults: unknown[] = []
-  const pipeline: Pipeline = { handle, tick: nowMs => ticks.push(nowMs) }
+  const ofHost: string[] = []
+  const hostSent = (pkt: Packet, diverted: boolean) =>
+    void ofHost.push(`${diverted ? 'diverted' : 'seen'} ${pkt.view.getUint8(pkt.l3)}`)
+  const pipeline: Pipeline = { handle, hostSent, tick: nowMs => ticks.push(nowMs) }
   const onFault = (error: unknown) => faults.push(error)
   const engine = new Engine({ driver, pipeline, clock, counters, onFault })
-  return { engine, driver, clock, counters, ticks, faults }
+  return { engine, driver, clock, counters, ticks, faults, ofHost }
 }
 
 t.test('a turn handles every packet once and runs timers with the clock’s time', async t => {
@@ -44,4 +47,13 @@ t.test('a bug met by one packet costs that packet alone', async t => {
   t.equal(handled, 3)
   t.equal(counters[Counter.internalError], 1)
   t.match(faults, [RangeError])
+})
+
+t.test("this host's own packets are handled apart, and are no packets received", async t => {
+  const { engine, driver, counters, ofHost } = setup(() => t.fail('none came in'))
+  driver.injectOfHost(Uint8Array.of(7), true)
+  driver.injectOfHost(Uint8Array.of(8), false)
+  t.equal(engine.breathe(), 2)
+  t.strictSame(ofHost, ['diverted 7', 'seen 8'])
+  t.equal(counters[Counter.received], 0)
 })

@@ -54,6 +54,7 @@ export class Director {
   readonly #backend: EngineBackend
   readonly #topology: Topology
   readonly #host: Host
+  readonly #guard: GuardRules
   readonly #rules: MarkRuleConfig[] = []
   #seen: SeenFrame[] = []
 
@@ -80,6 +81,7 @@ export class Director {
     clock.advance(START_MS)
     const control = new Control({ ipvs, driver, nowMs: () => clock.now(), onStop: () => {} })
     const guard = new GuardRules(ipvs)
+    this.#guard = guard
     this.ipvs = ipvs
     this.#driver = driver
     this.#topology = topology
@@ -167,8 +169,15 @@ export class Director {
     for (const ip of this.#driver.sentIp.splice(0)) this.#fromHost(this.#host.accept(ip))
   }
 
+  /** What the host sends passes the guard too, on its way to the wire or to the dataplane. */
   #fromHost(frames: readonly HostFrame[]): void {
     for (const { port, dmac, ip } of frames) {
+      const sent = this.#guard.sent(ip, readHeaders(ip)!)
+      if (sent !== null) {
+        this.#driver.injectOfHost(ip, sent === 'diverted')
+        this.#breathe()
+      }
+      if (sent === 'diverted') continue
       const etherType = ip[0]! >>> 4 === 4 ? 0x0800 : 0x86dd
       this.#seen.push({ port, dmac, etherType, ip })
     }

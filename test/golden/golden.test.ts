@@ -13,7 +13,6 @@ const SYNC = 'connection synchronisation'
 /** Cases that need what is not there yet. */
 const MISSING: Record<string, string> = {
   admin_errors: `${SYNC}: the daemon commands; a persistence engine without persistence`,
-  nat_localnode: "the answers of this host's own servers are not seen",
   sync_backup: SYNC,
   sync_master_v0: SYNC,
   sync_master_v1: SYNC,

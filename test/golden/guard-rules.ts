@@ -37,6 +37,18 @@ export class GuardRules {
     return isKnown && !this.#others.has(datagram)
   }
 
+  /** What the guard does with a packet that the host itself sends (its chains `sent4`, `sent6`). */
+  sent(ip: Uint8Array, h: Headers): 'diverted' | 'seen' | null {
+    const { guarded } = this.#ipvs
+    const flow = flowOf(h)
+    if (guarded.isFromReal(flow, false)) return 'diverted'
+    if (h.protocol === 1 || h.protocol === 58) {
+      const quoted = this.#quotedIn(ip, h)
+      return quoted !== null && guarded.isFromReal(quoted, true) ? 'diverted' : null
+    }
+    return guarded.isToVip(flow, true) ? 'seen' : null
+  }
+
   #hidesWhole(ip: Uint8Array, h: Headers, flow: Flow): boolean {
     const { guarded, marks } = this.#ipvs
     if (h.protocol === 1 || h.protocol === 58) return this.#hidesError(ip, h)
@@ -58,12 +70,16 @@ export class GuardRules {
 
   #hidesError(ip: Uint8Array, h: Headers): boolean {
     const { guarded } = this.#ipvs
+    const flow = this.#quotedIn(ip, h)
+    return flow !== null && (guarded.isToVip(flow, true) || guarded.isFromReal(flow, true))
+  }
+
+  /** The packet that an ICMP error is about, null when it is no such thing. */
+  #quotedIn(ip: Uint8Array, h: Headers): Flow | null {
     const type = ip[h.l4] ?? 255
-    if (!(h.family === 4 ? ERRORS4 : ERRORS6).includes(type)) return false
+    if (!(h.family === 4 ? ERRORS4 : ERRORS6).includes(type)) return null
     const quoted = readHeaders(padded(ip.subarray(h.l4 + 8)))
-    if (quoted === null || quoted.ports === null) return false
-    const flow = flowOf(quoted)
-    return guarded.isToVip(flow, true) || guarded.isFromReal(flow, true)
+    return quoted === null || quoted.ports === null ? null : flowOf(quoted)
   }
 }
 

@@ -37,9 +37,9 @@ function lab(): Lab {
   })
   return here.enter(() => {
     const ports = NAMES.map((name, index) => {
-      const { ifIndex, mtuOctets, mac } = interfaceProperties(ledger, name)!
+      const { mac, ...found } = interfaceProperties(ledger, name)!
       const v = new DataView(mac.buffer, mac.byteOffset)
-      return { index, name, ifIndex, macHigh: v.getUint16(0), macLow: v.getInt32(2), mtuOctets }
+      return { ...found, index, name, macHigh: v.getUint16(0), macLow: v.getInt32(2) }
     })
     const network = new NetworkTable({ ports })
     const rtnetlink = new Rtnetlink(network, ledger)
