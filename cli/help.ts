@@ -3,15 +3,18 @@
 export const EXAMPLES = `Examples:
   sudo npx sluice serve                                   every Ethernet interface, API on 127.0.0.1:7480
   sudo npx sluice serve --interface eth0 --interface eth1 --database /var/lib/sluice/sluice.db
-  sudo SLUICE_LISTEN=unix:/run/sluice.sock npx sluice serve
+  sudo npx sluice serve --no-auth                         a lab: who reaches 127.0.0.1 may do all
+  sudo npx sluice token create --scope write              a token for the API over TCP
   sudo npx sluice doctor -o json                          what the host lacks, for scripts
 
   npx sluice replay --config sluice.json --in client.pcap  what would become of this traffic, and why
 
-  npx sluice ipvsadm -Ln                                  tables and commands as ipvsadm has them
-  SLUICE_API=unix:/run/sluice.sock npx sluice ipvsadm -A -t 198.51.100.10:80 -s wrr
+  sudo npx sluice ipvsadm -Ln                             tables and commands as ipvsadm has them
+  sudo npx sluice ipvsadm -A -t 198.51.100.10:80 -s wrr
 
-  curl -X PUT localhost:7480/v1/virtual-services/web -H 'content-type: application/json' -d \\
+  export SLUICE_TOKEN=$(sudo npx sluice token create --scope write)
+  curl -X PUT localhost:7480/v1/virtual-services/web -H "authorization: Bearer $SLUICE_TOKEN" \\
+    -H 'content-type: application/json' -d \\
     '{"protocol":"tcp","address":"198.51.100.10","port":80,
       "realServers":{"a":{"address":"10.0.0.1","port":8080}}}'`
 

@@ -1,7 +1,7 @@
 /** `sluice ipvsadm …`: what follows is ipvsadm's, letter for letter, except a leading `--api`. */
 import { text } from 'node:stream/consumers'
-import { API_VARIABLE } from '../server/config.js'
-import { API_DEFAULT, ApiClient, parseApi, Unreachable, type ApiAddress } from './api-client.js'
+import { ApiClient, parseApi, Unreachable, type ApiAddress } from './api-client.js'
+import { findApi } from './find-api.js'
 import { run } from './ipvsadm/command.js'
 import { RestBackend } from './ipvsadm/rest-backend.js'
 
@@ -17,7 +17,7 @@ export async function ipvsadm(args: readonly string[], env: NodeJS.ProcessEnv): 
   } catch (error) {
     return complain(error)
   }
-  const client = new ApiClient(address)
+  const client = new ApiClient(address, env.SLUICE_TOKEN)
   // Whoever reads our output may stop early.
   process.stdout.on('error', () => process.exit(0))
   try {
@@ -36,11 +36,10 @@ export async function ipvsadm(args: readonly string[], env: NodeJS.ProcessEnv): 
 
 /** `--api` is not ipvsadm's, so it counts only in front of everything that is. */
 function split(args: readonly string[], env: NodeJS.ProcessEnv): { api: string; rest: string[] } {
-  const fallback = env[API_VARIABLE] || API_DEFAULT
   const [first, second, ...rest] = args
   if (first === '--api') return { api: second ?? '', rest }
   if (first?.startsWith('--api=')) return { api: first.slice('--api='.length), rest: args.slice(1) }
-  return { api: fallback, rest: [...args] }
+  return { api: findApi(env), rest: [...args] }
 }
 
 /** Only the first argument can be the command; `-Rn` is popt's bundle of `-R` and `-n`. */

@@ -6,6 +6,7 @@ import { doctor } from './doctor.js'
 import { EXIT_HELP, EXAMPLES } from './help.js'
 import { REPLAY_HELP } from './replay/help.js'
 import type { ReplayFlags } from './replay.js'
+import { addTokenCommand } from './token.js'
 import { version } from './version.js'
 
 const USAGE = 2
@@ -56,11 +57,13 @@ program
     process.exitCode = await replay(flags)
   })
 
+addTokenCommand(program)
+
 // Only for the help: ipvsadm reads its own arguments, also those that commander would take.
 program
   .command('ipvsadm')
   .description('manage the appliance as ipvsadm manages a kernel: same options, same output')
-  .usage('[--api http://host:port|unix:/path] COMMAND [OPTIONS]')
+  .usage('[--api http(s)://host:port|unix:/path] COMMAND [OPTIONS]')
 
 try {
   if (process.argv[2] === 'ipvsadm') {
@@ -80,9 +83,9 @@ try {
 
 /** Options without defaults: what was not given may still come from the environment. */
 function withSettings(command: Command): Command {
-  for (const { flag, placeholder, help, env, fallback, repeatable } of SETTINGS) {
-    const shown = fallback === '' ? '' : `default: ${fallback}, `
-    const option = new Option(`${flag} ${placeholder}`, `${help} (${shown}env: ${env})`)
+  for (const { flag, placeholder, help, env, fallback, repeatable, isSwitch } of SETTINGS) {
+    const shown = fallback === '' || isSwitch ? '' : `default: ${fallback}, `
+    const option = new Option(`${flag} ${placeholder}`.trim(), `${help} (${shown}env: ${env})`)
     if (repeatable)
       option.argParser((name: string, before: string[] | undefined) => [...(before ?? []), name])
     command.addOption(option)
@@ -94,8 +97,12 @@ function withSettings(command: Command): Command {
 function configOf(options: Flags): Config {
   const flags = SETTINGS.map(({ flag }) => {
     const name = flag.slice(2)
-    const key = name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())
-    return [name, options[key]] as const
+    // To commander --no-x is the opposite of an x that is true.
+    const negated = name.startsWith('no-')
+    const key = (negated ? name.slice(3) : name).replaceAll(/-(\w)/g, (_, letter: string) =>
+      letter.toUpperCase(),
+    )
+    return [name, negated ? options[key] === false || undefined : options[key]] as const
   })
   return readConfig(Object.fromEntries(flags), process.env)
 }

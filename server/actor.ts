@@ -13,6 +13,13 @@ export interface Actor {
   readonly address: string | null
 }
 
+/** Whose request something happens for. */
+export interface Cause {
+  readonly actor: Actor
+  /** Null for what the appliance does by itself. */
+  readonly requestId: string | null
+}
+
 /** The appliance itself: what it does without being asked. */
 export const SYSTEM: Actor = { kind: 'system', name: 'system', scope: 'admin', address: null }
 

@@ -3,7 +3,11 @@ import { randomBytes } from 'node:crypto'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Logger } from 'pino'
+import type { Gate } from './auth/gate.js'
+import { conceal } from './auth/secret.js'
+import type { Tokens } from './auth/tokens.js'
 import type { Control } from './control.js'
+import { addAccess } from './plugins/access.js'
 import { answerClientError } from './plugins/client-error.js'
 import { addJsonBody } from './plugins/json-body.js'
 import { addNotFound } from './plugins/not-found.js'
@@ -16,19 +20,27 @@ import { addRealServers } from './routes/real-servers.js'
 import { addSettings } from './routes/settings.js'
 import { addSimulations } from './routes/simulations.js'
 import { addSystem } from './routes/system.js'
+import { addTokens } from './routes/tokens.js'
 import { addVirtualServices } from './routes/virtual-services.js'
+
+/** Who is let in. */
+export interface Access {
+  gate: Gate
+  tokens: Tokens
+}
 
 export interface AppOptions {
   control: Control
+  access: Access
   logger?: Logger
 }
 
 export const BODY_LIMIT_OCTETS = 1024 * 1024
-/** A whole request has to arrive within this time. */
-const REQUEST_TIMEOUT_MS = 30_000
+/** What a client may call its request, so that it finds it again in our log. */
+const REQUEST_ID = /^[\w.-]{1,64}$/
 
 /** Synchronous; `await app.listen(...)` or `await app.ready()` finishes it. */
-export function buildApp({ control, logger }: AppOptions): FastifyInstance {
+export function buildApp({ control, access, logger }: AppOptions): FastifyInstance {
   // Tells requests of one run from those of another in the log.
   const run = randomBytes(4).toString('hex')
   let requests = 0
@@ -38,11 +50,14 @@ export function buildApp({ control, logger }: AppOptions): FastifyInstance {
   const app = Fastify({
     ...loggerOption,
     bodyLimit: BODY_LIMIT_OCTETS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     // Longer than any name, so that a long one gets an answer of its own.
     routerOptions: { maxParamLength: 1024 },
     requestIdHeader: false,
-    genReqId: () => `${run}-${(++requests).toString(36)}`,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id']
+      if (typeof given === 'string' && REQUEST_ID.test(given)) return conceal(given)
+      return `${run}-${(++requests).toString(36)}`
+    },
     clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => void sendProblem(toProblem(error), request, reply),
   }).withTypeProvider<TypeBoxTypeProvider>()
@@ -59,6 +74,7 @@ export function buildApp({ control, logger }: AppOptions): FastifyInstance {
   addValidation(app)
   addJsonBody(app)
   addNotFound(app)
+  addAccess(app, access.gate)
   addOpenApi(app)
   // After the OpenAPI plugin, which listens to routes being added.
   void app.register((routes, _options, done) => {
@@ -69,6 +85,7 @@ export function buildApp({ control, logger }: AppOptions): FastifyInstance {
     addSettings(typed, control)
     addLive(typed, control)
     addSimulations(typed, control)
+    addTokens(typed, access.tokens)
     addSystem(typed, control)
     done()
   })

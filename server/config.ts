@@ -2,26 +2,26 @@
  * What `sluice serve` and `sluice doctor` can be told. One table makes the options, the environment
  * variables and their help; every value is checked here, and all faults are reported at once.
  */
-import { isIP } from 'node:net'
+import { resolve } from 'node:path'
 import { CONNS_DEFAULT, CONNS_MAX } from '../dataplane/limits.js'
+import { accessFaults, type AccessConfig } from './access-rules.js'
+import { parseListen, socketPath } from './listen-address.js'
 import { nearest } from './nearest.js'
-
-export type ListenAddress =
-  { kind: 'tcp'; host: string; port: number } | { kind: 'unix'; path: string }
 
 export const DRIVERS = ['packet-ring', 'raw-socket'] as const
 export type DriverName = (typeof DRIVERS)[number]
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-export interface Config {
-  listen: ListenAddress
+export interface Config extends AccessConfig {
   database: string
   /** Empty: every Ethernet interface that is up. */
   interfaces: string[]
   driver: DriverName
   logLevel: LogLevel
   connsMax: number
+  /** Requests a minute from one token or peer; 0 is no limit. */
+  requestsPerMinute: number
 }
 
 /** A setting as the command line and the environment know it. */
@@ -34,7 +34,12 @@ export interface Setting {
   readonly help: string
   /** Given more than once on the command line, comma separated in the environment. */
   readonly repeatable?: boolean
+  /** Takes no value on the command line; 1 or 0 in the environment. */
+  readonly isSwitch?: boolean
 }
+
+/** Beside the database: the default of the admin socket. */
+const DATABASE_SOCKET = '<database>.sock'
 
 export const SETTINGS: readonly Setting[] = [
   {
@@ -43,7 +48,77 @@ export const SETTINGS: readonly Setting[] = [
     env: 'SLUICE_LISTEN',
     placeholder: '<address>',
     fallback: '127.0.0.1:7480',
-    help: 'where the API listens: host:port, [ipv6]:port or unix:/path',
+    help:
+      'where the API listens: host:port, [ipv6]:port or unix:/path; repeatable; http:// or ' +
+      'https:// in front says whether with TLS (default: with, if there is a certificate)',
+    repeatable: true,
+  },
+  {
+    key: 'adminSocket',
+    flag: '--admin-socket',
+    env: 'SLUICE_ADMIN_SOCKET',
+    placeholder: '<path>',
+    fallback: DATABASE_SOCKET,
+    help: 'unix socket for the owner of this process, who needs no token there; off: none',
+  },
+  {
+    key: 'tlsCert',
+    flag: '--tls-cert',
+    env: 'SLUICE_TLS_CERT',
+    placeholder: '<file>',
+    fallback: '',
+    help: 'certificate chain, PEM; read again on SIGHUP and when it changes',
+  },
+  {
+    key: 'tlsKey',
+    flag: '--tls-key',
+    env: 'SLUICE_TLS_KEY',
+    placeholder: '<file>',
+    fallback: '',
+    help: 'private key of the certificate, PEM',
+  },
+  {
+    key: 'tlsClientCa',
+    flag: '--tls-client-ca',
+    env: 'SLUICE_TLS_CLIENT_CA',
+    placeholder: '<file>',
+    fallback: '',
+    help: "whose client certificates are taken, PEM; a subject's OU=sluice-SCOPE says what it may do",
+  },
+  {
+    key: 'noAuth',
+    flag: '--no-auth',
+    env: 'SLUICE_NO_AUTH',
+    placeholder: '',
+    fallback: '0',
+    help: 'let everybody who reaches the API do everything: for labs, on loopback only',
+    isSwitch: true,
+  },
+  {
+    key: 'allowAnyone',
+    flag: '--allow-anyone',
+    env: 'SLUICE_ALLOW_ANYONE',
+    placeholder: '',
+    fallback: '0',
+    help: 'let --no-auth reach beyond loopback',
+    isSwitch: true,
+  },
+  {
+    key: 'allowPlaintext',
+    flag: '--allow-plaintext',
+    env: 'SLUICE_ALLOW_PLAINTEXT',
+    placeholder: '',
+    fallback: '0',
+    help: 'listen beyond loopback without TLS',
+    isSwitch: true,
+  },
+  {
+    key: 'requestsPerMinute',
+    flag: '--requests-per-minute',
+    env: 'SLUICE_REQUESTS_PER_MINUTE',
+    placeholder: '<count>',
+    fallback: '600000',
+    help: 'most requests of one token or peer; 0: no limit',
   },
   {
     key: 'database',
@@ -88,8 +163,9 @@ export const SETTINGS: readonly Setting[] = [
   },
 ]
 
-/** Where commands find the API; theirs, but no mistake in the environment of a server either. */
+/** Where commands find the API, and what they show it; no mistakes in a server's environment. */
 export const API_VARIABLE = 'SLUICE_API'
+export const TOKEN_VARIABLE = 'SLUICE_TOKEN'
 
 /** Every fault found in options and environment; `message` has one line for each. */
 export class ConfigError extends Error {
@@ -101,7 +177,7 @@ export class ConfigError extends Error {
 }
 
 /** Options as given: flag name without dashes to its text, or texts for a repeatable one. */
-export type Flags = Readonly<Record<string, string | readonly string[] | undefined>>
+export type Flags = Readonly<Record<string, string | readonly string[] | boolean | undefined>>
 
 /**
  * Turns flags and environment into a Config. A flag wins over its variable; an empty variable
@@ -119,32 +195,37 @@ export function readConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
       return undefined
     }
   }
+  const database = read('database', parseDatabase)
+  const tlsCert = read('tlsCert', text => text)
   const config = {
-    listen: read('listen', parseListen),
-    database: read('database', parseDatabase),
+    listen: read('listen', text => parseListens(text, tlsCert !== '')),
+    database,
+    adminSocket: read('adminSocket', text => parseAdminSocket(text, database ?? '')),
+    tlsCert,
+    tlsKey: read('tlsKey', text => text),
+    tlsClientCa: read('tlsClientCa', text => text),
+    noAuth: read('noAuth', parseSwitch),
+    allowAnyone: read('allowAnyone', parseSwitch),
+    allowPlaintext: read('allowPlaintext', parseSwitch),
     interfaces: read('interfaces', parseInterfaces),
     driver: read('driver', text => oneOf(text, DRIVERS)),
     logLevel: read('logLevel', text => oneOf(text, LOG_LEVELS)),
     connsMax: read('connsMax', parseConnsMax),
+    requestsPerMinute: read('requestsPerMinute', text => parseCount(text, 0, 1e9)),
   }
+  if (faults.length === 0) faults.push(...accessFaults(config as Config))
   if (faults.length > 0) throw new ConfigError(faults)
   return config as Config
-}
-
-/** The API's address as a URL, for the ready line and for people. */
-export function urlOf(listen: ListenAddress, port?: number): string {
-  if (listen.kind === 'unix') return `unix:${listen.path}`
-  const host = isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host
-  return `http://${host}:${port ?? listen.port}`
 }
 
 /** Where a setting's text comes from, and how to name that place to a person. */
 function textOf(setting: Setting, flags: Flags, env: NodeJS.ProcessEnv) {
   const flag = flags[setting.flag.slice(2)]
   // Separated by line feeds: no interface name, nor any sane value, holds one.
-  if (flag !== undefined && typeof flag !== 'string' && flag.length > 0)
+  if (typeof flag === 'object' && flag.length > 0)
     // A blank keeps an empty name from looking like the default; it is refused as a name.
     return { text: flag.map(name => name || ' ').join('\n'), source: setting.flag }
+  if (typeof flag === 'boolean') return { text: flag ? '1' : '0', source: setting.flag }
   if (typeof flag === 'string') return { text: flag, source: setting.flag }
   const variable = env[setting.env]
   if (variable === undefined || variable === '')
@@ -156,7 +237,7 @@ function textOf(setting: Setting, flags: Flags, env: NodeJS.ProcessEnv) {
 }
 
 function unknownVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = [...SETTINGS.map(setting => setting.env), API_VARIABLE]
+  const known = [...SETTINGS.map(setting => setting.env), API_VARIABLE, TOKEN_VARIABLE]
   return Object.keys(env)
     .filter(name => name.startsWith('SLUICE_') && !known.includes(name))
     .map(name => {
@@ -164,37 +245,6 @@ function unknownVariables(env: NodeJS.ProcessEnv): string[] {
       const hint = meant ? `did you mean ${meant}?` : `known ones are ${known.join(', ')}`
       return `${name}: unknown environment variable; ${hint}`
     })
-}
-
-export function parseListen(text: string): ListenAddress {
-  if (text.startsWith('unix:')) {
-    const path = text.slice('unix:'.length)
-    if (!path.startsWith('/'))
-      throw new Error(`'${text}' needs an absolute path, as in unix:/run/sluice.sock`)
-    // sockaddr_un.sun_path holds 108 octets with its terminator (unix(7)).
-    if (Buffer.byteLength(path) > 107)
-      throw new Error(`the path of a unix socket has at most 107 octets; choose a shorter one`)
-    return { kind: 'unix', path }
-  }
-  const match = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text)
-  const wanted = 'expected host:port, [ipv6]:port or unix:/path, as in 127.0.0.1:7480'
-  if (!match) {
-    const bare = isIP(text) === 6 || text.split(':').length > 2
-    const hint = bare ? `; write an IPv6 address in brackets, as in [::1]:7480` : ''
-    throw new Error(`'${text}' is not an address to listen on: ${wanted}${hint}`)
-  }
-  const [, bracketed, plain, digits] = match
-  const port = Number(digits)
-  if (port > 65535) throw new Error(`port ${digits} is above 65535`)
-  if (bracketed !== undefined && isIP(bracketed) !== 6)
-    throw new Error(`'${bracketed}' between brackets is not an IPv6 address`)
-  const host = bracketed ?? plain ?? ''
-  if (host === '')
-    throw new Error(`'${text}' names no host: ${wanted}; 0.0.0.0:${port} means every address`)
-  // A mistyped IPv4 address must not be looked up as a name.
-  if (/^[\d.]+$/.test(host) && isIP(host) !== 4) throw new Error(`'${host}' is not an IPv4 address`)
-  if (!/^[\w.:%-]+$/.test(host)) throw new Error(`'${host}' is not a host name or address`)
-  return { kind: 'tcp', host, port }
 }
 
 function parseDatabase(text: string): string {
@@ -215,11 +265,31 @@ function parseInterfaces(text: string): string[] {
   return names
 }
 
-function parseConnsMax(text: string): number {
+const parseConnsMax = (text: string): number => parseCount(text, 1024, CONNS_MAX)
+
+function parseCount(text: string, least: number, most: number): number {
   const count = /^\d{1,12}$/.test(text) ? Number(text) : NaN
-  if (!(count >= 1024 && count <= CONNS_MAX))
-    throw new Error(`'${text}' is not a count from 1024 to ${CONNS_MAX}`)
+  if (!(count >= least && count <= most))
+    throw new Error(`'${text}' is not a count from ${least} to ${most}`)
   return count
+}
+
+const parseListens = (text: string, tls: boolean) =>
+  text.split('\n').map(each => parseListen(each.trim(), tls))
+
+function parseAdminSocket(text: string, database: string): string | null {
+  if (text === 'off') return null
+  if (text !== DATABASE_SOCKET) return socketPath(resolve(text))
+  return database === ':memory:' ? null : socketPath(adminSocketOf(database))
+}
+
+/** Where the admin socket is unless told otherwise. */
+export const adminSocketOf = (database: string): string => `${resolve(database)}.sock`
+
+function parseSwitch(text: string): boolean {
+  if (['1', 'true', 'yes', 'on'].includes(text)) return true
+  if (['0', 'false', 'no', 'off'].includes(text)) return false
+  throw new Error(`'${text}' is neither 1 nor 0`)
 }
 
 function oneOf<T extends string>(text: string, allowed: readonly T[]): T {

@@ -25,6 +25,30 @@ export const problems = {
     title: 'A parameter of the request is not valid',
     about: '`errors` lists every faulty query or path parameter, by name in `parameter`.',
   },
+  UNAUTHENTICATED: {
+    status: 401,
+    title: 'The request does not say who makes it',
+    about:
+      'Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token ' +
+      'create --scope read`, run on the appliance by the owner of its admin socket, mints a token.',
+  },
+  TOKEN_REFUSED: {
+    status: 401,
+    title: 'The token is not one that opens anything',
+    about: 'It is unknown, was revoked or has expired. `sluice token list` shows those there are.',
+  },
+  CERTIFICATE_REFUSED: {
+    status: 401,
+    title: 'The client certificate is not taken',
+    about:
+      'It must be valid, signed by the CA of --tls-client-ca, and its subject must have a common ' +
+      'name and one organisational unit `sluice-SCOPE`, as in `OU=sluice-read`.',
+  },
+  INSUFFICIENT_SCOPE: {
+    status: 403,
+    title: 'The caller may not do this',
+    about: '`detail` names the scope that it takes. Scopes are read < operate < write < admin.',
+  },
   NOT_FOUND: {
     status: 404,
     title: 'There is nothing at this address',
@@ -44,6 +68,11 @@ export const problems = {
     status: 404,
     title: 'No such mark rule',
     about: 'No mark rule has this name. GET /v1/mark-rules lists those there are.',
+  },
+  TOKEN_NOT_FOUND: {
+    status: 404,
+    title: 'No such token',
+    about: 'No token has this name. GET /v1/tokens lists those there are.',
   },
   METHOD_NOT_ALLOWED: {
     status: 405,
@@ -65,6 +94,11 @@ export const problems = {
     title: 'Another real server of this service has this address and port',
     about:
       'Address and port are unique among the real servers of a service; `detail` names the holder.',
+  },
+  TOKEN_EXISTS: {
+    status: 409,
+    title: 'Another token has this name',
+    about: 'Names of tokens are unique, so that the audit log is. Revoke the other one first.',
   },
   LIMIT_REACHED: {
     status: 409,
@@ -167,6 +201,7 @@ export const faults = {
   INVALID_NETMASK: 'The text is not an IPv4 netmask.',
   INVALID_PREFIX: 'The text is not a network in CIDR form, or has bits behind its prefix length.',
   INVALID_PORTS: 'The text is neither a port nor a range of ports.',
+  INVALID_TIME: 'The text is not a moment in RFC 3339 form and UTC, or not one usable here.',
   INVALID_LABEL: 'A label has a key of letters, digits and . _ / - and a text as its value.',
   UNKNOWN_PARAMETER: 'The resource has no query parameter of this name.',
   INVALID_PARAMETER: 'The parameter has a value that is not allowed.',

@@ -2,22 +2,27 @@
  * `sluice serve`: puts everything together in order, says one line when it is ready, and takes
  * everything apart in the opposite order when it is told to stop or when a step fails.
  */
-import { chmodSync, rmSync } from 'node:fs'
-import { connect, type AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
+import type { SecureContextOptions } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
-import { pino, type Logger } from 'pino'
+import type { Logger } from 'pino'
 import { allocate } from '../dataplane/shared/memory.js'
 import { buildApp } from './app.js'
-import { urlOf, type Config, type ListenAddress } from './config.js'
+import { Gate } from './auth/gate.js'
+import { Tokens } from './auth/tokens.js'
+import { Certificates } from './certificates.js'
+import type { Config } from './config.js'
 import { SharedConnections } from './connections.js'
 import { createControl } from './control.js'
 import { DataplaneClient } from './dataplane-client.js'
 import { openDatabase } from './db.js'
+import { urlOf } from './listen-address.js'
 import { examine, formatReport, thisHost } from './host/doctor.js'
 import { LinuxHost } from './host/host-control.js'
 import { lockInstance } from './host/instance.js'
 import { FileJournal } from './host/journal.js'
+import { openLog } from './log.js'
+import { Listeners } from './listeners.js'
 import { openPacketQueues, RawSockets } from './host/raw-socket.js'
 import { Undo } from './undo.js'
 
@@ -26,6 +31,9 @@ export const Exit = { ok: 0, failed: 1, usage: 2, host: 3 } as const
 
 /** How long answers in flight may take once we are told to stop. */
 const FINISH_MS = 10_000
+/** How often the files of certificates are looked at, and the use of tokens is written down. */
+const CERTIFICATES_MS = 10_000
+const TOUCH_MS = 60_000
 /** How often the host is looked at for what others took away. */
 const VERIFY_MS = 10_000
 
@@ -38,15 +46,16 @@ export async function serve(config: Config): Promise<number> {
     process.stderr.write('sluice cannot run on this host; `sluice doctor` has the whole report\n')
     return Exit.host
   }
-  // Synchronous, so that the last lines before an exit are not lost.
-  const logger = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: true }))
+  const logger = openLog(config.logLevel)
   const undo = new Undo(logger)
   const told = waitForSignal(logger)
   try {
-    const url = await start(config, report.interfaces, logger, undo, told)
+    const urls = await start(config, report.interfaces, logger, undo, told)
     const names = report.interfaces.join(' ')
-    process.stdout.write(`sluice ready: API ${url}, interfaces ${names}, driver ${config.driver}\n`)
-    logger.info({ url, interfaces: report.interfaces, driver: config.driver }, 'ready')
+    process.stdout.write(
+      `sluice ready: API ${urls.join(' ')}, interfaces ${names}, driver ${config.driver}\n`,
+    )
+    logger.info({ urls, interfaces: report.interfaces, driver: config.driver }, 'ready')
     logger.info({ reason: await told.reason }, 'stopping')
     return (await undo.run()) ? Exit.ok : Exit.failed
   } catch (error) {
@@ -58,14 +67,14 @@ export async function serve(config: Config): Promise<number> {
   }
 }
 
-/** Starts every part, each with what undoes it; returns the address of the API. */
+/** Starts every part, each with what undoes it; returns the addresses of the API. */
 async function start(
   config: Config,
   interfaces: string[],
   logger: Logger,
   undo: Undo,
   told: Told,
-): Promise<string> {
+): Promise<string[]> {
   const lock = await lockInstance()
   undo.push('instance lock', () => lock.release())
   const database = openDatabase(config.database)
@@ -108,45 +117,49 @@ async function start(
   undo.push('host checks', () => clearInterval(verifying))
 
   told.throwIfTold()
-  const app = buildApp({ control, logger })
-  undo.push('API', () => closeWithin(app, FINISH_MS))
-  return listen(app, config.listen)
+  const tokens = new Tokens({ database })
+  undo.push('tokens', () => tokens.flush())
+  const flushing = setInterval(() => tokens.flush(), TOUCH_MS)
+  undo.push('uses of tokens', () => clearInterval(flushing))
+  const gate = new Gate({ tokens, open: config.noAuth })
+  const app = buildApp({ control, access: { gate, tokens }, logger })
+  return serveApi(app, config, logger, undo)
 }
 
-async function listen(app: FastifyInstance, address: ListenAddress): Promise<string> {
-  if (address.kind === 'tcp') {
-    await app.listen({ host: address.host, port: address.port })
-    return urlOf(address, (app.server.address() as AddressInfo).port)
+/** Serves the API wherever it was asked for; returns the addresses. */
+async function serveApi(
+  app: FastifyInstance,
+  config: Config,
+  logger: Logger,
+  undo: Undo,
+): Promise<string[]> {
+  const listeners = new Listeners(app)
+  undo.push('API', () => listeners.close(FINISH_MS))
+  await app.ready()
+  let certificates: Certificates | null = null
+  if (config.tlsCert !== '') {
+    const onChange = (context: SecureContextOptions) => listeners.renew(context)
+    certificates = new Certificates({ files: config, logger, onChange })
+    const looking = setInterval(() => certificates?.look(), CERTIFICATES_MS)
+    undo.push('certificates', () => clearInterval(looking))
   }
-  if (await isAbandoned(address.path)) rmSync(address.path)
-  await app.listen({ path: address.path })
-  // Whoever may write to the socket may do everything: the owner and the group.
-  chmodSync(address.path, 0o660)
-  return urlOf(address)
-}
-
-/** A socket file that nobody listens on: what a killed process leaves. */
-function isAbandoned(path: string): Promise<boolean> {
-  return new Promise(resolvePromise => {
-    const socket = connect(path)
-    socket.on('connect', () => {
-      socket.destroy()
-      resolvePromise(false)
-    })
-    socket.on('error', error =>
-      resolvePromise((error as NodeJS.ErrnoException).code === 'ECONNREFUSED'),
-    )
+  process.on('SIGHUP', () => {
+    const taken = certificates?.look() ?? false
+    logger.info({ taken }, 'SIGHUP: looked for new certificates')
   })
+  if (config.noAuth) warnOfOpenness(config, logger)
+  const urls: string[] = []
+  for (const address of config.listen)
+    urls.push(await listeners.open(address, certificates?.context ?? null))
+  if (config.adminSocket !== null) urls.push(await listeners.openAdmin(config.adminSocket))
+  return urls
 }
 
-/** Stops accepting and waits for answers in flight, but not for ever. */
-async function closeWithin(app: FastifyInstance, ms: number): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), ms)
-  try {
-    await app.close()
-  } finally {
-    clearTimeout(timer)
-  }
+function warnOfOpenness({ listen }: Config, logger: Logger): void {
+  const where = listen.map(address => urlOf(address))
+  const text = `--no-auth: everybody who reaches ${where.join(' ')} may change everything`
+  process.stderr.write(`sluice: WARNING: ${text}\n`)
+  logger.warn({ listen: where }, text)
 }
 
 class Interrupted extends Error {}
@@ -168,8 +181,7 @@ function waitForSignal(logger: Logger): Told {
       told = true
       resolvePromise(why)
     }
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-      process.on(signal, () => stop(signal))
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal))
     process.on('uncaughtException', error => {
       logger.fatal({ err: error }, 'a bug: stopping')
       process.exitCode = Exit.failed

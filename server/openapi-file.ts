@@ -1,7 +1,7 @@
 /** Writes openapi/*.json; with `--check` only says whether they are what the routes make. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { buildApp } from './app.js'
+import { buildApp, type Access } from './app.js'
 import type { Control } from './control.js'
 import { openApi30Of, openApiOf } from './plugins/openapi.js'
 
@@ -14,8 +14,8 @@ export const openApi30File = `${folder}/openapi-3.0.json`
 
 /** The documents as they are committed: text by file. */
 export async function renderOpenApi(): Promise<Map<string, string>> {
-  // No request is made, so nothing is ever asked of the control.
-  const app = buildApp({ control: {} as Control })
+  // No request is made, so nothing is ever asked of these.
+  const app = buildApp({ control: {} as Control, access: {} as Access })
   await app.ready()
   const text = (document: object) => `${JSON.stringify(document, null, 2)}\n`
   const files = new Map([

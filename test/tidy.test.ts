@@ -25,7 +25,10 @@ const LAYERS: readonly (readonly [from: string, allowed: RegExp])[] = [
   ['dataplane/', /^dataplane\//],
   ['server/schemas/', /^(server\/(schemas\/|[a-z-]+\.js)|dataplane\/(protocol|counters)\.js)/],
   ['server/repo/', /^(server\/(repo\/|schemas\/|[a-z-]+\.js)|dataplane\/protocol\.js)/],
-  ['server/routes/', /^(server\/(routes\/|schemas\/|[a-z-]+\.js)|dataplane\/protocol\.js)/],
+  [
+    'server/routes/',
+    /^(server\/(routes\/|schemas\/|auth\/|journal\/|[a-z-]+\.js)|dataplane\/protocol\.js)/,
+  ],
   ['server/', /^(server\/|dataplane\/(shared\/|(protocol|limits|counters|wire\/address)\.js))/],
   // A replay runs the engine in the command's own process.
   ['cli/replay/', /^(cli|server|dataplane)\//],

@@ -28,12 +28,24 @@ export function toThreeZero(given: OpenApi): OpenApi {
   document.info = isObject(license)
     ? { ...info, license: { name: license.name, url: spdxUrl(license.identifier) } }
     : info
+  withoutMutualTls(document)
   delete document.webhooks
   delete document.jsonSchemaDialect
   return document
 }
 
 const spdxUrl = (identifier: unknown) => `https://spdx.org/licenses/${String(identifier)}.html`
+
+/** 3.0 has no scheme for client certificates. */
+function withoutMutualTls(document: OpenApi): void {
+  const schemes = (document.components.securitySchemes ?? {}) as Record<string, { type: string }>
+  for (const [name, { type }] of Object.entries(schemes)) {
+    if (type !== 'mutualTLS') continue
+    delete schemes[name]
+    const security = (document.security ?? []) as Record<string, string[]>[]
+    document.security = security.filter(each => !(name in each))
+  }
+}
 
 /** Parameters, headers and media types are the only places besides components that hold schemas. */
 function walk(value: unknown): unknown {

@@ -1,10 +1,11 @@
 /** The OpenAPI document, 3.1 and 3.0, from the schemas of the routes, and its pages at /docs. */
-import swagger from '@fastify/swagger'
+import swagger, { type FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { isOpenApi, withExamples, type OpenApi } from '../openapi/document.js'
 import { toThreeZero } from '../openapi/three-zero.js'
 import { sharedSchemas } from '../schemas/components.js'
+import { SCOPE_HELP, SCOPES } from '../scope.js'
 import { version } from '../version.js'
 
 const DESCRIPTION = `
@@ -12,6 +13,27 @@ Layer-4 load balancing, managed by documents with names. PUT creates or replaces
 repeated; PATCH is a merge patch; a write answers when the dataplane has applied it. Errors are RFC
 9457 problem details with every fault listed. ETag and If-Match guard against overwriting.
 `
+
+type SecuritySchemes = NonNullable<
+  NonNullable<NonNullable<FastifyDynamicSwaggerOptions['openapi']>['components']>['securitySchemes']
+>
+
+/** The types that come with the plugin know OpenAPI 3.0 only, which has no mutualTLS. */
+const SCHEMES: object = {
+  token: {
+    type: 'http',
+    scheme: 'bearer',
+    description:
+      'A token, as `sluice token create --scope …` mints it on the appliance. Scopes: ' +
+      `${SCOPES.map(scope => `\`${scope}\`: ${SCOPE_HELP[scope]}`).join('; ')}.`,
+  },
+  clientCertificate: {
+    type: 'mutualTLS',
+    description:
+      'A certificate of the CA of --tls-client-ca. Its common name says who, its ' +
+      'organisational unit `sluice-SCOPE` what its holder may do.',
+  },
+}
 
 export function addOpenApi(app: FastifyInstance): void {
   for (const schema of sharedSchemas()) app.addSchema(schema)
@@ -31,14 +53,11 @@ export function addOpenApi(app: FastifyInstance): void {
         { name: 'Mark rules', description: 'Which packets carry which firewall mark.' },
         { name: 'Settings', description: 'The knobs of IPVS.' },
         { name: 'Live state', description: 'Connections, counters, interfaces.' },
+        { name: 'Access', description: 'Who may do what.' },
         { name: 'System', description: 'Version, health, error codes.' },
       ],
-      components: {
-        securitySchemes: {
-          token: { type: 'http', scheme: 'bearer', description: 'A token of this appliance.' },
-        },
-      },
-      security: [{ token: [] }],
+      components: { securitySchemes: SCHEMES as SecuritySchemes },
+      security: [{ token: [] }, { clientCertificate: [] }],
     },
     // Components keep their names instead of def-0, def-1, ...
     refResolver: { buildLocalReference: json => json.$id as string },

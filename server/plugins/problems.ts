@@ -1,5 +1,6 @@
 /** Renders every error as RFC 9457 problem details; nothing leaves as anything else. */
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { conceal } from '../auth/secret.js'
 import { messageOf, Problem, problems, type ProblemCode } from '../errors.js'
 
 /** Fastify's own errors that are the client's, in our words. */
@@ -53,7 +54,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
     .code(problem.statusCode)
     .headers({ ...problem.headers, 'x-request-id': request.id })
     .header('content-type', 'application/problem+json')
-    .serializer(JSON.stringify)
+    .serializer((body: unknown) => conceal(JSON.stringify(body)))
     .send(problemBody(problem, request.url, request.id))
 }
 

@@ -6,14 +6,19 @@ import t from 'tap'
 import { ApiClient, parseApi, Unreachable } from '../../cli/api-client.js'
 
 t.test('addresses', async t => {
-  t.strictSame(parseApi('http://127.0.0.1:7480'), { host: '127.0.0.1', port: 7480 })
-  t.strictSame(parseApi('http://lb.example.net:81/'), { host: 'lb.example.net', port: 81 })
-  t.strictSame(parseApi('http://[2001:db8::1]'), { host: '2001:db8::1', port: 80 })
+  t.strictSame(parseApi('http://127.0.0.1:7480'), {
+    ...{ host: '127.0.0.1', port: 7480, tls: false },
+  })
+  t.strictSame(parseApi('http://lb.example.net:81/'), {
+    ...{ host: 'lb.example.net', port: 81, tls: false },
+  })
+  t.strictSame(parseApi('http://[2001:db8::1]'), { host: '2001:db8::1', port: 80, tls: false })
+  t.strictSame(parseApi('https://lb'), { host: 'lb', port: 443, tls: true })
   t.strictSame(parseApi('unix:/run/sluice.sock'), { socketPath: '/run/sluice.sock' })
   for (const [text, reason] of [
     ['', /not the address/],
     ['127.0.0.1:7480', /expected http/],
-    ['https://127.0.0.1', /expected http/],
+    ['ftp://127.0.0.1', /expected http/],
     ['http://127.0.0.1/v1', /more than a host/],
     ['http://me@127.0.0.1', /more than a host/],
     ['unix:run/sluice.sock', /absolute path/],

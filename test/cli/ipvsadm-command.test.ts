@@ -38,6 +38,6 @@ t.test('without an appliance: one line, and the status of a failed initialisatio
   t.match(ipvsadm([`--api=unix:${other}`, '-Ln']), { status: 2, stderr: unreachable(other) })
   const stderr =
     "sluice ipvsadm: '127.0.0.1:7480' is not the address of an API: " +
-    'expected http://host:port or unix:/path\n'
+    'expected http://host:port, https://host:port or unix:/path\n'
   t.strictSame(ipvsadm(['--api', '127.0.0.1:7480', '-Ln']), { status: 2, stdout: '', stderr })
 })

@@ -47,7 +47,7 @@ export class Sluice implements Director {
     const interfaces = this.#options.interfaces ?? DIRECTOR_DEVICES
     return [
       'serve',
-      ...['--listen', API, '--database', this.database],
+      ...['--listen', API, '--no-auth', '--database', this.database],
       ...interfaces.flatMap(device => ['--interface', device]),
       ...['--driver', this.#options.driver ?? 'packet-ring'],
       ...(this.#options.serveArgs ?? []),

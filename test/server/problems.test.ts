@@ -2,12 +2,18 @@ import { connect } from 'node:net'
 import { pino } from 'pino'
 import t from 'tap'
 import { buildApp } from '../../server/app.js'
+import { Gate } from '../../server/auth/gate.js'
+import { Tokens } from '../../server/auth/tokens.js'
 import type { Control } from '../../server/control.js'
+import { openDatabase } from '../../server/db.js'
 import { faults, Problem, problems, type ProblemCode } from '../../server/errors.js'
 import { OpRefused } from '../../server/dataplane-client.js'
-import { startAppliance, web, type Appliance } from './fixtures/appliance.js'
+import { openAccess, startAppliance, web, type Appliance } from './fixtures/appliance.js'
 
 const url = '/v1/virtual-services/web'
+interface Minted {
+  token: string
+}
 type Answer = Awaited<ReturnType<Appliance['send']>>
 
 /** What makes each problem, told to an appliance that has the service `web`. */
@@ -20,6 +26,21 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   SERVICE_NOT_FOUND: a => a.send('PATCH', '/v1/virtual-services/none', {}),
   REAL_SERVER_NOT_FOUND: a => a.send('GET', `${url}/real-servers/none`),
   MARK_RULE_NOT_FOUND: a => a.send('PATCH', '/v1/mark-rules/none', {}),
+  UNAUTHENTICATED: a => {
+    const gate = new Gate({ tokens: new Tokens({ database: a.database }), open: false })
+    const tokens = new Tokens({ database: a.database })
+    return buildApp({ control: a.control, access: { gate, tokens } }).inject(url)
+  },
+  TOKEN_REFUSED: a => a.send('GET', url, undefined, { authorization: 'Bearer nobody' }),
+  INSUFFICIENT_SCOPE: async a => {
+    const { token } = (await a.send('POST', '/v1/tokens', { scope: 'operate' })).json<Minted>()
+    return a.send('PUT', url, web, { authorization: `Bearer ${token}` })
+  },
+  TOKEN_NOT_FOUND: a => a.send('DELETE', '/v1/tokens/none'),
+  TOKEN_EXISTS: async a => {
+    await a.send('POST', '/v1/tokens', { name: 'ci', scope: 'read' })
+    return a.send('POST', '/v1/tokens', { name: 'ci', scope: 'read' })
+  },
   METHOD_NOT_ALLOWED: a => a.send('POST', '/v1/virtual-services', {}),
   SERVICE_EXISTS: a => a.send('PUT', '/v1/virtual-services/twin', { ...web, realServers: {} }),
   REAL_SERVER_EXISTS: a =>
@@ -94,7 +115,9 @@ const overTheWire: Readonly<Record<string, string>> = {
 }
 
 t.test('over the wire', async t => {
-  const app = buildApp({ control: {} as Control, logger: pino({ level: 'silent' }) })
+  const database = openDatabase(':memory:')
+  const access = openAccess(database)
+  const app = buildApp({ control: {} as Control, access, logger: pino({ level: 'silent' }) })
   t.teardown(() => app.close())
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as { port: number }
@@ -124,8 +147,11 @@ t.test('over the wire', async t => {
   t.match(await slow, /^HTTP\/1.1 408 [\s\S]*REQUEST_TIMEOUT/)
 })
 
+/** Made below, and in listeners.test.ts over TLS. */
+const ELSEWHERE = ['REQUEST_TIMEOUT', 'CERTIFICATE_REFUSED']
+
 t.test('every code of the table is made by a test, and explained', async t => {
-  const tested = new Set([...Object.keys(makers), ...Object.keys(overTheWire), 'REQUEST_TIMEOUT'])
+  const tested = new Set([...Object.keys(makers), ...Object.keys(overTheWire), ...ELSEWHERE])
   t.strictSame([...tested].sort(), Object.keys(problems).sort())
   const a = await startAppliance()
   t.teardown(() => a.close())

@@ -4,7 +4,15 @@ import { errorsOf } from './published.js'
 import { mediaTypes, shown, Stage, type Answered, type Shown } from './replay.js'
 
 /** What has to have happened before; may name parameters that no document can know beforehand. */
-const BEFORE: Readonly<Record<string, (stage: Stage) => Promise<Record<string, string>>>> = {}
+const BEFORE: Readonly<Record<string, (stage: Stage) => Promise<Record<string, string>>>> = {
+  getToken: withToken,
+  deleteToken: withToken,
+}
+
+async function withToken(stage: Stage) {
+  const { name } = JSON.parse((await stage.must('createToken')).text) as { name: string }
+  return { name }
+}
 
 t.test('every example works, and its answer is as described', async t => {
   for (const operation of shown) {

@@ -1,0 +1,94 @@
+/** Who is it? Turns a request into an actor, or into the problem that it gets instead. */
+import type { IncomingMessage } from 'node:http'
+import { isIPv4 } from 'node:net'
+import { TLSSocket } from 'node:tls'
+import type { Actor } from '../actor.js'
+import { Problem, type ProblemCode } from '../errors.js'
+import type { Scope } from '../scope.js'
+import { readCertificate } from './client-certificate.js'
+import { originOf } from './origin.js'
+import type { Tokens } from './tokens.js'
+
+export interface GateOptions {
+  /** Null: nobody has one. */
+  tokens: Tokens | null
+  /** Everybody may do everything. */
+  open: boolean
+  now?: () => number
+}
+
+export class Gate {
+  readonly #tokens: Tokens | null
+  readonly #open: boolean
+  readonly #now: () => number
+
+  constructor({ tokens, open, now = Date.now }: GateOptions) {
+    this.#tokens = tokens
+    this.#open = open
+    this.#now = now
+  }
+
+  /** Throws (Problem, 401) when nobody can say who it is. */
+  identify(request: IncomingMessage): Actor {
+    if (originOf(request) === 'admin-socket')
+      return { kind: 'admin-socket', name: 'admin-socket', scope: 'admin', address: null }
+    const address = addressOf(request)
+    const { authorization } = request.headers
+    if (this.#open && authorization === undefined) return anyone(address)
+    if (authorization !== undefined) return this.#bearer(authorization, address)
+    const holder = this.#holder(request)
+    if (holder !== null) return { kind: 'certificate', ...holder, address }
+    const detail =
+      'Send Authorization: Bearer with a token; `sluice token create` on the appliance mints one.'
+    throw refusal('UNAUTHENTICATED', detail)
+  }
+
+  /** Whether an actor who was let in may stay: its token may have been revoked since. */
+  isGood({ kind, name }: Actor): boolean {
+    return kind !== 'token' || this.#tokens?.isGood(name) === true
+  }
+
+  #bearer(authorization: string, address: string | null): Actor {
+    const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+    if (secret === undefined) {
+      const detail = 'The Authorization header is not of the form Bearer TOKEN.'
+      throw refusal('TOKEN_REFUSED', detail, 'error="invalid_request"')
+    }
+    const found = this.#tokens?.find(secret) ?? null
+    if (found === null)
+      throw refusal('TOKEN_REFUSED', 'No such token, or it was revoked.', 'error="invalid_token"')
+    const { token, expired } = found
+    if (expired) throw refusal('TOKEN_REFUSED', 'The token has expired.', 'error="invalid_token"')
+    this.#tokens!.touch(token, address)
+    return { kind: 'token', name: token.name, scope: token.scope, address }
+  }
+
+  #holder({ socket }: IncomingMessage): { name: string; scope: Scope } | null {
+    if (!(socket instanceof TLSSocket)) return null
+    const reading = readCertificate(socket, this.#now())
+    if (reading === null) return null
+    if ('holder' in reading) return reading.holder
+    throw refusal('CERTIFICATE_REFUSED', `The client certificate is not taken: ${reading.refused}.`)
+  }
+}
+
+/** Where a request came from, as text; null for a unix socket. */
+export function addressOf({ socket }: IncomingMessage): string | null {
+  const address = socket.remoteAddress
+  if (address === undefined) return null
+  // An IPv4 peer of a socket that listens on [::].
+  const mapped = /^::ffff:([\d.]+)$/.exec(address)?.[1]
+  return mapped !== undefined && isIPv4(mapped) ? mapped : address
+}
+
+const anyone = (address: string | null): Actor => ({
+  ...{ kind: 'anyone', name: 'anyone', scope: 'admin', address },
+})
+
+/** RFC 6750 section 3: what a client should have sent. */
+const refusal = (code: ProblemCode, detail: string, error?: string) =>
+  new Problem(code, detail, {
+    headers: {
+      'www-authenticate': `Bearer realm="sluice"${error === undefined ? '' : `, ${error}`}`,
+    },
+  })

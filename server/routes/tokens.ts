@@ -1,0 +1,124 @@
+/** /v1/tokens */
+import { Type } from 'typebox'
+import type { TokenRecord, Tokens } from '../auth/tokens.js'
+import { Problem, problemOf } from '../errors.js'
+import { linked } from '../schemas/components.js'
+import { NAME_PATTERN } from '../schemas/common.js'
+import { NewToken, TokenDocument, TokenList, TokenRequest } from '../schemas/token.js'
+import { faultsOf } from '../schemas/walk.js'
+import { answer, answers, bodyOf, type App } from './answers.js'
+
+const tags = ['Access']
+const path = '/v1/tokens/:name'
+const TokenPath = Type.Object({
+  name: Type.String({
+    ...{ format: 'name', pattern: NAME_PATTERN, maxLength: 63 },
+    description: 'Name of the token.',
+  }),
+})
+
+export function addTokens(app: App, tokens: Tokens): void {
+  app.get(
+    '/v1/tokens',
+    {
+      schema: {
+        operationId: 'listTokens',
+        summary: 'Lists tokens, without their secrets',
+        tags,
+        querystring: Type.Object({}),
+        response: answers({ 200: answer('All tokens, by name.', TokenList) }, 400, 500),
+      },
+    },
+    () => ({ items: tokens.list().map(view), nextCursor: null }),
+  )
+  addCreate(app, tokens)
+  app.get(
+    path,
+    {
+      schema: {
+        operationId: 'getToken',
+        summary: 'Shows a token, without its secret',
+        tags,
+        params: TokenPath,
+        querystring: Type.Object({}),
+        response: answers({ 200: answer('The token.', TokenDocument) }, 400, 404, 500),
+      },
+    },
+    request => view(tokens.get(request.params.name)),
+  )
+  app.delete(
+    path,
+    {
+      schema: {
+        operationId: 'deleteToken',
+        summary: 'Revokes a token, at once',
+        tags,
+        params: TokenPath,
+        querystring: Type.Object({}),
+        response: answers(
+          { 204: { description: 'Revoked.', type: 'null' } },
+          ...[400, 404, 500, 503],
+        ),
+      },
+    },
+    (request, reply) => {
+      tokens.revoke(request.params.name, { actor: request.actor!, requestId: request.id })
+      return reply.code(204).send()
+    },
+  )
+}
+
+function addCreate(app: App, tokens: Tokens): void {
+  app.post(
+    '/v1/tokens',
+    {
+      schema: {
+        operationId: 'createToken',
+        summary: 'Makes a token; its secret is in this answer and nowhere else',
+        tags,
+        querystring: Type.Object({}),
+        body: linked(TokenRequest),
+        response: answers(
+          { 201: answer('The token with its secret.', NewToken) },
+          ...[400, 409, 413, 415, 422, 500, 503],
+        ),
+      },
+    },
+    (request, reply) => {
+      const draft = readDraft(bodyOf(request))
+      const by = { actor: request.actor!, requestId: request.id }
+      const { token, secret } = tokens.create(draft, by)
+      return reply
+        .code(201)
+        .headers({ location: `/v1/tokens/${token.name}`, 'cache-control': 'no-store' })
+        .send({ ...view(token), token: secret })
+    },
+  )
+}
+
+function readDraft(body: unknown) {
+  const faults = faultsOf(TokenRequest, body)
+  if (faults.length > 0) throw problemOf(faults)
+  const { name = null, scope, expiresAt } = body as TokenRequest
+  return { name, scope, expiresAt: expiresAt === undefined ? null : readTime(expiresAt) }
+}
+
+/** RFC 3339 in UTC, later than now. */
+function readTime(text: string): string {
+  const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/.test(text) ? Date.parse(text) : NaN
+  const wrong = Number.isNaN(ms) ? 'is not a moment such as 2030-01-01T00:00:00Z' : 'is in the past'
+  if (ms > Date.now()) return new Date(ms).toISOString()
+  const detail = `'${text}' ${wrong}.`
+  const errors = [{ pointer: '/expiresAt', code: 'INVALID_TIME', detail }] as const
+  throw new Problem('VALIDATION_FAILED', detail, { errors })
+}
+
+const view = (token: TokenRecord): TokenDocument => ({
+  name: token.name,
+  scope: token.scope,
+  createdAt: token.createdAt,
+  createdBy: token.createdBy,
+  expiresAt: token.expiresAt,
+  lastUsedAt: token.lastUsedAt,
+  lastUsedFrom: token.lastUsedFrom,
+})
