@@ -15,6 +15,7 @@ interface Bench {
 
 const ROUNDS = 3
 const SECONDS = 2
+const QUICK_SECONDS = 1
 
 const benches: Readonly<Record<string, Bench>> = {
   bulk: {
@@ -38,6 +39,19 @@ const benches: Readonly<Record<string, Bench>> = {
     claim: 'memory and time that a connection costs, with 1 and 10 million open',
     rounds: 1,
     load: () => import('./table.js'),
+  },
+  scale: {
+    claim: 'packets a second through 1,000 services of 100 real servers, next to 1 service',
+    load: () => import('./scale.js'),
+  },
+  overload: {
+    claim: 'twice the packets that it can take: throughput, memory, answers of the API',
+    seconds: 60,
+    load: () => import('./overload.js'),
+  },
+  start: {
+    claim: 'cold start until ready, with no services and with 10,000',
+    load: () => import('./start.js'),
   },
 }
 
@@ -80,7 +94,7 @@ function read() {
 function optionsOf({ rounds = ROUNDS, seconds = SECONDS }: Bench): BenchOptions {
   return {
     rounds: positive('rounds', values.rounds) ?? (values.quick ? 1 : rounds),
-    seconds: positive('seconds', values.seconds) ?? (values.quick ? 1 : seconds),
+    seconds: positive('seconds', values.seconds) ?? (values.quick ? QUICK_SECONDS : seconds),
     quick: values.quick,
     without: values.without.map(word => word.toLowerCase()),
     serveArgs: values['serve-args'].split(' ').filter(Boolean),

@@ -2,6 +2,7 @@
 import { CLIENT, CLIENT_DEVICE, DIRECTOR_DEVICES, SERVER_DEVICE, type Family } from './cast.js'
 import type { FloodOrder } from './flood-format.js'
 import type { Namespace } from './namespace.js'
+import type { LabProcess } from './process.js'
 import { SINK_PORT } from './real-server.js'
 import { Resident } from './resident.js'
 import { program } from './root.js'
@@ -25,6 +26,20 @@ export async function flood(
   sink: Sink,
   shape: FloodShape,
 ): Promise<Flood> {
+  const sender = await startFlood(client, director, shape)
+  const before = sink.received()
+  const [, sent] = await sender.waitFor(/end (\d+)\n/, shape.seconds * 1000 + 30_000)
+  const deliveredPps = rateBetween(before, sink.received())
+  await sender.exited
+  return { sentPps: Number(sent) / shape.seconds, deliveredPps }
+}
+
+/** Starts sending; on return it has warmed up, and it stops by itself after `seconds`. */
+export async function startFlood(
+  client: Namespace,
+  director: Namespace,
+  shape: FloodShape,
+): Promise<LabProcess> {
   const family: Family = shape.address.includes(':') ? 'ipv6' : 'ipv4'
   const order: FloodOrder = {
     ...{ device: CLIENT_DEVICE, source: CLIENT[family], sourcePort: FIRST_PORT },
@@ -33,21 +48,23 @@ export async function flood(
   }
   const command = [process.execPath, program('flood'), JSON.stringify(order)]
   const sender = client.start(command, { name: 'flood', env: CLIENT_ENV })
-  const deadlineMs = (order.warmS + order.seconds) * 1000 + 15_000
-  await sender.waitFor(/begin\n/, deadlineMs)
-  const before = sink.received()
-  const [, sent] = await sender.waitFor(/end (\d+)\n/, deadlineMs)
-  const after = sink.received()
-  await sender.exited
-  const elapsedS = (after.ms - before.ms) / 1000
-  return {
-    sentPps: Number(sent) / order.seconds,
-    deliveredPps: (after.packets - before.packets) / elapsedS,
-  }
+  await sender.waitFor(/begin\n/, order.warmS * 1000 + 60_000)
+  return sender
 }
 
+/** What an interface had received, and when that was read. */
+export interface Reading {
+  packets: number
+  octets: number
+  ms: number
+}
+
+/** Packets a second. */
+export const rateBetween = (before: Reading, after: Reading): number =>
+  ((after.packets - before.packets) / (after.ms - before.ms)) * 1000
+
 /**
- * A real server that throws away what comes to SINK_PORT before its stack sees it, so that the
+ * A real server that throws away what comes to some UDP ports before its stack sees it, so that the
  * receiver is never what limits. Interfaces count every frame; the rule that drops counts those that
  * are what was sent, so `check` proves the one by the other.
  */
@@ -62,19 +79,19 @@ export class Sink {
     this.#begin = this.received().packets
   }
 
-  static async start(host: Namespace, port = SINK_PORT): Promise<Sink> {
+  static async start(host: Namespace, ports = String(SINK_PORT)): Promise<Sink> {
     await host.nft(`table netdev sink {
       counter hits {}
       chain ingress {
         type filter hook ingress device ${SERVER_DEVICE} priority 0; policy accept;
-        udp dport ${port} counter name hits drop
+        udp dport ${ports} counter name hits drop
       }
     }`)
     return new Sink(host, await Resident.start(host))
   }
 
   /** Frames received since the interface was made, and when that was read. */
-  received(): { packets: number; octets: number; ms: number } {
+  received(): Reading {
     return { ...this.#resident.received(SERVER_DEVICE), ms: performance.now() }
   }
 

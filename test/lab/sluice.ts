@@ -18,6 +18,8 @@ export interface SluiceOptions {
   killable?: boolean
   /** Further arguments, e.g. `--connections-max 1000000`. */
   serveArgs?: readonly string[]
+  /** File in the lab's folder, for a second appliance with services of its own. */
+  database?: string
 }
 
 const SERVICES = '/v1/virtual-services'
@@ -31,7 +33,7 @@ export class Sluice implements Director {
 
   constructor(lab: Lab, host: Namespace, options: SluiceOptions = {}) {
     this.host = host
-    this.database = join(lab.folder, 'sluice.db')
+    this.database = join(lab.folder, options.database ?? 'sluice.db')
     this.#options = options
     this.name = `sluice ${options.driver ?? 'packet-ring'}`
   }
@@ -63,7 +65,7 @@ export class Sluice implements Director {
     // tap's coverage hooks are for the test's own process.
     const env = { NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
     this.#process = this.host.start(command, { name: 'sluice', env })
-    const [line] = await this.#process.waitFor(/^sluice ready.*\n/m, 20_000)
+    const [line] = await this.#process.waitFor(/^sluice ready.*\n/m, 60_000)
     return line.trim()
   }
 

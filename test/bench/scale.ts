@@ -1,0 +1,97 @@
+/**
+ * Question: does a thousand services of a hundred real servers each cost packets a second, next to
+ * one such service?
+ *
+ * Two Sluices with a database of their own take turns. 10,000 flows of small UDP packets (as in
+ * pps.ts) spread over all services of the one, and go to the only service of the other. The hundred
+ * real servers are addresses of one host, whose interface counts.
+ */
+import { SERVER_DEVICE, VIP } from '../lab/cast.js'
+import type { Contender } from '../lab/contender.js'
+import type { ServiceSpec } from '../lab/director.js'
+import { flood, Sink } from '../lab/flood.js'
+import { Lab } from '../lab/lab.js'
+import type { Namespace } from '../lab/namespace.js'
+import { Sluice } from '../lab/sluice.js'
+import { build } from '../lab/topology.js'
+import { copyService } from './many-services.js'
+import type { BenchOptions } from './options.js'
+import { publish } from './report.js'
+import { least, OWN } from './sheet.js'
+import { say, takeTurns } from './turns.js'
+
+const FIRST_PORT = 10_000
+const SERVERS = 100
+const FLOWS = 10_000
+const PEER = 'Sluice, 1 service'
+const UNIT = 'thousand packets/s'
+
+export async function bench(options: BenchOptions): Promise<void> {
+  const { rounds, seconds, quick } = options
+  const services = quick ? 20 : 1000
+  const lab = await Lab.open()
+  try {
+    const { client, director, servers } = await build(lab, { servers: 1 })
+    const server = servers.get('a')!
+    await server.ip(
+      ...addresses().map(address => `addr replace ${address}/24 dev ${SERVER_DEVICE}`),
+    )
+    const sink = await Sink.start(server, `${FIRST_PORT}-${FIRST_PORT + services - 1}`)
+    const one = appliance(lab, director, { name: PEER, services: 1, options })
+    const many = appliance(lab, director, { name: OWN, services, options })
+    const cases = [{ name: `${FLOWS.toLocaleString('en')} flows`, targets: [least(PEER, 0.9)] }]
+    const plan = { contenders: [one, many], cases, rounds, unit: UNIT, digits: 0 }
+    const rows = await takeTurns(plan, async (_, { name }) => {
+      const ports = name === OWN ? services : 1
+      const shape = { address: VIP.ipv4, port: FIRST_PORT, ports, flows: FLOWS, seconds }
+      return (await flood(client, director, sink, { ...shape, warmS: 1.5 })).deliveredPps / 1000
+    })
+    await sink.check()
+    const title = `${services} services of ${SERVERS} real servers`
+    const sheets = [{ title, unit: UNIT, digits: 0, rows }]
+    await publish({ name: 'scale', claim: claim(options), sheets }, options)
+  } finally {
+    await lab.close()
+  }
+}
+
+interface Scale {
+  name: string
+  services: number
+  options: BenchOptions
+}
+
+/** One service comes over the API, its copies straight into the database. */
+function appliance(lab: Lab, host: Namespace, { name, services, options }: Scale): Contender {
+  const { serveArgs } = options
+  const sluice = new Sluice(lab, host, { serveArgs, database: `sluice-${services}.db` })
+  let configured = false
+  const start = async () => {
+    const begin = performance.now()
+    await sluice.start()
+    say(name, 'ready', `after ${((performance.now() - begin) / 1000).toFixed(1)} s`)
+    if (configured) return
+    configured = true
+    await sluice.putService('scale', service(FIRST_PORT))
+    if (services === 1) return
+    await sluice.stop()
+    const rest = Array.from({ length: services - 1 }, (_, i) => ({
+      ...{ address: VIP.ipv4, port: FIRST_PORT + 1 + i },
+    }))
+    copyService(sluice.database, 'scale', rest)
+    await start()
+  }
+  return { name, start, stop: () => sluice.stop() }
+}
+
+const addresses = (): string[] => Array.from({ length: SERVERS }, (_, i) => `10.0.0.${i + 1}`)
+
+const service = (port: number): ServiceSpec => ({
+  ...{ protocol: 'udp', address: VIP.ipv4, port, scheduler: 'rr' },
+  realServers: Object.fromEntries(addresses().map((address, i) => [`s${i}`, { address }])),
+})
+
+const claim = ({ rounds, seconds, quick }: BenchOptions) =>
+  `${FLOWS.toLocaleString('en')} flows of UDP datagrams with 18 octets through ${quick ? 'a few' : 'a thousand'} services of ${SERVERS} real servers each
+(round robin, NAT, IPv4), and through one such service; the real servers' interface counts. ${rounds} rounds of ${seconds} s,
+the two taking turns.`

@@ -1,0 +1,26 @@
+/** Order for lab/programs/api-caller.ts: a file of JSON. */
+export interface ApiOrder {
+  /** `http://host:port` */
+  api: string
+  calls: readonly ApiCall[]
+  /** The calls again and again until that many seconds have passed; once when absent. */
+  seconds?: number
+  /** Breath between two calls. */
+  pauseMs?: number
+  /** Follows `nextCursor` of every answer to its end. */
+  pages?: boolean
+}
+
+export interface ApiCall {
+  method: string
+  path: string
+  body?: unknown
+}
+
+export interface ApiReport {
+  /** How long each call took. */
+  ms: number[]
+  /** Members of all `items`. */
+  items: number
+  elapsedS: number
+}
