@@ -34,6 +34,8 @@ export interface ServiceConfig {
   /** ipvsadm's -b names: sh-fallback, sh-port, mh-fallback, mh-port, flag-1, flag-2, flag-3. */
   schedulerFlags: string[]
   persistence: { timeoutS: number; netmask: string | number; engine?: 'sip' } | null
+  /** One without persistence: kept, and asked only about what real servers begin. */
+  persistenceEngine?: 'sip'
   onePacket: boolean
 }
 

@@ -42,6 +42,11 @@ export function readService(
   checkName(fields, name)
   const address = checkKey(fields)
   const persistence = checkPersistence(fields, address)
+  const persistenceEngine = fields.get<'sip'>('persistenceEngine')
+  if (persistenceEngine !== undefined && fields.has('persistence')) {
+    const detail = "With 'persistence' its engine is 'persistence.engine'."
+    fields.fault('persistenceEngine', 'CONFLICTING_FIELDS', detail)
+  }
   checkScheduling(fields)
   const port = fields.get<number>('port') ?? null
   const context = { family: familyOf(fields, address), port }
@@ -63,6 +68,7 @@ export function readService(
     scheduler: fields.get<ServiceFields['scheduler']>('scheduler') ?? 'wlc',
     schedulerFlags: [...new Set(fields.get<string[]>('schedulerFlags') ?? [])].sort(),
     ...(persistence === null ? {} : { persistence }),
+    ...(persistenceEngine === undefined ? {} : { persistenceEngine }),
     onePacket: fields.get<boolean>('onePacket') ?? false,
     ...fields.optional<'interface', string>('interface'),
     manageAddress: fields.get<boolean>('manageAddress') ?? true,

@@ -25,7 +25,7 @@ export const isInDataplane = ({ config }: Pick<ServerRecord, 'config'>): boolean
   config.adminState !== 'disabled'
 
 export function serviceConfig(service: ServiceRecord): ServiceConfig {
-  const { scheduler, schedulerFlags, persistence, onePacket } = service.config
+  const { scheduler, schedulerFlags, persistence, persistenceEngine, onePacket } = service.config
   return {
     key: keyOf(service),
     scheduler,
@@ -38,6 +38,7 @@ export function serviceConfig(service: ServiceRecord): ServiceConfig {
             netmask: persistence.netmask ?? persistence.prefixLength!,
             ...(persistence.engine === undefined ? {} : { engine: persistence.engine }),
           },
+    ...(persistenceEngine === undefined ? {} : { persistenceEngine }),
     onePacket,
   }
 }

@@ -36,7 +36,6 @@ export class RestBackend implements Backend {
   async addService(service: model.ServiceSpec) {
     const { key } = service
     const document = documents.serviceDocument(service)
-    checkEngine(service)
     for (const name of candidates(serviceName(key))) {
       let answer = await this.#create(`${SERVICES}/${name}`, document)
       // The kernel leaves the address to others; so do we where no interface is right for it.
@@ -54,7 +53,6 @@ export class RestBackend implements Backend {
 
   async editService(service: model.ServiceSpec) {
     const name = await this.#name(service.key)
-    checkEngine(service)
     const options = documents.serviceOptions(service)
     // A merge patch: what is not named stays, and an engine has to be named to go.
     const engine = service.engine === '' ? { engine: null } : {}
@@ -227,11 +225,6 @@ function mustFindServer(service: ServiceDocument, dest: model.DestKey): ServerDo
   const found = findServer(service, dest)
   if (found === null || !documents.isThere(found)) throw new KernelError('ENOENT')
   return found
-}
-
-/** One without persistence has no effect and no place in the API, but its name has to be right. */
-function checkEngine({ engine, persistence }: model.ServiceSpec): void {
-  if (persistence === null && engine !== '' && engine !== 'sip') throw new KernelError('ENOENT')
 }
 
 /** The kernel looks at them before it looks whether the real server is there. */

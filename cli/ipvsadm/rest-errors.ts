@@ -25,7 +25,9 @@ const BY_CODE: Readonly<Record<string, string>> = {
 }
 
 /** Faults for which the kernel has a code of its own, whatever else is wrong. */
-const BY_POINTER: readonly [RegExp, string][] = [[/^\/(scheduler|persistence\/engine)$/, 'ENOENT']]
+const BY_POINTER: readonly [RegExp, string][] = [
+  [/^\/(scheduler|persistence\/engine|persistenceEngine)$/, 'ENOENT'],
+]
 const BY_FAULT: Readonly<Record<string, string>> = { THRESHOLD_ORDER: 'ERANGE' }
 
 export const isGood = ({ status }: ApiAnswer): boolean => status >= 200 && status <= 299

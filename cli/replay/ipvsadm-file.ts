@@ -90,12 +90,14 @@ function serviceKey(key: ModelKey): ServiceKey {
 function serviceConfig(spec: ServiceSpec): ServiceConfig {
   if (!Object.hasOwn(schedulers, spec.scheduler) || (spec.engine !== '' && spec.engine !== 'sip'))
     throw new Refusal('Scheduler or persistence engine not found')
-  const engine = spec.engine === 'sip' ? { engine: 'sip' as const } : {}
+  const isSip = spec.engine === 'sip'
+  const engine = isSip ? { engine: 'sip' as const } : {}
   return {
     key: serviceKey(spec.key),
     scheduler: spec.scheduler as SchedulerName,
     schedulerFlags: schedulerFlagNames(spec.schedulerFlags, spec.scheduler),
     persistence: spec.persistence === null ? null : { ...spec.persistence, ...engine },
+    ...(isSip && spec.persistence === null ? { persistenceEngine: 'sip' as const } : {}),
     onePacket: spec.onePacket,
   }
 }

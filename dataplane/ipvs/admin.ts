@@ -190,6 +190,7 @@ export class Admin {
   /** What undoes a deletion: the configuration of a service or a dest as it stands. */
   describeService(key: ServiceKey): { service: ServiceConfig; dests: DestConfig[] } {
     const service = this.service(key)
+    const isSip = service.persistenceEngine === 'sip'
     return {
       service: {
         key,
@@ -199,9 +200,10 @@ export class Admin {
           ? {
               timeoutS: service.timeoutS,
               netmask: service.netmask,
-              ...(service.persistenceEngine === 'sip' ? { engine: 'sip' as const } : {}),
+              ...(isSip ? { engine: 'sip' as const } : {}),
             }
           : null,
+        ...(isSip && !service.persistent ? { persistenceEngine: 'sip' as const } : {}),
         onePacket: (service.flags & ONEPACKET) !== 0,
       },
       dests: service.dests.map(configOf).reverse(),
@@ -241,7 +243,7 @@ export class Admin {
     if (config.persistence !== null) flags |= PERSISTENT
     service.netmask = netmaskOf(service.family, config.persistence?.netmask)
     service.timeoutS = config.persistence?.timeoutS ?? 0
-    service.persistenceEngine = config.persistence?.engine ?? ''
+    service.persistenceEngine = config.persistence?.engine ?? config.persistenceEngine ?? ''
     if (service.persistenceEngine !== '') this.#services.hasEngines = true
     service.flags = flags
     // The same scheduler keeps its state; it sees the flags through its context.

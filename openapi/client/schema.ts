@@ -978,6 +978,11 @@ export interface components {
             schedulerFlags?: ("sh-fallback" | "sh-port" | "mh-fallback" | "mh-port" | "flag-1" | "flag-2" | "flag-3")[];
             persistence?: components["schemas"]["Persistence"];
             /**
+             * @description An engine without persistence (ipvsadm's --pe without -p): clients are scheduled as without it, but a call that a real server begins leaves as the virtual service. Excludes `persistence`, which has an `engine` of its own.
+             * @enum {string}
+             */
+            persistenceEngine?: "sip";
+            /**
              * @description Schedules every datagram on its own (UDP, or UDP packets of a mark).
              * @default false
              */
@@ -1021,6 +1026,8 @@ export interface components {
             scheduler: "rr" | "wrr" | "lc" | "wlc" | "lblc" | "lblcr" | "dh" | "sh" | "sed" | "nq" | "fo" | "ovf" | "mh" | "twos";
             schedulerFlags: ("sh-fallback" | "sh-port" | "mh-fallback" | "mh-port" | "flag-1" | "flag-2" | "flag-3")[];
             persistence?: components["schemas"]["Persistence"];
+            /** @enum {string} */
+            persistenceEngine?: "sip";
             onePacket: boolean;
             interface?: string;
             manageAddress: boolean;

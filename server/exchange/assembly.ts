@@ -185,16 +185,6 @@ export class Assembly {
   }
 }
 
-/** Without persistence the kernel keeps its name and never asks it. */
-export function checkEngine({ persistence, engine }: ServiceSpec, entry: Entry): void {
-  if (persistence === null && engine !== '')
-    mark(
-      entry,
-      'changed',
-      `The engine '${engine}' does nothing without persistence and was left out.`,
-    )
-}
-
 /** One whose port has to be its service's leaves it out, so that it follows when that changes. */
 function withoutPort(document: ServerConfig, { port }: ServiceContext): ServerConfig {
   if (document.forwarding === 'masq' || document.port !== port) return document

@@ -5,7 +5,7 @@ import type { CommandLine } from '../ipvsadm/command-line.js'
 import { Failure } from '../ipvsadm/failure.js'
 import type { DestKey, DestSpec, ServiceKey, ServiceSpec } from '../ipvsadm/model.js'
 import { NAMELESS, type Names } from '../ipvsadm/names.js'
-import { Assembly, checkEngine, type Imported, type PlannedService } from './assembly.js'
+import { Assembly, type Imported, type PlannedService } from './assembly.js'
 import { LINE_LENGTH_MAX, LINES_MAX } from './limits.js'
 import { pacer } from './pacing.js'
 import { NOTHING, type Present } from './present.js'
@@ -124,14 +124,12 @@ class Table {
   }
 
   #addService(spec: ServiceSpec, entry: Entry): void {
-    checkEngine(spec, entry)
     this.assembly.addService(spec, entry)
   }
 
   #editService(spec: ServiceSpec, entry: Entry): void {
     const service = this.assembly.find(spec.key)
     if (service === null) return mark(entry, 'refused', NO_SERVICE)
-    checkEngine(spec, entry)
     mark(service.entry, 'changed', `Line ${entry.line} edits it.`)
     service.spec = spec
     service.entry = entry

@@ -37,12 +37,13 @@ export const keyText = ({ family, protocol, address, port, fwmark }: model.Servi
 export function serviceDocument(spec: model.ServiceSpec): Static<typeof VirtualServiceConfig> {
   const { key } = spec
   const { protocol, address, port, fwmark } = key
-  const { persistence, ...rest } = serviceOptions(spec)
+  const { persistence, persistenceEngine, ...rest } = serviceOptions(spec)
   return {
     ...(fwmark === 0 ? { protocol, address, port } : { fwmark }),
     ...(fwmark === 0 ? {} : { addressFamily: FAMILIES[key.family] }),
     ...rest,
     ...(persistence === null ? {} : { persistence }),
+    ...(persistenceEngine === null ? {} : { persistenceEngine }),
   }
 }
 
@@ -62,6 +63,7 @@ export function serviceOptions(spec: model.ServiceSpec) {
             ...mask(persistence.netmask),
             ...(engine === '' ? {} : { engine: engine as 'sip' }),
           },
+    persistenceEngine: persistence === null && engine !== '' ? (engine as 'sip') : null,
     onePacket,
   }
 }
@@ -105,7 +107,7 @@ export function listedService(document: ServiceDocument): model.ListedService {
             timeoutS: persistence.timeoutSeconds ?? 0,
             netmask: persistence.netmask ?? persistence.prefixLength ?? 0,
           },
-    engine: persistence?.engine ?? '',
+    engine: persistence?.engine ?? document.persistenceEngine ?? '',
     onePacket: document.onePacket,
     statistics: document.status.statistics,
     dests: servers.filter(isThere).map(listedServer),

@@ -2,7 +2,7 @@
 import type { Statement } from 'better-sqlite3'
 import type { FamilyName, ProtocolName, SchedulerName } from '../../dataplane/protocol.js'
 import type { Database } from '../db.js'
-import type { PersistenceConfig, ServiceFields } from '../schemas/virtual-service.js'
+import type { ServiceFields } from '../schemas/virtual-service.js'
 import { RealServerRepo } from './real-servers.js'
 import type { ServiceRecord } from './records.js'
 
@@ -205,14 +205,16 @@ function configOf(row: Row): ServiceFields {
   }
 }
 
-function persistenceOf(row: Row): { persistence?: PersistenceConfig } {
-  if (row.persistence_timeout_s === null) return {}
+function persistenceOf(row: Row): Pick<ServiceFields, 'persistence' | 'persistenceEngine'> {
+  const { persistence_engine: engine } = row
+  if (row.persistence_timeout_s === null)
+    return engine === null ? {} : { persistenceEngine: engine }
   const { persistence_netmask: netmask, persistence_prefix_length: prefixLength } = row
   const persistence = {
     timeoutSeconds: row.persistence_timeout_s,
     ...(netmask === null ? {} : { netmask }),
     ...(prefixLength === null ? {} : { prefixLength }),
-    ...(row.persistence_engine === null ? {} : { engine: row.persistence_engine }),
+    ...(engine === null ? {} : { engine }),
   }
   return { persistence }
 }
@@ -235,7 +237,7 @@ function toRow({ name, meta, position, family, config }: ServiceRecord): Row {
     persistence_timeout_s: config.persistence?.timeoutSeconds ?? null,
     persistence_netmask: config.persistence?.netmask ?? null,
     persistence_prefix_length: config.persistence?.prefixLength ?? null,
-    persistence_engine: config.persistence?.engine ?? null,
+    persistence_engine: config.persistence?.engine ?? config.persistenceEngine ?? null,
     one_packet: config.onePacket ? 1 : 0,
     interface: config.interface ?? null,
     manage_address: config.manageAddress ? 1 : 0,

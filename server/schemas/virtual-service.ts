@@ -39,6 +39,8 @@ export const FWMARK_MAX = 4294967295
 /** What the kernel takes as the name of an interface. */
 export const INTERFACE_PATTERN = '^[^\\s/:]{1,15}$'
 
+const ENGINES = ['sip'] as const
+
 const Persistence = component(
   'Persistence',
   Type.Object(
@@ -62,7 +64,7 @@ const Persistence = component(
         }),
       ),
       engine: Type.Optional(
-        StringEnum(['sip'], {
+        StringEnum(ENGINES, {
           description:
             "What keeps packets together beside the client's address. sip: the Call-ID of SIP over " +
             'UDP; packets without one are dropped.',
@@ -96,6 +98,14 @@ const fields = {
     Type.Array(StringEnum(SCHEDULER_FLAGS), { maxItems: SCHEDULER_FLAGS.length, default: [] }),
   ),
   persistence: Type.Optional(Persistence),
+  persistenceEngine: Type.Optional(
+    StringEnum(ENGINES, {
+      description:
+        "An engine without persistence (ipvsadm's --pe without -p): clients are scheduled as without " +
+        'it, but a call that a real server begins leaves as the virtual service. Excludes ' +
+        '`persistence`, which has an `engine` of its own.',
+    }),
+  ),
   onePacket: Type.Optional(
     Type.Boolean({
       default: false,
@@ -168,6 +178,7 @@ export const VirtualService = component(
       scheduler: StringEnum(SCHEDULERS),
       schedulerFlags: Type.Array(StringEnum(SCHEDULER_FLAGS)),
       persistence: Type.Optional(Persistence),
+      persistenceEngine: Type.Optional(StringEnum(ENGINES)),
       onePacket: Type.Boolean(),
       interface: Type.Optional(Type.String()),
       manageAddress: Type.Boolean(),
@@ -207,6 +218,8 @@ export interface ServiceFields {
   scheduler: SchedulerName
   schedulerFlags: string[]
   persistence?: PersistenceConfig
+  /** Without `persistence` only. */
+  persistenceEngine?: 'sip'
   onePacket: boolean
   interface?: string
   manageAddress: boolean

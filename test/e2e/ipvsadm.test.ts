@@ -119,6 +119,21 @@ t.test('names are derived, and are those of the API', async t => {
   t.match(await mustCall(director, 'GET', SERVICES), { items: [] })
 })
 
+// Recorded of a kernel: -S prints an engine always, -Ln only with persistence.
+t.test('a persistence engine with and without persistence', async t => {
+  const saved = async () => (await must('-Sn')).trim()
+  await must('-A -u 192.0.2.99:5060 -s rr --pe sip')
+  t.equal(await saved(), '-A -u 192.0.2.99:5060 -s rr --pe sip')
+  t.notMatch(await must('-Ln'), 'pe sip')
+  await must('-E -u 192.0.2.99:5060 -s rr -p 60 --pe sip')
+  t.equal(await saved(), '-A -u 192.0.2.99:5060 -s rr -p 60 --pe sip')
+  await must('-E -u 192.0.2.99:5060 -s rr --pe sip')
+  t.equal(await saved(), '-A -u 192.0.2.99:5060 -s rr --pe sip')
+  await must('-E -u 192.0.2.99:5060 -s rr')
+  t.equal(await saved(), '-A -u 192.0.2.99:5060 -s rr')
+  await must('-C')
+})
+
 t.test('services of other names are found by address, port and protocol', async t => {
   const [name, address] = ['web', '192.0.2.77']
   const realServers = {

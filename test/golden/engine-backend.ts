@@ -225,12 +225,14 @@ function serviceKey(key: model.ServiceKey): protocol.ServiceKey {
 function serviceConfig(spec: model.ServiceSpec): protocol.ServiceConfig {
   if (!Object.hasOwn(schedulers, spec.scheduler) || !ENGINES.includes(spec.engine))
     throw new KernelError('ENOENT')
-  const engine = spec.engine === 'sip' ? { engine: 'sip' as const } : {}
+  const isSip = spec.engine === 'sip'
+  const engine = isSip ? { engine: 'sip' as const } : {}
   return {
     key: serviceKey(spec.key),
     scheduler: spec.scheduler as protocol.SchedulerName,
     schedulerFlags: schedulerFlagNames(spec.schedulerFlags, spec.scheduler),
     persistence: spec.persistence === null ? null : { ...spec.persistence, ...engine },
+    ...(isSip && spec.persistence === null ? { persistenceEngine: 'sip' as const } : {}),
     onePacket: spec.onePacket,
   }
 }

@@ -61,6 +61,12 @@ const services: readonly Case[] = [
     { persistence: { timeoutSeconds: 2678401 } },
     ['/persistence/timeoutSeconds OUT_OF_RANGE'],
   ],
+  [
+    'two places for an engine',
+    { persistence: {}, persistenceEngine: 'sip' },
+    ['/persistenceEngine CONFLICTING_FIELDS'],
+  ],
+  ['an unknown engine', { persistenceEngine: 'x' }, ['/persistenceEngine INVALID_VALUE']],
   ['another name than in the path', { name: 'other' }, ['/name CONFLICTING_FIELDS']],
   ['an impossible interface', { interface: 'eth 0' }, ['/interface INVALID_VALUE']],
   [
@@ -224,6 +230,28 @@ t.test('hints name what was probably meant', async t => {
     errors.map(({ hint }) => hint),
     ["Did you mean 'wrr'?", "Did you mean 'scheduler'?"],
   )
+})
+
+// Semantics 1.5: the kernel keeps an engine's name with or without persistence, and prints it.
+t.test('a persistence engine without persistence is kept, and moves with it', async t => {
+  const appliance = await startAppliance()
+  t.teardown(() => appliance.close())
+  const path = '/v1/virtual-services/sip'
+  const service = { protocol: 'udp', address: '198.51.100.1', port: 5060 }
+  const created = await appliance.send('PUT', path, { ...service, persistenceEngine: 'sip' })
+  t.equal(created.statusCode, 201, created.body)
+  t.match(created.json(), { persistenceEngine: 'sip' })
+  t.notOk('persistence' in created.json())
+  const persistent = await appliance.send('PATCH', path, {
+    persistence: { engine: 'sip' },
+    persistenceEngine: null,
+  })
+  t.match(persistent.json(), { persistence: { engine: 'sip', timeoutSeconds: 360 } })
+  t.notOk('persistenceEngine' in persistent.json())
+  const plain = await appliance.send('PATCH', path, { persistence: null })
+  t.equal(plain.statusCode, 200, plain.body)
+  t.notMatch(plain.body, 'sip"}', 'gone with its persistence')
+  t.notOk('persistenceEngine' in plain.json())
 })
 
 t.test('services by mark', async t => {

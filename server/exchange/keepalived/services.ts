@@ -1,7 +1,7 @@
 /** From a virtual_server to services and real servers, with what keepalived does when it starts. */
 import { schedulerFlags } from '../../ipvsadm/values.js'
 import type { DestSpec, ServiceKey, ServiceSpec } from '../../ipvsadm/model.js'
-import { checkEngine, type Assembly } from '../assembly.js'
+import type { Assembly } from '../assembly.js'
 import { mark } from '../report.js'
 import type { Member } from './group.js'
 import type { RealServer } from './real-server.js'
@@ -77,7 +77,6 @@ function specOf(member: Member, server: VirtualServer): ServiceSpec | null {
     ...{ engine, onePacket },
   }
   if (fwmark !== 0) spec.key.protocol = 'tcp'
-  checkEngine(spec, server.node.entry)
   return spec
 }
 
