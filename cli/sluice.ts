@@ -2,8 +2,10 @@
 /** The `sluice` command. Each subcommand loads what it needs itself, so that help stays quick. */
 import { Command, CommanderError, Option } from 'commander'
 import { ConfigError, readConfig, SETTINGS, type Config, type Flags } from '../server/config.js'
+import { addApiCommands } from './commands/index.js'
 import { doctor } from './doctor.js'
 import { EXIT_HELP, EXAMPLES } from './help.js'
+import { processIo } from './process-io.js'
 import { REPLAY_HELP } from './replay/help.js'
 import type { ReplayFlags } from './replay.js'
 import { addTokenCommand } from './token.js'
@@ -58,6 +60,7 @@ program
   })
 
 addTokenCommand(program)
+addApiCommands(program, processIo())
 
 // Only for the help: ipvsadm reads its own arguments, also those that commander would take.
 program

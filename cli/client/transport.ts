@@ -1,21 +1,14 @@
 /**
  * `fetch` over Node's own HTTP client. The fetch that comes with Node cannot speak over a unix
- * socket, which is where the appliance needs no token.
+ * socket, which is where the appliance needs no token. A certificate of a CA that Node does not know:
+ * NODE_EXTRA_CA_CERTS.
  */
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { Readable } from 'node:stream'
 import { Unreachable } from '../api-client.js'
 
-export type Target =
-  { socketPath: string } | { host: string; port: number; tls?: TlsOptions | undefined }
-
-/** PEM texts. Without `ca` the certificate must be one that the system trusts. */
-export interface TlsOptions {
-  ca?: string
-  cert?: string
-  key?: string
-}
+export type Target = { socketPath: string } | { host: string; port: number; tls?: boolean }
 
 /** The appliance answers within seconds, or says that it cannot; streams have heartbeats. */
 const SILENCE_MAX_MS = 60_000
@@ -31,10 +24,7 @@ export class Transport {
     this.#target = target
     this.name = nameOf(target)
     const options = { keepAlive: true, maxSockets: 4 }
-    this.#agent =
-      'host' in target && target.tls !== undefined
-        ? new https.Agent({ ...options, ...target.tls })
-        : new http.Agent(options)
+    this.#agent = isTls(target) ? new https.Agent(options) : new http.Agent(options)
   }
 
   /** As `fetch`, but rejects with Unreachable when there is no answer. The body is streamed. */
@@ -50,9 +40,10 @@ export class Transport {
       ...{ method: asked.method, path: pathname + search, headers },
       ...{ agent: this.#agent, timeout: SILENCE_MAX_MS, signal: asked.signal },
     }
-    const isTls = 'host' in this.#target && this.#target.tls !== undefined
     try {
-      return toResponse(await exchange(isTls ? https.request : http.request, options, body))
+      return toResponse(
+        await exchange(isTls(this.#target) ? https.request : http.request, options, body),
+      )
     } catch (error) {
       if (asked.signal.aborted) throw error
       throw new Unreachable(`cannot reach the API at ${this.name}: ${reasonOf(error)}`, {
@@ -89,10 +80,12 @@ function toResponse(message: http.IncomingMessage): Response {
   return new Response(body, { status, headers })
 }
 
+const isTls = (target: Target): boolean => 'tls' in target && target.tls === true
+
 function nameOf(target: Target): string {
   if ('socketPath' in target) return `unix:${target.socketPath}`
   const host = target.host.includes(':') ? `[${target.host}]` : target.host
-  return `${target.tls === undefined ? 'http' : 'https'}://${host}:${target.port}`
+  return `${isTls(target) ? 'https' : 'http'}://${host}:${target.port}`
 }
 
 /** Node gathers the failures of several addresses of one name in an error without a text. */

@@ -1,0 +1,14 @@
+/** The commands that manage an appliance over its API. */
+import type { Command } from 'commander'
+import { addCompletion } from './completion.js'
+import type { Io } from './context.js'
+import { addDelete } from './delete.js'
+import { addExplain } from './explain.js'
+import { addGet } from './get.js'
+
+export function addApiCommands(program: Command, io: Io): void {
+  addGet(program, io)
+  addDelete(program, io)
+  addExplain(program, io)
+  addCompletion(program, io)
+}

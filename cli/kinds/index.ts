@@ -1,0 +1,28 @@
+/** All kinds, by every name that they go by. */
+import { connections, interfaces, stats } from './live.js'
+import type { Kind } from './kind.js'
+import { servers, services } from './services.js'
+import { markRules, settings, versions } from './settings.js'
+
+/** What a kind's items are is its own affair: whoever takes one from here treats them as opaque. */
+export type AnyKind = Kind<object>
+
+const opaque = <T extends object>(kind: Kind<T>): AnyKind => ({
+  ...kind,
+  nameOf: item => kind.nameOf(item as T),
+  columns: kind.columns.map(column => ({ ...column, value: item => column.value(item as T) })),
+})
+
+export const KINDS: readonly AnyKind[] = [
+  opaque(services),
+  opaque(servers),
+  opaque(connections),
+  opaque(stats),
+  opaque(markRules),
+  opaque(settings),
+  opaque(interfaces),
+  opaque(versions),
+]
+
+export const kindOf = (name: string): AnyKind | undefined =>
+  KINDS.find(({ names }) => names.includes(name))
