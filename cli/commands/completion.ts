@@ -1,7 +1,8 @@
 /** `sluice completion SHELL`: shells ask `sluice __complete WORDS…` what could come next. */
 import { Argument, type Command, type Option } from 'commander'
-import { parseApi, API_DEFAULT } from '../api-client.js'
+import { parseApi } from '../api-client.js'
 import { connect } from '../client/client.js'
+import { findApi } from '../find-api.js'
 import { KINDS, kindOf } from '../kinds/index.js'
 import type { Io } from './context.js'
 
@@ -131,7 +132,7 @@ function positionals(command: Command, words: readonly string[]): string[] {
 async function namesOf(kindName: string, env: NodeJS.ProcessEnv): Promise<string[]> {
   const kind = kindOf(kindName)
   if (kind === undefined || kind.single === true || kind.names[0] === 'connections') return []
-  const session = connect(parseApi(env.SLUICE_API || API_DEFAULT), env.SLUICE_TOKEN || null)
+  const session = connect(parseApi(findApi(env)), env.SLUICE_TOKEN || null)
   try {
     const names: string[] = []
     for await (const page of kind.read(session, { names: [], labels: [], filters: {} }))

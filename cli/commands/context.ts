@@ -1,9 +1,10 @@
 /** What every command that talks to the API has in common: options, session, output, exit status. */
 import { readFileSync } from 'node:fs'
 import { Option, type Command } from 'commander'
-import { API_DEFAULT, parseApi, Unreachable } from '../api-client.js'
+import { parseApi, Unreachable } from '../api-client.js'
 import { connect, type Session } from '../client/client.js'
 import { CLIENT_EXIT_HELP, Exit, Refused } from '../client/refused.js'
+import { findApi } from '../find-api.js'
 import { OUTPUTS, type Output } from '../output/format.js'
 
 /** The world around a command; tests bring their own. */
@@ -92,7 +93,7 @@ function complain(io: Io, error: unknown): number {
 
 function parseTarget({ api }: ApiFlags, { env }: Io) {
   try {
-    return parseApi(api ?? (env.SLUICE_API || API_DEFAULT))
+    return parseApi(api ?? findApi(env))
   } catch (error) {
     throw new UsageError((error as Error).message)
   }

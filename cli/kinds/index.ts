@@ -2,7 +2,7 @@
 import { connections, interfaces, stats } from './live.js'
 import type { Kind } from './kind.js'
 import { servers, services } from './services.js'
-import { markRules, settings, versions } from './settings.js'
+import { markRules, settings, tokens, versions } from './settings.js'
 
 /** What a kind's items are is its own affair: whoever takes one from here treats them as opaque. */
 export type AnyKind = Kind<object>
@@ -21,6 +21,7 @@ export const KINDS: readonly AnyKind[] = [
   opaque(markRules),
   opaque(settings),
   opaque(interfaces),
+  opaque(tokens),
   opaque(versions),
 ]
 

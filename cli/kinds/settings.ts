@@ -1,5 +1,5 @@
-/** Mark rules, settings, version. */
-import type { MarkRule, Settings, Version } from '../../openapi/client/schema.js'
+/** Mark rules, settings, tokens, version. */
+import type { MarkRule, Settings, Token, Version } from '../../openapi/client/schema.js'
 import { must } from '../client/client.js'
 import { cursorQuery, labelsText, pagesOf, type Kind } from './kind.js'
 
@@ -59,5 +59,24 @@ export const versions: Kind<Version> = {
   columns: [],
   async *read({ client }) {
     yield [await must(client.GET('/v1/version', {}))]
+  },
+}
+
+export const tokens: Kind<Token> = {
+  names: ['tokens', 'token'],
+  about: 'who may use the API, without the secrets',
+  nameOf: ({ name }) => name,
+  columns: [
+    { title: 'NAME', value: ({ name }) => name },
+    { title: 'SCOPE', value: ({ scope }) => scope },
+    { title: 'CREATED', value: ({ createdAt }) => createdAt },
+    { title: 'EXPIRES', value: ({ expiresAt }) => expiresAt ?? 'never' },
+    { title: 'LAST USED', value: ({ lastUsedAt }) => lastUsedAt ?? 'never' },
+    { title: 'FROM', wide: true, value: ({ lastUsedFrom }) => lastUsedFrom },
+    { title: 'CREATED BY', wide: true, value: ({ createdBy }) => createdBy },
+  ],
+  async *read({ client }, { names }) {
+    const { items } = await must(client.GET('/v1/tokens', {}))
+    yield names.length === 0 ? items : items.filter(({ name }) => names.includes(name))
   },
 }

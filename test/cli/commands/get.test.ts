@@ -104,8 +104,13 @@ t.test('what went wrong, as text and as exit status', async t => {
   t.match(await here(['get', 'services', '--api', 'ftp://x']), { exit: 2, err: /ftp:/ })
   t.match(await here(['get', 'services', '--token-file', '/nonexistent']), { exit: 2 })
   const file = join(t.testdir({}), 'token')
+  const args = ['get', 'services', '--token-file', file]
   writeFileSync(file, 'secret\n')
-  t.equal((await here(['get', 'services', '--token-file', file])).exit, 0)
+  t.match(await here(args), { exit: 5, err: /UNAUTHENTICATED|token/i })
+  const minted = await appliance.send('POST', '/v1/tokens', { scope: 'read' })
+  writeFileSync(file, `${minted.json<{ token: string }>().token}\n`)
+  t.equal((await here(args)).exit, 0)
+  t.match(await here(['delete', 'service', 'web', '--token-file', file]), { exit: 5 })
 })
 
 t.test('delete', async t => {
