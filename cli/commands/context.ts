@@ -9,15 +9,15 @@ import { OUTPUTS, type Output } from '../output/format.js'
 
 /** The world around a command; tests bring their own. */
 export interface Io {
-  out(text: string): void
-  err(text: string): void
-  stdin(): Promise<string>
+  out: (text: string) => void
+  err: (text: string) => void
+  stdin: () => Promise<string>
   env: NodeJS.ProcessEnv
   /** Resolves when the user wants no more (SIGINT). */
   stopped: AbortSignal
   /** Whether a person looks at standard error, who wants to see progress. */
   isTerminal: boolean
-  setExit(status: number): void
+  setExit: (status: number) => void
 }
 
 export interface ApiFlags {

@@ -22,7 +22,7 @@ export interface Terminal<D extends Dataplane> {
   appliance: Appliance<D>
   api: string
   /** Runs `sluice ARGS`; `stdin` is what comes in, `seen` gets what goes out as it does. */
-  run(args: readonly string[], given?: Given): Promise<Ran>
+  run: (args: readonly string[], given?: Given) => Promise<Ran>
 }
 export interface Given {
   stdin?: string
