@@ -44,6 +44,10 @@ const benches: Readonly<Record<string, Bench>> = {
     claim: 'packets a second through 1,000 services of 100 real servers, next to 1 service',
     load: () => import('./scale.js'),
   },
+  listing: {
+    claim: 'a million connections listed over the API while traffic runs',
+    load: () => import('./listing.js'),
+  },
   overload: {
     claim: 'twice the packets that it can take: throughput, memory, answers of the API',
     seconds: 60,

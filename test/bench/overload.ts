@@ -9,7 +9,14 @@
 import { callApi } from '../lab/api-caller.js'
 import type { ApiReport } from '../lab/api-order.js'
 import { serverAddress, VIP } from '../lab/cast.js'
-import { flood, rateBetween, Sink, startFlood, type FloodShape, type Reading } from '../lab/flood.js'
+import {
+  flood,
+  rateBetween,
+  Sink,
+  startFlood,
+  type FloodShape,
+  type Reading,
+} from '../lab/flood.js'
 import { Lab } from '../lab/lab.js'
 import { residentOctets } from '../lab/memory.js'
 import type { LabProcess } from '../lab/process.js'
@@ -81,7 +88,12 @@ async function findPeak(
   let peak = 0
   for (const step of quick ? STEPS.slice(-2) : STEPS) {
     const pps = sentPps * step
-    const { deliveredPps } = await flood(client, director, sink, step < 1 ? { ...shape, pps } : shape)
+    const { deliveredPps } = await flood(
+      client,
+      director,
+      sink,
+      step < 1 ? { ...shape, pps } : shape,
+    )
     peak = Math.max(peak, deliveredPps)
     say('Sluice', `${kpps(pps)} thousand/s offered`, `${kpps(deliveredPps)} thousand/s delivered`)
   }

@@ -9,6 +9,8 @@ export interface ApiOrder {
   pauseMs?: number
   /** Follows `nextCursor` of every answer to its end. */
   pages?: boolean
+  /** What kind of answer is asked for; of lines (application/x-ndjson) each counts as an item. */
+  accept?: string
 }
 
 export interface ApiCall {

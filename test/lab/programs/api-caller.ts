@@ -4,7 +4,7 @@
  * "calling", then a report as JSON. An answer outside 200 to 299 ends it with what it said.
  */
 import { readFileSync } from 'node:fs'
-import { Agent, request } from 'node:http'
+import { Agent, request, type IncomingMessage } from 'node:http'
 import type { ApiCall, ApiOrder, ApiReport } from '../api-order.js'
 
 interface Page {
@@ -44,26 +44,45 @@ function following(path: string, cursor: string | null | undefined): string | nu
 
 async function timed(call: ApiCall): Promise<Page> {
   const start = performance.now()
-  const text = await ask(call)
+  const page = await ask(call)
   report.ms.push(performance.now() - start)
-  return text === '' ? {} : (JSON.parse(text) as Page)
+  return page
 }
 
-function ask({ method, path, body }: ApiCall): Promise<string> {
-  const headers = body === undefined ? {} : { 'content-type': 'application/json' }
+function ask({ method, path, body }: ApiCall): Promise<Page> {
+  const headers = {
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(order.accept === undefined ? {} : { accept: order.accept }),
+  }
   return new Promise((resolve, reject) => {
     const call = request(`${order.api}${path}`, { method, headers, agent }, answer => {
-      let text = ''
-      answer.setEncoding('utf8').on('data', (part: string) => (text += part))
-      answer.on('error', reject).on('end', () => {
-        const status = answer.statusCode ?? 0
-        if (status >= 200 && status < 300) resolve(text)
-        else reject(new Error(`${method} ${path}: ${status}: ${text.slice(0, 500)}`))
-      })
+      const status = answer.statusCode ?? 0
+      const type = answer.headers['content-type'] ?? ''
+      answer.on('error', reject)
+      if (type.includes('ndjson')) countLines(answer, resolve)
+      else
+        readText(answer, text => {
+          if (status >= 200 && status < 300) resolve(text === '' ? {} : (JSON.parse(text) as Page))
+          else reject(new Error(`${method} ${path}: ${status}: ${text.slice(0, 500)}`))
+        })
     })
     call.on('error', reject)
     call.end(body === undefined ? undefined : JSON.stringify(body))
   })
+}
+
+function readText(answer: IncomingMessage, done: (text: string) => void): void {
+  let text = ''
+  answer.setEncoding('utf8').on('data', (part: string) => (text += part))
+  answer.on('end', () => done(text))
+}
+
+/** A stream may be larger than what fits in memory, so its lines are only counted. */
+function countLines(answer: IncomingMessage, done: (page: Page) => void): void {
+  answer.on('data', (part: Buffer) => {
+    for (let at = part.indexOf(10); at >= 0; at = part.indexOf(10, at + 1)) report.items++
+  })
+  answer.on('end', () => done({}))
 }
 
 function breathe(ms: number): Promise<void> {
