@@ -14,6 +14,7 @@ import { addNotFound } from './plugins/not-found.js'
 import { addOpenApi } from './plugins/openapi.js'
 import { addProblems, sendProblem, toProblem } from './plugins/problems.js'
 import { addValidation } from './plugins/validation.js'
+import { addExchange } from './routes/exchange.js'
 import { addLive } from './routes/live.js'
 import { addMarkRules } from './routes/mark-rules.js'
 import { addRealServers } from './routes/real-servers.js'
@@ -86,6 +87,7 @@ export function buildApp({ control, access, logger }: AppOptions): FastifyInstan
     addLive(typed, control)
     addSimulations(typed, control)
     addTokens(typed, access.tokens)
+    addExchange(typed, control)
     addSystem(typed, control)
     done()
   })

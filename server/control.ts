@@ -11,6 +11,7 @@ import type { Database } from './db.js'
 import { readServer, readService, type ServiceContext, type ServiceDraft } from './documents.js'
 import { nextService, withServers, type Stamp } from './drafts.js'
 import { Problem, problemOf, type Fault } from './errors.js'
+import { ExchangeControl } from './exchange-control.js'
 import type { HostControl } from './host-state.js'
 import { listInterfaces } from './interface-list.js'
 import { mergePatch } from './merge-patch.js'
@@ -64,6 +65,7 @@ export class Control {
   readonly settings: SettingsControl
   readonly markRules: MarkRuleControl
   readonly simulations: SimulationControl
+  readonly exchange: ExchangeControl
 
   constructor({ database, now = () => new Date(), listeners = [], ...options }: ControlOptions) {
     this.#repo = new ConfigurationRepo(database, listeners)
@@ -74,6 +76,11 @@ export class Control {
     this.settings = new SettingsControl(this.#repo, this.#writer, options.dataplane)
     this.markRules = new MarkRuleControl(this.#repo, this.#writer, options.dataplane)
     const { rows, directory } = this.#applier
+    this.exchange = new ExchangeControl(() => ({
+      services: this.#repo.services.all().sort((a, b) => a.position - b.position),
+      markRules: this.#repo.markRules.all(),
+      settings: this.#repo.settings.get(),
+    }))
     this.simulations = new SimulationControl(options.dataplane, directory)
     this.#views = new Views(options.dataplane.memory, rows, name => this.#applier.troubleOf(name))
     this.#statistics = new StatisticsReader(options.dataplane, rows)

@@ -113,7 +113,7 @@ export const problems = {
   BODY_TOO_LARGE: {
     status: 413,
     title: 'The body is too large',
-    about: 'A request body has at most 1 MiB.',
+    about: 'A request body has at most 1 MiB, the text of an import 32 MiB.',
   },
   URI_TOO_LONG: {
     status: 414,

@@ -29,6 +29,11 @@ const LAYERS: readonly (readonly [from: string, allowed: RegExp])[] = [
     'server/routes/',
     /^(server\/(routes\/|schemas\/|auth\/|journal\/|[a-z-]+\.js)|dataplane\/protocol\.js)/,
   ],
+  // From text to documents and back; nothing that reads, stores or answers.
+  [
+    'server/exchange/',
+    /^(server\/(exchange\/|ipvsadm\/|schemas\/|repo\/records|(documents|errors|ip-address|nearest)\.js)|dataplane\/(limits|wire\/address)\.js)/,
+  ],
   ['server/', /^(server\/|dataplane\/(shared\/|(protocol|limits|counters|wire\/address)\.js))/],
   // A replay runs the engine in the command's own process.
   ['cli/replay/', /^(cli|server|dataplane)\//],

@@ -356,6 +356,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Writes the configuration for ipvsadm or keepalived
+         * @description With `Accept: text/plain` the text alone, otherwise also what the format cannot say.
+         *
+         *     Needs the scope `read`.
+         */
+        get: operations["exportConfiguration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/version": {
         parameters: {
             query?: never;
@@ -421,6 +443,28 @@ export interface paths {
         get: operations["getProblem"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reads the configuration of ipvsadm or keepalived
+         * @description Says statement by statement what was taken, changed, ignored or refused, and what document that makes. Services that are here already keep their names. Nothing is stored.
+         *
+         *     Needs the scope `write`.
+         */
+        post: operations["importConfiguration"];
         delete?: never;
         options?: never;
         head?: never;
@@ -551,227 +595,6 @@ export interface components {
             requestId: string;
             /** @description Every fault, not only the first. */
             errors: components["schemas"]["Fault"][];
-        };
-        Endpoint: {
-            address: string;
-            port: number;
-        };
-        /** @description A template by mark has the mark as an address, as in ipvsadm's list. */
-        VirtualEndpoint: {
-            address: string;
-            port: number;
-        };
-        /**
-         * @description One entry of the connection table.
-         * @example {
-         *       "service": "web",
-         *       "protocol": "tcp",
-         *       "fwmark": null,
-         *       "client": {
-         *         "address": "192.0.2.9",
-         *         "port": 40000
-         *       },
-         *       "virtual": {
-         *         "address": "198.51.100.10",
-         *         "port": 80
-         *       },
-         *       "realServer": {
-         *         "name": "a",
-         *         "address": "10.0.0.1",
-         *         "port": 8080
-         *       },
-         *       "forwarding": "masq",
-         *       "state": "ESTABLISHED",
-         *       "expiresInSeconds": 899,
-         *       "inPkts": 3,
-         *       "template": false,
-         *       "engine": null
-         *     }
-         */
-        Connection: {
-            /** @description Name of the virtual service; null when it is gone. */
-            service: string | null;
-            /** @description tcp, udp, sctp; ip for templates by firewall mark. */
-            protocol: string;
-            /** @description Mark of the virtual service that made it; null for one with an address. */
-            fwmark: number | null;
-            client: components["schemas"]["Endpoint"];
-            virtual: components["schemas"]["VirtualEndpoint"];
-            realServer: {
-                /** @description Null when the real server is gone. */
-                name: string | null;
-                address: string;
-                port: number;
-            };
-            forwarding: string;
-            /** @description As in ipvsadm's listing, for instance ESTABLISHED. */
-            state: string;
-            expiresInSeconds: number;
-            /** @description Packets from the client. */
-            inPkts: number;
-            /** @description A persistence template, not a connection itself. */
-            template: boolean;
-            /** @description Persistence engine and what it took from the packet; null without one. */
-            engine: {
-                name: string;
-                data: string;
-            } | null;
-        };
-        /** @description A filter that matches little may give short, even empty pages on its way. */
-        ConnectionList: {
-            items: components["schemas"]["Connection"][];
-            /** @description Null at the end. */
-            nextCursor: string | null;
-        };
-        StatisticsReport: {
-            /** Format: date-time */
-            time: string;
-            /** @description Entries of the connection table, with templates. */
-            connections: number;
-            totals: components["schemas"]["Statistics"];
-            services: {
-                name: string;
-                /** @description Connections scheduled. */
-                conns: number;
-                /** @description Packets from clients. */
-                inPkts: number;
-                /** @description Packets from real servers. */
-                outPkts: number;
-                /** @description Octets from clients, IP headers included. */
-                inBytes: number;
-                /** @description Octets from real servers, IP headers included. */
-                outBytes: number;
-                /** @description Connections per second. */
-                cps: number;
-                /** @description Packets per second from clients. */
-                inPps: number;
-                /** @description Packets per second from real servers. */
-                outPps: number;
-                /** @description Octets per second from clients. */
-                inBps: number;
-                /** @description Octets per second from real servers. */
-                outBps: number;
-                activeConns: number;
-                inactConns: number;
-                persistConns: number;
-                realServers: {
-                    name: string;
-                    /** @description Connections scheduled. */
-                    conns: number;
-                    /** @description Packets from clients. */
-                    inPkts: number;
-                    /** @description Packets from real servers. */
-                    outPkts: number;
-                    /** @description Octets from clients, IP headers included. */
-                    inBytes: number;
-                    /** @description Octets from real servers, IP headers included. */
-                    outBytes: number;
-                    /** @description Connections per second. */
-                    cps: number;
-                    /** @description Packets per second from clients. */
-                    inPps: number;
-                    /** @description Packets per second from real servers. */
-                    outPps: number;
-                    /** @description Octets per second from clients. */
-                    inBps: number;
-                    /** @description Octets per second from real servers. */
-                    outBps: number;
-                    activeConns: number;
-                    inactConns: number;
-                    persistConns: number;
-                }[];
-            }[];
-            /** @description Counters of the packet path; drops are named after their reason. */
-            dataplane: {
-                received: number;
-                forwarded: number;
-                answered: number;
-                accepted: number;
-                kernelEgress: number;
-                truncated: number;
-                notIp: number;
-                vlan: number;
-                badIpHeader: number;
-                badIpChecksum: number;
-                badTransportHeader: number;
-                martianSource: number;
-                sourceRoute: number;
-                notForUs: number;
-                fragmentHeld: number;
-                fragmentDuplicate: number;
-                reassembled: number;
-                reassemblyTimeout: number;
-                reassemblyOverlap: number;
-                reassemblyFull: number;
-                fragmentedOut: number;
-                noDest: number;
-                destUnavailable: number;
-                tableFull: number;
-                ttlExpired: number;
-                tooBig: number;
-                noRoute: number;
-                icmpBadChecksum: number;
-                icmpMalformed: number;
-                icmpRateLimited: number;
-                serviceUnscheduled: number;
-                noEngineData: number;
-                defenceDropPacket: number;
-                defenceDropEntry: number;
-                killed: number;
-                killedPacket: number;
-                badTransportChecksum: number;
-                helperExpected: number;
-                helperRefused: number;
-                helperMalformed: number;
-                transmitFull: number;
-                transmitError: number;
-                noBuffer: number;
-                ringFull: number;
-                segmented: number;
-                internalError: number;
-            };
-        };
-        Interface: {
-            name: string;
-            /** @description Whether the dataplane works on it. */
-            dataplane: boolean;
-            index?: number;
-            macAddress: string;
-            mtuOctets?: number;
-            /** @description In CIDR form. */
-            addresses: string[];
-        };
-        InterfaceList: {
-            items: components["schemas"]["Interface"][];
-            /** @description Always null: all fit on one page. */
-            nextCursor: string | null;
-        };
-        Version: {
-            name: string;
-            version: string;
-            apiVersion: string;
-            nodeVersion: string;
-        };
-        Health: {
-            /** @description ok or ready. */
-            status: string;
-        };
-        ProblemDescription: {
-            code: string;
-            /** @description Absent for codes inside `errors`. */
-            status?: number;
-            title: string;
-            about: string;
-        };
-        /**
-         * @description What to zero; everything, totals included, when empty or absent.
-         * @example {
-         *       "service": "web"
-         *     }
-         */
-        ZeroRequest: {
-            /** @description Only this virtual service, with its real servers. */
-            service?: string;
         };
         /** @description Encapsulation, for forwarding `tunnel` only; plain ipip when absent. */
         Tunnel: {
@@ -1047,6 +870,297 @@ export interface components {
         VirtualServiceList: {
             items: components["schemas"]["VirtualService"][];
             nextCursor: string | null;
+        };
+        /** @description What became of a statement. */
+        ImportEntry: {
+            /** @description From 1. */
+            line: number;
+            /** @description From 1. */
+            column: number;
+            /** @description As it was understood; long lines are cut. */
+            text: string;
+            /**
+             * @description taken: means the same here. changed: taken, but not word for word. ignored: not something that is kept here, or that the other program would not act on. refused: cannot be right.
+             * @enum {string}
+             */
+            action: "taken" | "changed" | "ignored" | "refused";
+            /** @description Absent when there is no more to say. */
+            reason?: string;
+            /** @description What it made: a JSON Pointer into `document`. */
+            pointer?: string;
+        };
+        /** @description How many statements had which fate. */
+        ImportSummary: {
+            /** @description Statements that mean the same here. */
+            taken: number;
+            /** @description Statements that were taken, but not word for word. */
+            changed: number;
+            /** @description Statements that were left out. */
+            ignored: number;
+            /** @description Statements that cannot be right. */
+            refused: number;
+        };
+        /** @description What the text makes: a part of the configuration, as `/v1/config` has it. */
+        ImportedDocument: {
+            /** @description By name. */
+            virtualServices: {
+                [key: string]: components["schemas"]["VirtualServiceConfig"];
+            };
+            settings?: {
+                timeouts: {
+                    tcpSeconds?: number;
+                    tcpFinSeconds?: number;
+                    udpSeconds?: number;
+                };
+            };
+        };
+        /** @description What was understood of a text, statement by statement. */
+        ImportResult: {
+            /** @enum {string} */
+            format: "ipvsadm" | "keepalived";
+            summary: components["schemas"]["ImportSummary"];
+            document: components["schemas"]["ImportedDocument"];
+            /** @description By line. */
+            report: components["schemas"]["ImportEntry"][];
+        };
+        /** @description Something that the format cannot say, or says otherwise. */
+        ExportLoss: {
+            /** @description JSON Pointer into the configuration. */
+            pointer: string;
+            reason: string;
+        };
+        /** @description The configuration in the words of another program, and what they lack. */
+        ExportResult: {
+            /** @enum {string} */
+            format: "ipvsadm" | "keepalived";
+            /**
+             * @example -A -t 198.51.100.10:80 -s wrr -p 300
+             *     -a -t 198.51.100.10:80 -r 10.0.0.1:8080 -m -w 2
+             *     -a -t 198.51.100.10:80 -r 10.0.0.2:8080 -m -w 1
+             */
+            text: string;
+            losses: components["schemas"]["ExportLoss"][];
+        };
+        Endpoint: {
+            address: string;
+            port: number;
+        };
+        /** @description A template by mark has the mark as an address, as in ipvsadm's list. */
+        VirtualEndpoint: {
+            address: string;
+            port: number;
+        };
+        /**
+         * @description One entry of the connection table.
+         * @example {
+         *       "service": "web",
+         *       "protocol": "tcp",
+         *       "fwmark": null,
+         *       "client": {
+         *         "address": "192.0.2.9",
+         *         "port": 40000
+         *       },
+         *       "virtual": {
+         *         "address": "198.51.100.10",
+         *         "port": 80
+         *       },
+         *       "realServer": {
+         *         "name": "a",
+         *         "address": "10.0.0.1",
+         *         "port": 8080
+         *       },
+         *       "forwarding": "masq",
+         *       "state": "ESTABLISHED",
+         *       "expiresInSeconds": 899,
+         *       "inPkts": 3,
+         *       "template": false,
+         *       "engine": null
+         *     }
+         */
+        Connection: {
+            /** @description Name of the virtual service; null when it is gone. */
+            service: string | null;
+            /** @description tcp, udp, sctp; ip for templates by firewall mark. */
+            protocol: string;
+            /** @description Mark of the virtual service that made it; null for one with an address. */
+            fwmark: number | null;
+            client: components["schemas"]["Endpoint"];
+            virtual: components["schemas"]["VirtualEndpoint"];
+            realServer: {
+                /** @description Null when the real server is gone. */
+                name: string | null;
+                address: string;
+                port: number;
+            };
+            forwarding: string;
+            /** @description As in ipvsadm's listing, for instance ESTABLISHED. */
+            state: string;
+            expiresInSeconds: number;
+            /** @description Packets from the client. */
+            inPkts: number;
+            /** @description A persistence template, not a connection itself. */
+            template: boolean;
+            /** @description Persistence engine and what it took from the packet; null without one. */
+            engine: {
+                name: string;
+                data: string;
+            } | null;
+        };
+        /** @description A filter that matches little may give short, even empty pages on its way. */
+        ConnectionList: {
+            items: components["schemas"]["Connection"][];
+            /** @description Null at the end. */
+            nextCursor: string | null;
+        };
+        StatisticsReport: {
+            /** Format: date-time */
+            time: string;
+            /** @description Entries of the connection table, with templates. */
+            connections: number;
+            totals: components["schemas"]["Statistics"];
+            services: {
+                name: string;
+                /** @description Connections scheduled. */
+                conns: number;
+                /** @description Packets from clients. */
+                inPkts: number;
+                /** @description Packets from real servers. */
+                outPkts: number;
+                /** @description Octets from clients, IP headers included. */
+                inBytes: number;
+                /** @description Octets from real servers, IP headers included. */
+                outBytes: number;
+                /** @description Connections per second. */
+                cps: number;
+                /** @description Packets per second from clients. */
+                inPps: number;
+                /** @description Packets per second from real servers. */
+                outPps: number;
+                /** @description Octets per second from clients. */
+                inBps: number;
+                /** @description Octets per second from real servers. */
+                outBps: number;
+                activeConns: number;
+                inactConns: number;
+                persistConns: number;
+                realServers: {
+                    name: string;
+                    /** @description Connections scheduled. */
+                    conns: number;
+                    /** @description Packets from clients. */
+                    inPkts: number;
+                    /** @description Packets from real servers. */
+                    outPkts: number;
+                    /** @description Octets from clients, IP headers included. */
+                    inBytes: number;
+                    /** @description Octets from real servers, IP headers included. */
+                    outBytes: number;
+                    /** @description Connections per second. */
+                    cps: number;
+                    /** @description Packets per second from clients. */
+                    inPps: number;
+                    /** @description Packets per second from real servers. */
+                    outPps: number;
+                    /** @description Octets per second from clients. */
+                    inBps: number;
+                    /** @description Octets per second from real servers. */
+                    outBps: number;
+                    activeConns: number;
+                    inactConns: number;
+                    persistConns: number;
+                }[];
+            }[];
+            /** @description Counters of the packet path; drops are named after their reason. */
+            dataplane: {
+                received: number;
+                forwarded: number;
+                answered: number;
+                accepted: number;
+                kernelEgress: number;
+                truncated: number;
+                notIp: number;
+                vlan: number;
+                badIpHeader: number;
+                badIpChecksum: number;
+                badTransportHeader: number;
+                martianSource: number;
+                sourceRoute: number;
+                notForUs: number;
+                fragmentHeld: number;
+                fragmentDuplicate: number;
+                reassembled: number;
+                reassemblyTimeout: number;
+                reassemblyOverlap: number;
+                reassemblyFull: number;
+                fragmentedOut: number;
+                noDest: number;
+                destUnavailable: number;
+                tableFull: number;
+                ttlExpired: number;
+                tooBig: number;
+                noRoute: number;
+                icmpBadChecksum: number;
+                icmpMalformed: number;
+                icmpRateLimited: number;
+                serviceUnscheduled: number;
+                noEngineData: number;
+                defenceDropPacket: number;
+                defenceDropEntry: number;
+                killed: number;
+                killedPacket: number;
+                badTransportChecksum: number;
+                helperExpected: number;
+                helperRefused: number;
+                helperMalformed: number;
+                transmitFull: number;
+                transmitError: number;
+                noBuffer: number;
+                ringFull: number;
+                segmented: number;
+                internalError: number;
+            };
+        };
+        Interface: {
+            name: string;
+            /** @description Whether the dataplane works on it. */
+            dataplane: boolean;
+            index?: number;
+            macAddress: string;
+            mtuOctets?: number;
+            /** @description In CIDR form. */
+            addresses: string[];
+        };
+        InterfaceList: {
+            items: components["schemas"]["Interface"][];
+            /** @description Always null: all fit on one page. */
+            nextCursor: string | null;
+        };
+        Version: {
+            name: string;
+            version: string;
+            apiVersion: string;
+            nodeVersion: string;
+        };
+        Health: {
+            /** @description ok or ready. */
+            status: string;
+        };
+        ProblemDescription: {
+            code: string;
+            /** @description Absent for codes inside `errors`. */
+            status?: number;
+            title: string;
+            about: string;
+        };
+        /**
+         * @description What to zero; everything, totals included, when empty or absent.
+         * @example {
+         *       "service": "web"
+         *     }
+         */
+        ZeroRequest: {
+            /** @description Only this virtual service, with its real servers. */
+            service?: string;
         };
         /**
          * @description A mark rule as written.
@@ -1775,6 +1889,21 @@ export type ServiceStatus = components['schemas']['ServiceStatus'];
 export type RealServerStatus = components['schemas']['RealServerStatus'];
 export type Fault = components['schemas']['Fault'];
 export type Problem = components['schemas']['Problem'];
+export type Tunnel = components['schemas']['Tunnel'];
+export type RealServerConfig = components['schemas']['RealServerConfig'];
+export type RealServer = components['schemas']['RealServer'];
+export type RealServerList = components['schemas']['RealServerList'];
+export type RealServerSet = components['schemas']['RealServerSet'];
+export type Persistence = components['schemas']['Persistence'];
+export type VirtualServiceConfig = components['schemas']['VirtualServiceConfig'];
+export type VirtualService = components['schemas']['VirtualService'];
+export type VirtualServiceList = components['schemas']['VirtualServiceList'];
+export type ImportEntry = components['schemas']['ImportEntry'];
+export type ImportSummary = components['schemas']['ImportSummary'];
+export type ImportedDocument = components['schemas']['ImportedDocument'];
+export type ImportResult = components['schemas']['ImportResult'];
+export type ExportLoss = components['schemas']['ExportLoss'];
+export type ExportResult = components['schemas']['ExportResult'];
 export type Endpoint = components['schemas']['Endpoint'];
 export type VirtualEndpoint = components['schemas']['VirtualEndpoint'];
 export type Connection = components['schemas']['Connection'];
@@ -1786,15 +1915,6 @@ export type Version = components['schemas']['Version'];
 export type Health = components['schemas']['Health'];
 export type ProblemDescription = components['schemas']['ProblemDescription'];
 export type ZeroRequest = components['schemas']['ZeroRequest'];
-export type Tunnel = components['schemas']['Tunnel'];
-export type RealServerConfig = components['schemas']['RealServerConfig'];
-export type RealServer = components['schemas']['RealServer'];
-export type RealServerList = components['schemas']['RealServerList'];
-export type RealServerSet = components['schemas']['RealServerSet'];
-export type Persistence = components['schemas']['Persistence'];
-export type VirtualServiceConfig = components['schemas']['VirtualServiceConfig'];
-export type VirtualService = components['schemas']['VirtualService'];
-export type VirtualServiceList = components['schemas']['VirtualServiceList'];
 export type MarkRuleConfig = components['schemas']['MarkRuleConfig'];
 export type MarkRule = components['schemas']['MarkRule'];
 export type MarkRuleList = components['schemas']['MarkRuleList'];
@@ -2412,7 +2532,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/virtual-services/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -2921,7 +3041,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/virtual-services/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -3422,7 +3542,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/virtual-services/web/real-servers",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -3976,7 +4096,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -4486,7 +4606,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -5064,7 +5184,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/mark-rules/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -5543,7 +5663,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/mark-rules/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -6055,7 +6175,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/settings",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -6372,7 +6492,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/settings",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -7031,7 +7151,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/stats/zero",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -7364,7 +7484,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/simulations",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -7695,7 +7815,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
                      *       "instance": "/v1/tokens",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -8083,6 +8203,113 @@ export interface operations {
             };
         };
     };
+    exportConfiguration: {
+        parameters: {
+            query: {
+                /**
+                 * @description Lines for `ipvsadm -R`, or a keepalived.conf.
+                 * @example ipvsadm
+                 */
+                format: "ipvsadm" | "keepalived";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "format": "ipvsadm",
+                     *       "text": "-A -t 198.51.100.10:80 -s wrr -p 300\n-a -t 198.51.100.10:80 -r 10.0.0.1:8080 -m -w 2\n-a -t 198.51.100.10:80 -r 10.0.0.2:8080 -m -w 1\n",
+                     *       "losses": [
+                     *         {
+                     *           "pointer": "",
+                     *           "reason": ""
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ExportResult"];
+                    /**
+                     * @example -A -t 198.51.100.10:80 -s wrr -p 300
+                     *     -a -t 198.51.100.10:80 -r 10.0.0.1:8080 -m -w 2
+                     *     -a -t 198.51.100.10:80 -r 10.0.0.2:8080 -m -w 1
+                     */
+                    "text/plain": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/exports",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/exports",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/exports",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getVersion: {
         parameters: {
             query?: never;
@@ -8353,6 +8580,196 @@ export interface operations {
                      *       "detail": "No resource has this path. /openapi.json lists all of them.",
                      *       "instance": "/problems/web",
                      *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    importConfiguration: {
+        parameters: {
+            query: {
+                /**
+                 * @description What the text is: what `ipvsadm -S` wrote, or a keepalived.conf.
+                 * @example ipvsadm
+                 */
+                format: "ipvsadm" | "keepalived";
+                /** @description Every line, only those that were not simply taken, or the summary alone. */
+                report?: "full" | "notable" | "none";
+                /** @description What keepalived's conditional lines (`@id`) are compared with: its `-i`. */
+                configId?: string;
+                /** @description Whether the virtual addresses are put on interfaces and announced. */
+                manageAddress?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description At most 32 MiB and 500,000 lines. Names of ports are those of /etc/services here. */
+        requestBody: {
+            content: {
+                /**
+                 * @example -A -t 198.51.100.10:80 -s wrr -p 300
+                 *     -a -t 198.51.100.10:80 -r 10.0.0.1:8080 -m -w 2
+                 *     -a -t 198.51.100.10:80 -r 10.0.0.2:8080 -m -w 1
+                 */
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description What the text says. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "format": "ipvsadm",
+                     *       "summary": {
+                     *         "taken": 0,
+                     *         "changed": 0,
+                     *         "ignored": 0,
+                     *         "refused": 0
+                     *       },
+                     *       "document": {
+                     *         "virtualServices": {}
+                     *       },
+                     *       "report": [
+                     *         {
+                     *           "line": 0,
+                     *           "column": 0,
+                     *           "text": "",
+                     *           "action": "taken"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ImportResult"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/STORAGE_FAILED",
+                     *       "title": "The database could not store the change",
+                     *       "status": 503,
+                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "STORAGE_FAILED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }

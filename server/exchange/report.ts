@@ -1,11 +1,5 @@
 /** What became of each line of a foreign configuration. */
-
-/**
- * taken: means the same here. changed: taken, but not word for word. ignored: left out, as the other
- * program would, or because it is not what Sluice does. refused: cannot be right.
- */
-export const ACTIONS = ['taken', 'changed', 'ignored', 'refused'] as const
-export type Action = (typeof ACTIONS)[number]
+import { ACTIONS, type Action } from '../schemas/exchange.js'
 
 export interface Entry {
   /** From 1. */

@@ -54,6 +54,7 @@ export function addOpenApi(app: FastifyInstance): void {
         { name: 'Settings', description: 'The knobs of IPVS.' },
         { name: 'Live state', description: 'Connections, counters, interfaces.' },
         { name: 'Access', description: 'Who may do what.' },
+        { name: 'Import and export', description: 'ipvsadm-save and keepalived.conf.' },
         { name: 'System', description: 'Version, health, error codes.' },
       ],
       components: { securitySchemes: SCHEMES as SecuritySchemes },

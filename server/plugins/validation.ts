@@ -18,15 +18,17 @@ interface ParameterSchema {
   default?: unknown
 }
 
-const compiler: FastifySchemaCompiler<{ properties?: Record<string, ParameterSchema> }> = ({
-  schema,
-  httpPart,
-}) => {
+interface ParametersSchema {
+  properties?: Record<string, ParameterSchema>
+  required?: readonly string[]
+}
+
+const compiler: FastifySchemaCompiler<ParametersSchema> = ({ schema, httpPart }) => {
   const properties = schema.properties ?? {}
   if (httpPart === 'params') return data => result(data, checkNames(data, properties))
   if (httpPart !== 'querystring') return () => true
   return data => {
-    const { value, faults } = readQuery(properties, data as Record<string, unknown>)
+    const { value, faults } = readQuery(schema, data as Record<string, unknown>)
     return result(value, faults)
   }
 }
@@ -51,7 +53,8 @@ function checkNames(data: unknown, properties: Record<string, ParameterSchema>):
   })
 }
 
-function readQuery(properties: Record<string, ParameterSchema>, data: Record<string, unknown>) {
+function readQuery(schema: ParametersSchema, data: Record<string, unknown>) {
+  const { properties = {}, required = [] } = schema
   const value: Record<string, unknown> = {}
   const faults: Fault[] = []
   const add = (parameter: string, code: Fault['code'], detail: string, hint?: string) =>
@@ -73,6 +76,12 @@ function readQuery(properties: Record<string, ParameterSchema>, data: Record<str
     const wrong = read.find(each => each instanceof Error)
     if (wrong !== undefined) add(name, 'INVALID_PARAMETER', `'${name}': ${wrong.message}.`)
     else value[name] = many ? read : read[0]
+  }
+  for (const name of required) {
+    if (Object.hasOwn(data, name)) continue
+    const choice = properties[name]?.enum?.join(', ')
+    const hint = choice === undefined ? undefined : `One of ${choice}.`
+    add(name, 'INVALID_PARAMETER', `The parameter '${name}' is missing.`, hint)
   }
   for (const [name, schema] of Object.entries(properties)) {
     if (!Object.hasOwn(value, name) && schema.default !== undefined) value[name] = schema.default
