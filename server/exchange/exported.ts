@@ -85,7 +85,7 @@ function exportedService(record: ServiceRecord, losses: Loss[]): ExportedService
             timeoutS: persistence.timeoutSeconds,
             netmask: persistence.netmask ?? persistence.prefixLength ?? whole,
           },
-    engine: persistence?.engine ?? '',
+    engine: persistence?.engine ?? config.persistenceEngine ?? '',
     onePacket: config.onePacket,
     dests: record.servers.flatMap(server =>
       exportedServer(server, `${pointer}/realServers/${server.name}`, losses),
