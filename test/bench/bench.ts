@@ -23,6 +23,10 @@ const benches: Readonly<Record<string, Bench>> = {
     rounds: 5,
     load: () => import('./bulk.js'),
   },
+  methods: {
+    claim: 'TCP bulk by direct routing and IP tunnels, next to NAT',
+    load: () => import('./methods.js'),
+  },
   pps: {
     claim: 'small UDP packets delivered a second, next to nftables DNAT and nginx',
     load: () => import('./pps.js'),

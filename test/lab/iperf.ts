@@ -18,8 +18,8 @@ interface Report {
   }
 }
 
-export async function startIperf(host: Namespace): Promise<LabProcess> {
-  const server = host.start(['iperf3', '-s', '-p', String(IPERF_PORT), '--forceflush'])
+export async function startIperf(host: Namespace, port = IPERF_PORT): Promise<LabProcess> {
+  const server = host.start(['iperf3', '-s', '-p', String(port), '--forceflush'])
   await server.waitFor(/listening/)
   return server
 }
