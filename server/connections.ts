@@ -5,7 +5,7 @@ import type { ConnRecord } from '../dataplane/shared/conn-reader.js'
 import type { Directory } from './directory.js'
 import { endpointOf } from './documents.js'
 import { Problem } from './errors.js'
-import { parseAddress } from './ip-address.js'
+import { parseAddress, parsePrefix } from './ip-address.js'
 import { keyOf, keyText } from './plan.js'
 import type { ServiceRecord } from './repo/records.js'
 import type { RowTable } from './row-table.js'
@@ -118,8 +118,7 @@ export class ConnectionLister {
     }
     const tests: ((item: ReturnType<ConnectionLister['named']>) => boolean)[] = []
     if (query.client !== undefined) {
-      const { address, port } = parseEndpoint('client', query.client)
-      filter.client = { address, ...(port === undefined ? {} : { port }) }
+      filter.client = parseFlow('client', query.client)
     }
     const service = query.service === undefined ? null : this.#get(query.service)
     if (query.service !== undefined) {
@@ -147,9 +146,8 @@ export class ConnectionLister {
   /** By name within a service, or by address and port anywhere. */
   #realServer(text: string, service: ServiceRecord | null, filter: ConnectionFilter) {
     if (/[.:]/.test(text)) {
-      const { address, port } = parseEndpoint('realServer', text)
-      return ({ realServer }: ReturnType<ConnectionLister['named']>) =>
-        realServer.address === address && (port === undefined || realServer.port === port)
+      filter.realServer = parseFlow('realServer', text)
+      return () => true
     }
     if (service === null) {
       throw badParameter('realServer', `'${text}' is a name, which needs 'service' beside it.`)
@@ -162,21 +160,22 @@ export class ConnectionLister {
   }
 }
 
-function badParameter(parameter: string, detail: string): Problem {
+export function badParameter(parameter: string, detail: string): Problem {
   return new Problem('INVALID_PARAMETER', detail, {
     errors: [{ parameter, code: 'INVALID_PARAMETER', detail }],
   })
 }
 
-/** `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`. */
-function parseEndpoint(parameter: string, text: string): { address: string; port?: number } {
-  const bare = parseAddress(text)
-  if (bare !== null) return { address: bare.text }
+/** `192.0.2.1`, `192.0.2.0/24`, `192.0.2.1:80`, `2001:db8::1`, `2001:db8::/32`, `[2001:db8::1]:80`. */
+export function parseFlow(parameter: string, text: string): { address: string; port?: number } {
+  const prefix = parsePrefix(text)
+  if (prefix !== null) return { address: prefix.text }
   const match = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text)
   const address = parseAddress(match?.[1] ?? match?.[2] ?? '')
   const port = match?.[3] === undefined ? undefined : Number(match[3])
   if (address === null || (port ?? 0) > 65535) {
-    throw badParameter(parameter, `'${text.slice(0, 64)}' is not an address or address:port.`)
+    const detail = `'${text.slice(0, 64)}' is not an address, a prefix or address:port.`
+    throw badParameter(parameter, detail)
   }
   return { address: address.text, ...(port === undefined ? {} : { port }) }
 }

@@ -15,6 +15,8 @@ import { ExchangeControl } from './exchange-control.js'
 import type { HostControl } from './host-state.js'
 import { listInterfaces } from './interface-list.js'
 import { mergePatch } from './merge-patch.js'
+import { KillControl } from './kill-control.js'
+import { KillRunner } from './kill-runner.js'
 import { MarkRuleControl } from './mark-rule-control.js'
 import { NAME, NUMBER, decodeCursor, encodeCursor, pageOf, passes } from './paging.js'
 import type { Page, Paging, ServerFilter } from './paging.js'
@@ -66,6 +68,7 @@ export class Control {
   readonly markRules: MarkRuleControl
   readonly simulations: SimulationControl
   readonly exchange: ExchangeControl
+  readonly kills: KillControl
 
   constructor({ database, now = () => new Date(), listeners = [], ...options }: ControlOptions) {
     this.#repo = new ConfigurationRepo(database, listeners)
@@ -81,6 +84,8 @@ export class Control {
       markRules: this.#repo.markRules.all(),
       settings: this.#repo.settings.get(),
     }))
+    const runner = new KillRunner(options)
+    this.kills = new KillControl(runner, name => this.#repo.services.get(name))
     this.simulations = new SimulationControl(options.dataplane, directory)
     this.#views = new Views(options.dataplane.memory, rows, name => this.#applier.troubleOf(name))
     this.#statistics = new StatisticsReader(options.dataplane, rows)

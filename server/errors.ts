@@ -49,6 +49,13 @@ export const problems = {
     title: 'The caller may not do this',
     about: '`detail` names the scope that it takes. Scopes are read < operate < write < admin.',
   },
+  FILTER_REQUIRED: {
+    status: 400,
+    title: 'It is not said which connections are meant',
+    about:
+      'DELETE /v1/connections ends what its filters name. Without any it does nothing, unless ' +
+      '`all=true` says that all connections are meant.',
+  },
   NOT_FOUND: {
     status: 404,
     title: 'There is nothing at this address',

@@ -43,7 +43,9 @@ export interface ConnRecord {
 
 export interface ConnFilter {
   protocol?: string
+  /** An address or a prefix. */
   client?: { address: string; port?: number }
+  realServer?: { address: string; port?: number }
   virtual?: { address: string; port?: number }
   destRow?: number
   state?: string
@@ -171,31 +173,36 @@ class Test {
   readonly #destRow: number
   readonly #fwmark: number | undefined
   readonly #template: boolean | undefined
-  readonly #client: address.Address | null
+  readonly #client: address.Prefix | null
   readonly #clientPort: number
-  readonly #virtual: address.Address | null
+  readonly #virtual: address.Prefix | null
   readonly #virtualPort: number
+  readonly #real: address.Prefix | null
+  readonly #realPort: number
   readonly #state: string | undefined
   /** The filter names something that cannot exist. */
   readonly #isImpossible: boolean
 
   constructor(words: Int32Array, filter: ConnFilter) {
-    const { protocol, client, virtual, destRow, state, fwmark, template } = filter
+    const { protocol, client, virtual, realServer, destRow, state, fwmark, template } = filter
     this.#words = words
     const number = Object.keys(PROTOCOL_NAMES).find(key => PROTOCOL_NAMES[+key] === protocol)
     this.#protocol = number === undefined ? -1 : +number
     this.#destRow = destRow ?? -1
     this.#fwmark = fwmark
     this.#template = template
-    this.#client = client === undefined ? null : address.parse(client.address)
+    this.#client = client === undefined ? null : address.parsePrefix(client.address)
     this.#clientPort = client?.port ?? -1
-    this.#virtual = virtual === undefined ? null : address.parse(virtual.address)
+    this.#virtual = virtual === undefined ? null : address.parsePrefix(virtual.address)
     this.#virtualPort = virtual?.port ?? -1
+    this.#real = realServer === undefined ? null : address.parsePrefix(realServer.address)
+    this.#realPort = realServer?.port ?? -1
     this.#state = state
     this.#isImpossible =
       (protocol !== undefined && number === undefined) ||
       (client !== undefined && this.#client === null) ||
-      (virtual !== undefined && this.#virtual === null)
+      (virtual !== undefined && this.#virtual === null) ||
+      (realServer !== undefined && this.#real === null)
   }
 
   passes(at: number): boolean {
@@ -211,6 +218,7 @@ class Test {
     const ports = words[at + record.PORTS]!
     if (this.#clientPort >= 0 && ports >>> 16 !== this.#clientPort) return false
     if (this.#virtualPort >= 0 && (ports & 0xffff) !== this.#virtualPort) return false
+    if (this.#realPort >= 0 && words[at + record.DPORT] !== this.#realPort) return false
     if (this.#state !== undefined) {
       const name = stateName(record.protocolOf(info), record.stateOf(info), isTemplate)
       if (name !== this.#state) return false
@@ -218,17 +226,21 @@ class Test {
     const family = record.familyOf(info)
     return (
       this.#isAt(this.#client, family, at + record.C0, at + record.C1) &&
-      this.#isAt(this.#virtual, family, at + record.V0, at + record.V1)
+      this.#isAt(this.#virtual, family, at + record.V0, at + record.V1) &&
+      this.#isAt(this.#real, record.destFamilyOf(info), at + record.D0, at + record.D1)
     )
   }
 
-  #isAt(wanted: address.Address | null, family: number, at: number, rest: number): boolean {
+  #isAt(wanted: address.Prefix | null, family: number, at: number, rest: number): boolean {
     if (wanted === null) return true
     const words = this.#words
-    if (wanted.family !== family || words[at] !== wanted.w0) return false
-    return (
-      family === 4 ||
-      (words[rest] === wanted.w1 && words[rest + 1] === wanted.w2 && words[rest + 2] === wanted.w3)
+    return address.inPrefix(
+      wanted,
+      family,
+      words[at]!,
+      words[rest]!,
+      words[rest + 1]!,
+      words[rest + 2]!,
     )
   }
 }

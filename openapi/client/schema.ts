@@ -218,7 +218,13 @@ export interface paths {
         get: operations["listConnections"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Ends connections
+         * @description All that the filters name, a few at a time, so that other traffic does not wait; answers when all are ended. Connections of a client that is scheduled to the same server again may follow: to get everybody off a real server, drain it.
+         *
+         *     Needs the scope `operate`.
+         */
+        delete: operations["deleteConnections"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1011,6 +1017,21 @@ export interface components {
             items: components["schemas"]["Connection"][];
             /** @description Null at the end. */
             nextCursor: string | null;
+        };
+        /**
+         * @example {
+         *       "connections": 128,
+         *       "templates": 3,
+         *       "dryRun": false
+         *     }
+         */
+        KillReport: {
+            /** @description Connections that were ended. */
+            connections: number;
+            /** @description Persistence templates that were deleted. */
+            templates: number;
+            /** @description True: nothing was ended, only counted. */
+            dryRun: boolean;
         };
         StatisticsReport: {
             /** Format: date-time */
@@ -1908,6 +1929,7 @@ export type Endpoint = components['schemas']['Endpoint'];
 export type VirtualEndpoint = components['schemas']['VirtualEndpoint'];
 export type Connection = components['schemas']['Connection'];
 export type ConnectionList = components['schemas']['ConnectionList'];
+export type KillReport = components['schemas']['KillReport'];
 export type StatisticsReport = components['schemas']['StatisticsReport'];
 export type Interface = components['schemas']['Interface'];
 export type InterfaceList = components['schemas']['InterfaceList'];
@@ -6595,11 +6617,14 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; opaque. */
                 cursor?: string;
-                /** @description Name of a virtual service. */
+                /**
+                 * @description Name of a virtual service.
+                 * @example web
+                 */
                 service?: string;
-                /** @description Address, or address:port. */
+                /** @description Address, prefix, or address:port. */
                 client?: string;
-                /** @description Name (with `service`), address, or address:port. */
+                /** @description Name (with `service`), address, prefix, or address:port. */
                 realServer?: string;
                 /** @description As listed, for instance ESTABLISHED. */
                 state?: string;
@@ -6709,6 +6734,159 @@ export interface operations {
                      *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
                      *       "instance": "/v1/connections",
                      *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteConnections: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Name of a virtual service.
+                 * @example web
+                 */
+                service?: string;
+                /** @description Address, prefix, or address:port. */
+                client?: string;
+                /** @description Name (with `service`), address, prefix, or address:port. */
+                realServer?: string;
+                /** @description As listed, for instance ESTABLISHED. */
+                state?: string;
+                protocol?: "tcp" | "udp" | "sctp" | "ip";
+                /** @description Connections, persistence templates, or both as `ipvsadm -Lc` lists them. */
+                kind?: "all" | "connection" | "template";
+                /** @description All connections are meant, without a filter. */
+                all?: boolean;
+                /** @description Tells both ends: a reset (TCP), an ABORT (SCTP). Without it a connection is forgotten, and its next packet treated as one that belongs to none. */
+                reset?: boolean;
+                /** @description Only counts them. */
+                dryRun?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How many. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "connections": 128,
+                     *       "templates": 3,
+                     *       "dryRun": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["KillReport"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/connections",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/connections",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/connections",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/connections",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/STORAGE_FAILED",
+                     *       "title": "The database could not store the change",
+                     *       "status": 503,
+                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "instance": "/v1/connections",
+                     *       "code": "STORAGE_FAILED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }

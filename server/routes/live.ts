@@ -2,8 +2,14 @@
 import { Type } from 'typebox'
 import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
-import { ConnectionList, InterfaceList, StatisticsReport, ZeroRequest } from '../schemas/live.js'
-import { ConnectionsQuery, StatisticsQuery } from '../schemas/parameters.js'
+import {
+  ConnectionList,
+  InterfaceList,
+  KillReport,
+  StatisticsReport,
+  ZeroRequest,
+} from '../schemas/live.js'
+import { ConnectionsQuery, KillQuery, StatisticsQuery } from '../schemas/parameters.js'
 import { answer, answers, linkNext, type App } from './answers.js'
 
 export function addLive(app: App, control: Control): void {
@@ -25,6 +31,24 @@ export function addLive(app: App, control: Control): void {
       linkNext(request, reply, page.nextCursor)
       return reply.send(page)
     },
+  )
+
+  app.delete(
+    '/v1/connections',
+    {
+      schema: {
+        operationId: 'deleteConnections',
+        summary: 'Ends connections',
+        description:
+          'All that the filters name, a few at a time, so that other traffic does not wait; answers ' +
+          'when all are ended. Connections of a client that is scheduled to the same server again ' +
+          'may follow: to get everybody off a real server, drain it.',
+        tags: ['Live state'],
+        querystring: KillQuery,
+        response: answers({ 200: answer('How many.', KillReport) }, 400, 404, 503),
+      },
+    },
+    request => control.kills.kill(request.query),
   )
 
   app.get(

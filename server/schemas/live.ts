@@ -77,6 +77,18 @@ export const ConnectionList = component(
   ),
 )
 
+export const KillReport = component(
+  'KillReport',
+  Type.Object(
+    {
+      connections: Type.Integer({ description: 'Connections that were ended.' }),
+      templates: Type.Integer({ description: 'Persistence templates that were deleted.' }),
+      dryRun: Type.Boolean({ description: 'True: nothing was ended, only counted.' }),
+    },
+    { examples: [{ connections: 128, templates: 3, dryRun: false }] },
+  ),
+)
+
 const count = Type.Number()
 const traffic = { ...Statistics.properties, activeConns: count, inactConns: count }
 

@@ -63,6 +63,24 @@ export const MarkRuleQuery = Type.Object({
   addressFamily: Type.Optional(StringEnum(FAMILIES)),
 })
 
+const connectionFilters = {
+  service: Type.Optional(
+    Type.String({ description: 'Name of a virtual service.', examples: ['web'] }),
+  ),
+  client: Type.Optional(Type.String({ description: 'Address, prefix, or address:port.' })),
+  realServer: Type.Optional(
+    Type.String({ description: 'Name (with `service`), address, prefix, or address:port.' }),
+  ),
+  state: Type.Optional(Type.String({ description: 'As listed, for instance ESTABLISHED.' })),
+  protocol: Type.Optional(StringEnum([...PROTOCOLS, 'ip'])),
+  kind: Type.Optional(
+    StringEnum(['all', 'connection', 'template'], {
+      default: 'all',
+      description: 'Connections, persistence templates, or both as `ipvsadm -Lc` lists them.',
+    }),
+  ),
+}
+
 export const ConnectionsQuery = Type.Object({
   limit: Type.Optional(
     Type.Integer({
@@ -73,19 +91,23 @@ export const ConnectionsQuery = Type.Object({
     }),
   ),
   cursor,
-  service: Type.Optional(Type.String({ description: 'Name of a virtual service.' })),
-  client: Type.Optional(Type.String({ description: 'Address, or address:port.' })),
-  realServer: Type.Optional(
-    Type.String({ description: 'Name (with `service`), address, or address:port.' }),
+  ...connectionFilters,
+})
+
+export const KillQuery = Type.Object({
+  ...connectionFilters,
+  all: Type.Optional(
+    Type.Boolean({ default: false, description: 'All connections are meant, without a filter.' }),
   ),
-  state: Type.Optional(Type.String({ description: 'As listed, for instance ESTABLISHED.' })),
-  protocol: Type.Optional(StringEnum([...PROTOCOLS, 'ip'])),
-  kind: Type.Optional(
-    StringEnum(['all', 'connection', 'template'], {
-      default: 'all',
-      description: 'Connections, persistence templates, or both as `ipvsadm -Lc` lists them.',
+  reset: Type.Optional(
+    Type.Boolean({
+      default: true,
+      description:
+        'Tells both ends: a reset (TCP), an ABORT (SCTP). Without it a connection is forgotten, and ' +
+        'its next packet treated as one that belongs to none.',
     }),
   ),
+  dryRun: Type.Optional(Type.Boolean({ default: false, description: 'Only counts them.' })),
 })
 
 export const StatisticsQuery = Type.Object({

@@ -22,6 +22,7 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   MISSING_BODY: a => a.send('PUT', url),
   INVALID_REQUEST: a => a.send('GET', '/v1/virtual-services/%zz'),
   INVALID_PARAMETER: a => a.send('GET', '/v1/virtual-services?limit=x&limit=2&nope=1&cursor=!'),
+  FILTER_REQUIRED: a => a.send('DELETE', '/v1/connections?kind=connection'),
   NOT_FOUND: a => a.send('GET', '/v2'),
   SERVICE_NOT_FOUND: a => a.send('PATCH', '/v1/virtual-services/none', {}),
   REAL_SERVER_NOT_FOUND: a => a.send('GET', `${url}/real-servers/none`),
