@@ -36,10 +36,10 @@ export class Control {
     this.#ipvs = ipvs
     this.#onConfigured = onConfigured ?? (() => {})
     this.#handlers = {
-      addService: op => admin.addService(op.service),
+      addService: op => admin.addService(op.service, null, op.row),
       editService: op => admin.editService(op.service),
       delService: op => done(admin.delService(op.key)),
-      addDest: op => admin.addDest(op.key, op.dest),
+      addDest: op => admin.addDest(op.key, op.dest, null, op.row),
       editDest: op => admin.editDest(op.key, op.dest),
       delDest: op => done(admin.delDest(op.key, op.dest)),
       batch: op => ({ results: this.#batch(op.ops) }),
@@ -48,6 +48,7 @@ export class Control {
         if (op.markRules) ipvs.marks.set(markRules(op.markRules, driver))
         return ipvs.restore(op.services)
       },
+      rows: () => ({ services: admin.rows() }),
       flush: () => done(admin.flush()),
       zero: op => done(admin.zero(op.key)),
       setSettings: op => done(ipvs.configure(op.settings)),
@@ -136,6 +137,7 @@ export class Control {
       }
       case 'batch':
       case 'restore':
+      case 'rows':
       case 'flush':
       case 'zero':
       case 'guarded':

@@ -55,6 +55,9 @@ export const COUNTER_NAMES = [
   'noBuffer',
   'ringFull',
   'segmented',
+  // Between workers: given to the one that it belongs to; that one had no room.
+  'handedOver',
+  'handoverFull',
   // Bugs.
   'internalError',
 ] as const

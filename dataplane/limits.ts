@@ -5,6 +5,8 @@ export const CONNS_DEFAULT = 1 << 22
 export const CONNS_MAX = 1 << 27
 /** Templates that a persistence engine knows by data (SIP calls). 272 octets each when used. */
 export const ENGINE_DATA_MAX = 1 << 20
+/** Dataplane threads: each maps its own rings, and each pair has two queues of 2 MiB. */
+export const WORKERS_MAX = 16
 /** Rows of statistics: virtual services and real servers (a design point is 1,000 x 100). */
 export const SERVICES_MAX = 1 << 16
 export const DESTS_MAX = 1 << 18

@@ -55,6 +55,8 @@ export class Packet {
   toHost = true
   /** Firewall mark, given by our own mark rules: user space never sees the kernel's. */
   mark = 0
+  /** How far it came between the workers that share the traffic (ipvs/crew.ts); 0 as received. */
+  stage = 0
   l2 = 0
   l3 = 0
   l4 = 0

@@ -138,10 +138,10 @@ export interface GuardedEndpoint {
 }
 
 export type Op =
-  | { op: 'addService'; service: ServiceConfig }
+  | { op: 'addService'; service: ServiceConfig; row?: number }
   | { op: 'editService'; service: ServiceConfig }
   | { op: 'delService'; key: ServiceKey }
-  | { op: 'addDest'; key: ServiceKey; dest: DestConfig }
+  | { op: 'addDest'; key: ServiceKey; dest: DestConfig; row?: number }
   | { op: 'editDest'; key: ServiceKey; dest: DestConfig }
   | { op: 'delDest'; key: ServiceKey; dest: DestKey }
   /** Checked whole, then applied between two breaths; all or nothing. */
@@ -153,6 +153,7 @@ export type Op =
       settings?: SettingsConfig
       markRules?: MarkRuleConfig[]
     }
+  | { op: 'rows' }
   | { op: 'flush' }
   | { op: 'zero'; key: ServiceKey | null }
   | { op: 'setSettings'; settings: SettingsConfig }
@@ -181,6 +182,7 @@ export interface Results {
   delDest: null
   batch: { results: unknown[] }
   restore: { services: ServiceRows[]; adoptedConns: number }
+  rows: { services: { key: ServiceKey; rows: ServiceRows }[] }
   flush: null
   zero: null
   setSettings: null
@@ -327,6 +329,8 @@ export interface Simulation {
     srcMac: string | null
     dstMac: string | null
   })[]
+  /** Whose it is, when another worker's. */
+  worker?: number
   verdict: 'forwarded' | 'answered' | 'held' | 'dropped' | 'host'
   /** The counter that says why. */
   counter: CounterName | null
@@ -366,6 +370,14 @@ export interface WorkerConfig {
   control: import('node:worker_threads').MessagePort
   /** Only for the raw-socket driver: packets between main thread and worker. */
   packetQueues?: { toWorker: SharedArrayBuffer; fromWorker: SharedArrayBuffer }
+  crew?: CrewConfig
+}
+
+/** What several workers share: `memories` of all, `queues[from][to]`; `index` is this one. */
+export interface CrewConfig {
+  index: number
+  memories: SharedMemory[]
+  queues: (SharedArrayBuffer | null)[][]
 }
 
 /** Everything that outlives a worker. Allocated once by the main thread. */

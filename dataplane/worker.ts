@@ -2,7 +2,8 @@ import { receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { systemClock } from './clock.js'
 import { Control } from './control.js'
 import type { Driver } from './driver/driver.js'
-import { openPacketRing } from './driver/packet-ring.js'
+import { openPacketRing, PacketRing } from './driver/packet-ring.js'
+import { Relay } from './driver/relay.js'
 import { RawSocketDriver } from './driver/raw-socket.js'
 import { Engine } from './engine.js'
 import { format } from './format.js'
@@ -11,11 +12,13 @@ import { NetworkTable } from './net/network-table.js'
 import { Rtnetlink } from './net/rtnetlink.js'
 import { Pace } from './pace.js'
 import type { Packet } from './packet.js'
-import type { Event, Request, WorkerConfig } from './protocol.js'
-import { ASLEEP, DESCRIPTORS, HEARTBEAT, MESSAGES } from './shared/memory.js'
+import type { CrewConfig, Event, Request, WorkerConfig } from './protocol.js'
+import { ASLEEP, DESCRIPTORS, HEARTBEAT, MESSAGES, WAKE } from './shared/memory.js'
+import { firstShare, ShareKeeper } from './share-keeper.js'
 import { DescriptorLedger } from './sys/descriptors.js'
 import { EventDescriptor } from './sys/event-descriptor.js'
 import * as hugePages from './sys/huge-pages.js'
+import * as libc from './sys/libc.js'
 import { Poller } from './sys/poller.js'
 import * as mac from './wire/mac.js'
 
@@ -40,14 +43,21 @@ function main(config: WorkerConfig): void {
   ledger.closeLeftover()
 
   const counters = new Float64Array(memory.counters)
-  const driver = openDriver(config, counters, ledger)
-  const wake = new EventDescriptor(ledger)
+  const { crew } = config
+  const inner = openDriver(config, counters, ledger)
+  const relay = crew ? new Relay({ inner, crew, counters, wake: signal }) : null
+  const driver = relay ?? inner
+  // Other workers may write to it at any time, so it is the same for all that come after this one.
+  const wake = crew ? new EventDescriptor(null, words[WAKE]) : new EventDescriptor(ledger)
+  words[WAKE] = wake.descriptor
   const network = new NetworkTable(driver)
   const rtnetlink = new Rtnetlink(network, ledger)
   const ipvs = new Ipvs({
     ...{ driver, network, clock: systemClock, memory },
     advise: hugePages.advise,
+    ...(crew && relay && { crew: memberOf(crew, relay) }),
   })
+  const share = crew && inner instanceof PacketRing ? shareOf(crew, inner, ipvs) : null
   const engine = new Engine({
     ...{ driver, pipeline: ipvs, clock: systemClock, counters },
     onFault: reporter(post),
@@ -83,10 +93,12 @@ function main(config: WorkerConfig): void {
     if (words[MESSAGES] !== seen) {
       seen = words[MESSAGES]!
       answerAll()
+      share?.follow()
     }
     if (nowMs >= newsDueMs) {
       newsDueMs = nowMs + NEWS_MS
       readNews(nowMs)
+      share?.follow()
     }
     const sleepMs = pace.after(count, ipvs.idleMs(nowMs))
     if (sleepMs > 0) sleep(sleepMs)
@@ -137,7 +149,7 @@ function openDriver(
 ): Driver {
   switch (config.driver) {
     case 'packet-ring':
-      return openPacketRing(config.interfaces, counters, ledger)
+      return openPacketRing(config.interfaces, counters, ledger, ringOptions(config))
     case 'raw-socket':
       return new RawSocketDriver(config, counters, ledger)
     case 'loopback':
@@ -146,6 +158,25 @@ function openDriver(
       return config.driver
   }
 }
+
+const ringOptions = ({ crew }: WorkerConfig) =>
+  crew ? firstShare(crew.index, crew.memories.length) : {}
+
+const memberOf = ({ index, memories }: CrewConfig, relay: Relay) => ({
+  ...{ index, count: memories.length, peers: memories.filter((_, i) => i !== index) },
+  handover: relay,
+})
+
+function shareOf({ index, memories }: CrewConfig, ring: PacketRing, { guarded }: Ipvs) {
+  return new ShareKeeper({
+    ...{ index, count: memories.length, guarded },
+    filter: program => ring.filter(program),
+    nowMs: () => systemClock.now(),
+  })
+}
+
+const ONE = new Uint8Array(new BigInt64Array([1n]).buffer)
+const signal = (descriptor: number) => void libc.writeBytes(descriptor, ONE, 8)
 
 function reporter(post: (event: Event) => void): (error: unknown, pkt: Packet) => void {
   let reported = 0

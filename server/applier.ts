@@ -198,6 +198,9 @@ export class Applier {
       if (await this.#dataplane.whenReady(this.#patienceMs)) return
       throw this.#pending(messageOf(cause), cause)
     }
+    // Of several workers, one may have died over it; its successor is given the change as well.
+    if (await this.#dataplane.whenReady(this.#patienceMs)) return
+    throw this.#pending(this.#dataplane.reason ?? 'The dataplane is away.')
   }
 
   async #takeBack(changes: ChangeSet, head: RevisionHead, cause: OpRefused): Promise<Problem> {

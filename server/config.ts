@@ -3,7 +3,7 @@
  * variables and their help; every value is checked here, and all faults are reported at once.
  */
 import { resolve } from 'node:path'
-import { CONNS_DEFAULT, CONNS_MAX } from '../dataplane/limits.js'
+import { CONNS_DEFAULT, CONNS_MAX, WORKERS_MAX } from '../dataplane/limits.js'
 import { accessFaults, type AccessConfig } from './access-rules.js'
 import { parseListen, socketPath } from './listen-address.js'
 import { nearest } from './nearest.js'
@@ -22,6 +22,8 @@ export interface Config extends AccessConfig {
   connsMax: number
   /** Requests a minute from one token or peer; 0 is no limit. */
   requestsPerMinute: number
+  /** Dataplane threads. */
+  workers: number
 }
 
 /** A setting as the command line and the environment know it. */
@@ -161,6 +163,14 @@ export const SETTINGS: readonly Setting[] = [
     fallback: String(CONNS_DEFAULT),
     help: 'most connections at one time; 128 octets of memory each, taken when first used',
   },
+  {
+    key: 'workers',
+    flag: '--workers',
+    env: 'SLUICE_WORKERS',
+    placeholder: '<count>',
+    fallback: '1',
+    help: `dataplane threads that share the traffic by client address, 1 to ${WORKERS_MAX}`,
+  },
 ]
 
 /** Where commands find the API, and what they show it; no mistakes in a server's environment. */
@@ -212,7 +222,10 @@ export function readConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
     logLevel: read('logLevel', text => oneOf(text, LOG_LEVELS)),
     connsMax: read('connsMax', parseConnsMax),
     requestsPerMinute: read('requestsPerMinute', text => parseCount(text, 0, 1e9)),
+    workers: read('workers', text => parseCount(text, 1, WORKERS_MAX)),
   }
+  if (config.driver === 'raw-socket' && (config.workers ?? 1) > 1)
+    faults.push('--workers: the raw-socket driver has one worker; leave it out or use packet-ring')
   if (faults.length === 0) faults.push(...accessFaults(config as Config))
   if (faults.length > 0) throw new ConfigError(faults)
   return config as Config

@@ -19,13 +19,22 @@ export interface ConnectionSource {
   scan(cursor: number, limit: number, filter: ConnectionFilter): ConnectionPage
 }
 
+/** Cursors of one worker after another: above every connection number (CONNS_MAX). */
+const NEXT_WORKER = 2 ** 28
+
 export class SharedConnections implements ConnectionSource {
-  readonly #reader: ConnReader
-  constructor(memory: SharedMemory) {
-    this.#reader = new ConnReader(memory.conns, memory.control, memory.engineData)
+  readonly #readers: readonly ConnReader[]
+  constructor(...memories: readonly SharedMemory[]) {
+    this.#readers = memories.map(m => new ConnReader(m.conns, m.control, m.engineData))
   }
   scan(cursor: number, limit: number, filter: ConnectionFilter): ConnectionPage {
-    return this.#reader.scan(cursor, limit, filter)
+    const worker = Math.floor(cursor / NEXT_WORKER)
+    const reader = this.#readers[worker]
+    if (reader === undefined) return { items: [], nextCursor: null }
+    const { items, nextCursor } = reader.scan(cursor % NEXT_WORKER, limit, filter)
+    if (nextCursor !== null) return { items, nextCursor: worker * NEXT_WORKER + nextCursor }
+    const isLast = worker + 1 >= this.#readers.length
+    return { items, nextCursor: isLast ? null : (worker + 1) * NEXT_WORKER }
   }
 }
 

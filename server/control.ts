@@ -6,7 +6,7 @@ import { Applier } from './applier.js'
 import type { CommitListener, Origin } from './commit.js'
 import { checkConditions, type Intent } from './conditions.js'
 import { ConnectionLister, type ConnectionQuery, type ConnectionSource } from './connections.js'
-import type { Dataplane } from './dataplane-client.js'
+import { memoriesOf, type Dataplane } from './dataplane-client.js'
 import type { Database } from './db.js'
 import { readServer, readService, type ServiceContext, type ServiceDraft } from './documents.js'
 import { nextService, withServers, type Stamp } from './drafts.js'
@@ -87,7 +87,8 @@ export class Control {
     const runner = new KillRunner(options)
     this.kills = new KillControl(runner, name => this.#repo.services.get(name))
     this.simulations = new SimulationControl(options.dataplane, directory)
-    this.#views = new Views(options.dataplane.memory, rows, name => this.#applier.troubleOf(name))
+    const memories = memoriesOf(options.dataplane)
+    this.#views = new Views(memories, rows, name => this.#applier.troubleOf(name))
     this.#statistics = new StatisticsReader(options.dataplane, rows)
     this.#connections = new ConnectionLister(options.connections, rows, directory, name =>
       this.#repo.services.get(name),

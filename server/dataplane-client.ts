@@ -13,7 +13,7 @@ import { messageOf } from './errors.js'
 export interface DataplaneOptions {
   /** Allocated once (dataplane/shared/memory.ts) and handed to every worker. */
   memory: SharedMemory
-  worker: Pick<WorkerConfig, 'driver' | 'interfaces' | 'packetQueues'>
+  worker: Pick<WorkerConfig, 'driver' | 'interfaces' | 'packetQueues' | 'crew'>
   logger: Logger
   /** Starts a worker; the default starts the real one. */
   spawn?: (config: WorkerConfig) => WorkerLike
@@ -56,6 +56,8 @@ export type Call = <T extends Op>(op: T) => Promise<Results[T['op']]>
 /** What the control plane needs of a dataplane. */
 export interface Dataplane {
   readonly memory: SharedMemory
+  /** Of every worker, `memory` first; absent when there is one. */
+  readonly memories?: readonly SharedMemory[]
   readonly ports: readonly PortInfo[]
   readonly phase: Phase
   /** Why it is not ready; null when it is. */
@@ -71,6 +73,10 @@ export interface Dataplane {
   whenReady(deadlineMs: number): Promise<boolean>
   stop(): Promise<void>
 }
+
+/** The memory of every worker. */
+export const memoriesOf = ({ memories, memory }: Dataplane): readonly SharedMemory[] =>
+  memories ?? [memory]
 
 /** The dataplane checked the operation and did nothing of it. */
 export class OpRefused extends Error {
@@ -165,6 +171,11 @@ export class DataplaneClient implements Dataplane {
   /** Test hook: ends the worker as a crash would; the client starts another. */
   async terminate(): Promise<void> {
     await this.#link?.worker.terminate()
+  }
+
+  /** Ends a worker that is not what it should be; another one is given everything. */
+  replace(reason: string): void {
+    if (this.#link !== null) this.#kill(this.#link, reason)
   }
 
   async stop(): Promise<void> {

@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import type { SecureContextOptions } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import type { WorkerConfig } from '../dataplane/protocol.js'
 import { allocate } from '../dataplane/shared/memory.js'
 import { buildApp } from './app.js'
 import { Gate } from './auth/gate.js'
@@ -14,7 +15,8 @@ import { Certificates } from './certificates.js'
 import type { Config } from './config.js'
 import { SharedConnections } from './connections.js'
 import { createControl } from './control.js'
-import { DataplaneClient } from './dataplane-client.js'
+import { DataplaneClient, memoriesOf, type Dataplane } from './dataplane-client.js'
+import { DataplaneFleet } from './dataplane-fleet.js'
 import { openDatabase } from './db.js'
 import { urlOf } from './listen-address.js'
 import { examine, formatReport, thisHost } from './host/doctor.js'
@@ -93,16 +95,15 @@ async function start(
   undo.push('host', () => host.stop())
   await host.start()
 
-  const memory = allocate(config.connsMax)
   const packetQueues = config.driver === 'raw-socket' ? openPacketQueues() : undefined
   const worker = { driver: config.driver, interfaces, ...(packetQueues && { packetQueues }) }
-  const dataplane = new DataplaneClient({ memory, worker, logger })
+  const dataplane = openDataplane(config, worker, logger)
   if (packetQueues) {
     const sockets = new RawSockets({ queues: packetQueues, logger })
     undo.push('raw sockets', () => sockets.close())
     sockets.open()
   }
-  const connections = new SharedConnections(memory)
+  const connections = new SharedConnections(...memoriesOf(dataplane))
   const control = createControl({ database, dataplane, host, connections, logger })
   undo.push('control', () => control.stop())
   told.throwIfTold()
@@ -124,6 +125,15 @@ async function start(
   const gate = new Gate({ tokens, open: config.noAuth })
   const app = buildApp({ control, access: { gate, tokens }, logger })
   return serveApi(app, config, logger, undo)
+}
+
+function openDataplane(
+  { workers, connsMax }: Config,
+  worker: Pick<WorkerConfig, 'driver' | 'interfaces' | 'packetQueues'>,
+  logger: Logger,
+): Dataplane {
+  if (workers > 1) return new DataplaneFleet({ count: workers, connsMax, worker, logger })
+  return new DataplaneClient({ memory: allocate(connsMax), worker, logger })
 }
 
 /** Serves the API wherever it was asked for; returns the addresses. */

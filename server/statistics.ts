@@ -1,8 +1,8 @@
 /** Counters and rates for /v1/stats, read from shared memory without a message to the worker. */
 import { COUNTER_NAMES } from '../dataplane/counters.js'
-import type { Dataplane } from './dataplane-client.js'
+import { memoriesOf, type Dataplane } from './dataplane-client.js'
 import { CONNS } from '../dataplane/shared/memory.js'
-import { readRow } from '../dataplane/shared/statistics.js'
+import { readRows } from '../dataplane/shared/statistics.js'
 import { endpointOf } from './documents.js'
 import { keyOf, keyText } from './plan.js'
 import type { ServiceRecord } from './repo/records.js'
@@ -12,28 +12,32 @@ import { byName } from './views.js'
 
 export class StatisticsReader {
   readonly #rows: RowTable
-  readonly #totals: Float64Array
-  readonly #services: Float64Array
-  readonly #dests: Float64Array
-  readonly #counters: Float64Array
-  readonly #control: Int32Array
+  /** Of each worker. */
+  readonly #totals: Float64Array[]
+  readonly #services: Float64Array[]
+  readonly #dests: Float64Array[]
+  readonly #counters: Float64Array[]
+  readonly #controls: Int32Array[]
 
-  constructor({ memory }: Dataplane, rows: RowTable) {
+  constructor(dataplane: Dataplane, rows: RowTable) {
+    const memories = memoriesOf(dataplane)
     this.#rows = rows
-    this.#totals = new Float64Array(memory.totals)
-    this.#services = new Float64Array(memory.services)
-    this.#dests = new Float64Array(memory.dests)
-    this.#counters = new Float64Array(memory.counters)
-    this.#control = new Int32Array(memory.control)
+    this.#totals = memories.map(memory => new Float64Array(memory.totals))
+    this.#services = memories.map(memory => new Float64Array(memory.services))
+    this.#dests = memories.map(memory => new Float64Array(memory.dests))
+    this.#counters = memories.map(memory => new Float64Array(memory.counters))
+    this.#controls = memories.map(memory => new Int32Array(memory.control))
   }
 
   read(services: readonly ServiceRecord[], now: Date) {
     return {
       time: now.toISOString(),
-      connections: Atomics.load(this.#control, CONNS),
-      totals: readRow(this.#totals, 0),
+      connections: total(this.#controls, control => Atomics.load(control, CONNS)),
+      totals: readRows(this.#totals, 0),
       services: services.map(service => this.#service(service)),
-      dataplane: Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, this.#counters[i]!])),
+      dataplane: Object.fromEntries(
+        COUNTER_NAMES.map((name, i) => [name, total(this.#counters, counters => counters[i]!)]),
+      ),
     }
   }
 
@@ -56,3 +60,6 @@ export class StatisticsReader {
     }
   }
 }
+
+const total = <T>(each: readonly T[], of: (one: T) => number): number =>
+  each.reduce((sum, one) => sum + of(one), 0)

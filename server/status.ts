@@ -1,5 +1,5 @@
 /** The derived half of a document: status words are Octavia's, reasons say why. */
-import { Col, readRow, STRIDE, type Statistics } from '../dataplane/shared/statistics.js'
+import { Col, readRows, sumOf, type Statistics } from '../dataplane/shared/statistics.js'
 import { effectiveWeight } from './plan.js'
 import type { ServerRecord } from './repo/records.js'
 import type { OperatingStatus, RealServerStatus, Reason, Status } from './schemas/common.js'
@@ -12,16 +12,16 @@ export interface Live {
   overloaded: boolean
 }
 
-/** Reads one row; `row` null means that the dataplane does not have it. */
-export function readLive(memory: Float64Array, row: number | null): Live {
+/** Reads one row of every worker's memory; `row` null: the dataplane does not have it. */
+export function readLive(memories: readonly Float64Array[], row: number | null): Live {
   // Row 0 is never given out and stays zero.
-  const at = (row ?? 0) * STRIDE
+  const total = (column: number) => sumOf(memories, row ?? 0, column)
   return {
-    statistics: readRow(memory, row ?? 0),
-    activeConns: memory[at + Col.activeConns]!,
-    inactConns: memory[at + Col.inactConns]!,
-    persistConns: memory[at + Col.persistConns]!,
-    overloaded: memory[at + Col.overloaded] !== 0,
+    statistics: readRows(memories, row ?? 0),
+    activeConns: total(Col.activeConns),
+    inactConns: total(Col.inactConns),
+    persistConns: total(Col.persistConns),
+    overloaded: total(Col.overloaded) !== 0,
   }
 }
 

@@ -16,18 +16,19 @@ export interface Written<T> {
 }
 
 export class Views {
-  readonly #services: Float64Array
-  readonly #dests: Float64Array
+  /** Of each worker. */
+  readonly #services: Float64Array[]
+  readonly #dests: Float64Array[]
   readonly #rows: RowTable
   readonly #troubleOf: (service: string) => string | null
 
   constructor(
-    memory: SharedMemory,
+    memories: readonly SharedMemory[],
     rows: RowTable,
     troubleOf: (service: string) => string | null = () => null,
   ) {
-    this.#services = new Float64Array(memory.services)
-    this.#dests = new Float64Array(memory.dests)
+    this.#services = memories.map(memory => new Float64Array(memory.services))
+    this.#dests = memories.map(memory => new Float64Array(memory.dests))
     this.#rows = rows
     this.#troubleOf = troubleOf
   }

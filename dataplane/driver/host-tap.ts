@@ -29,7 +29,8 @@ import type { HostTap } from './driver.js'
 import { FRAME_MAX, L2, L3, VNET_OCTETS, bufferOctets } from './frame-layout.js'
 import { MessageVector } from './message-vector.js'
 import { bindToInterface, PACKET_VNET_HDR, SOL_PACKET } from './packet-options.js'
-import { attachMarkFilter } from './socket-filter.js'
+import { hostShareProgram, type Portion } from './share-filter.js'
+import { attachFilter, markProgram, type Instruction } from './socket-filter.js'
 
 const COUNT = 64
 /** All headers there may be in front of a state machine's bits. */
@@ -40,9 +41,12 @@ export class PacketHostTap implements HostTap {
   readonly #ledger: DescriptorLedger
   #diverted: Tap | null = null
   #seen: Tap | null = null
+  /** Which clients' packets are read here, where several workers share them. */
+  readonly #portion: Portion | undefined
 
-  constructor(ledger: DescriptorLedger) {
+  constructor(ledger: DescriptorLedger, portion?: Portion) {
     this.#ledger = ledger
+    this.#portion = portion
   }
 
   get descriptors(): readonly number[] {
@@ -55,10 +59,14 @@ export class PacketHostTap implements HostTap {
     else {
       const ledger = this.#ledger
       const lo = interfaceProperties(ledger, 'lo')
-      this.#diverted = new Tap(ledger, SOCK_RAW, DIVERTED_MARK, lo === null ? 1 : lo.ifIndex)
-      this.#seen = new Tap(ledger, SOCK_DGRAM, SEEN_MARK, 0)
+      this.#diverted = new Tap(ledger, SOCK_RAW, this.#program(DIVERTED_MARK), lo?.ifIndex ?? 1)
+      this.#seen = new Tap(ledger, SOCK_DGRAM, this.#program(SEEN_MARK), 0)
     }
     return true
+  }
+
+  #program(mark: number): readonly Instruction[] {
+    return this.#portion ? hostShareProgram(this.#portion, mark) : markProgram(mark)
   }
 
   receive(burst: Packet[], max: number, diverted: boolean): number {
@@ -86,7 +94,12 @@ class Tap {
   readonly #front: number
   readonly #room: number
 
-  constructor(ledger: DescriptorLedger, type: number, mark: number, ifIndex: number) {
+  constructor(
+    ledger: DescriptorLedger,
+    type: number,
+    program: readonly Instruction[],
+    ifIndex: number,
+  ) {
     this.#ledger = ledger
     this.#whole = type === SOCK_RAW
     this.#front = this.#whole ? L3 - L2 + VNET_OCTETS : 0
@@ -102,15 +115,15 @@ class Tap {
       this.#packets.push(pkt)
       this.#messages.set(i, pkt.address + L3 - this.#front, this.#room)
     }
-    this.descriptor = this.#open(type, mark, ifIndex)
+    this.descriptor = this.#open(type, program, ifIndex)
   }
 
-  #open(type: number, mark: number, ifIndex: number): number {
+  #open(type: number, program: readonly Instruction[], ifIndex: number): number {
     const fd = openSocket(this.#ledger, AF_PACKET, 0, type)
     try {
       if (this.#whole) setOption(fd, SOL_PACKET, PACKET_VNET_HDR, 1)
       setBuffer(fd, 'receive', RECEIVE_OCTETS)
-      attachMarkFilter(this.#ledger, fd, mark)
+      attachFilter(this.#ledger, fd, program)
       bindToInterface(fd, ifIndex)
       return fd
     } catch (error) {

@@ -2,7 +2,7 @@ import * as libc from '../sys/libc.js'
 import type { DescriptorLedger } from '../sys/descriptors.js'
 import { AF_PACKET, openSocket, setBuffer, setOption } from '../sys/socket.js'
 import { RESERVE } from './frame-layout.js'
-import { attachFilter } from './socket-filter.js'
+import { attachFilter, type Instruction } from './socket-filter.js'
 
 /** Options of packet sockets, packet(7) and include/uapi/linux/if_packet.h. */
 export const SOL_PACKET = 263
@@ -22,7 +22,10 @@ const SEND_OCTETS = 16 << 20
 const RECEIVE_OCTETS = 24 << 20
 
 /** A packet socket with all that must be set before its ring is made; it receives nothing yet. */
-export function openPacketSocket(ledger: DescriptorLedger): number {
+export function openPacketSocket(
+  ledger: DescriptorLedger,
+  filter?: readonly Instruction[],
+): number {
   const fd = openSocket(ledger, AF_PACKET, 0)
   try {
     setOption(fd, SOL_PACKET, PACKET_VERSION, TPACKET_V2)
@@ -34,7 +37,7 @@ export function openPacketSocket(ledger: DescriptorLedger): number {
     setOption(fd, SOL_PACKET, PACKET_COPY_THRESH, 1)
     setBuffer(fd, 'send', SEND_OCTETS)
     setBuffer(fd, 'receive', RECEIVE_OCTETS)
-    attachFilter(ledger, fd)
+    attachFilter(ledger, fd, filter)
     return fd
   } catch (error) {
     ledger.close(fd)

@@ -8,6 +8,8 @@ import type { Backoff } from './backoff.js'
 import type { Port } from './driver.js'
 import type { LargeFrames } from './large-frames.js'
 import { bindToInterface, openPacketSocket, takeLosses } from './packet-options.js'
+import type { Portion } from './share-filter.js'
+import { attachFilter, type Instruction } from './socket-filter.js'
 import { Ring } from './ring.js'
 import { TransmitQueue } from './transmit-queue.js'
 
@@ -15,6 +17,10 @@ import { TransmitQueue } from './transmit-queue.js'
 export interface RingOptions {
   slots?: number
   slotOctets?: number
+  /** Which frames are let in; everything that is for this host when absent. */
+  filter?: readonly Instruction[]
+  /** Which of the host's own packets; all when absent. */
+  share?: Portion
 }
 
 interface Shared {
@@ -52,7 +58,7 @@ export class PacketPort implements Port {
     if (found === null) throw new SystemError(`interface ${name}`, ENODEV)
     if (!found.ethernet) throw new Error(`interface ${name} is not Ethernet`)
     this.#adopt(found)
-    this.descriptor = openPacketSocket(shared.ledger)
+    this.descriptor = openPacketSocket(shared.ledger, shared.ring.filter)
     let ring: Ring | null = null
     try {
       ring = this.#openRing(this.descriptor)
@@ -92,6 +98,11 @@ export class PacketPort implements Port {
     this.#ring.giveBack()
   }
 
+  /** From now on lets in what the ring options' filter says. */
+  followFilter(): void {
+    attachFilter(this.#shared.ledger, this.descriptor, this.#shared.ring.filter)
+  }
+
   countLosses(): void {
     const { counters } = this.#shared
     counters[Counter.ringFull] = counters[Counter.ringFull]! + takeLosses(this.descriptor)
@@ -119,7 +130,7 @@ export class PacketPort implements Port {
     let fd = -1
     let ring: Ring | null = null
     try {
-      fd = openPacketSocket(ledger)
+      fd = openPacketSocket(ledger, this.#shared.ring.filter)
       ring = this.#openRing(fd)
       bindToInterface(fd, this.ifIndex)
       libc.must('dup2', libc.dup2(fd, this.descriptor))

@@ -13,6 +13,7 @@ import { PacketHostTap } from './host-tap.js'
 import { KernelEgress } from './kernel-egress.js'
 import { LargeFrames } from './large-frames.js'
 import { PacketPort, type RingOptions } from './packet-port.js'
+import type { Instruction } from './socket-filter.js'
 
 export class PacketRing implements Driver {
   readonly name = 'packet-ring'
@@ -25,6 +26,7 @@ export class PacketRing implements Driver {
   readonly #large: LargeFrames
   readonly #backoff: Backoff
   readonly #egress: KernelEgress
+  readonly #ring: RingOptions
   /** Which port is served first: it moves on each turn, so that none is always last. */
   #first = 0
 
@@ -39,8 +41,12 @@ export class PacketRing implements Driver {
     this.#large = new LargeFrames(ledger)
     this.#arena = new Arena(ledger)
     this.#egress = new KernelEgress(ledger, counters)
-    this.host = new PacketHostTap(ledger)
-    const shared = { ledger, counters, large: this.#large, backoff: this.#backoff, ring }
+    this.#ring = { ...ring }
+    this.host = new PacketHostTap(ledger, this.#ring.share)
+    const shared = {
+      ...{ ledger, counters, large: this.#large, backoff: this.#backoff },
+      ring: this.#ring,
+    }
     const ports: PacketPort[] = []
     this.ports = ports
     try {
@@ -102,6 +108,12 @@ export class PacketRing implements Driver {
     this.#large.reset()
     this.#arena.reset()
     this.#backoff.reset()
+  }
+
+  /** Lets in other frames from now on; a frame on its way meets the old program or the new one. */
+  filter(program: readonly Instruction[]): void {
+    this.#ring.filter = program
+    for (const port of this.ports) port.followFilter()
   }
 
   #transmit(): void {

@@ -21,10 +21,10 @@ const VLAN_TAG = 0xfffff000 + 44
 const PACKET_OUTGOING = 4
 
 const ACCEPT_ALL = 0xffffffff
-type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number]
+export type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number]
 
 // prettier-ignore
-const PROGRAM: readonly Instruction[] = [
+export const PROGRAM: readonly Instruction[] = [
   /* 0 */ [LOAD_WORD, 0, 0, PACKET_TYPE],
   /* 1 */ [JUMP_EQUAL, 0, 6, 0],       // PACKET_HOST, or reject
   // Priority tags (VLAN 0, IEEE 802.1Q) belong to the untagged interface; others do not.
@@ -38,24 +38,22 @@ const PROGRAM: readonly Instruction[] = [
   /* 9 */ [RETURN, 0, 0, ACCEPT_ALL],
 ]
 
-/** Attaches it to a packet socket that is not bound yet. Throws SystemError. */
-export function attachFilter(ledger: DescriptorLedger, fd: number): void {
-  attach(ledger, fd, PROGRAM)
-}
-
 /** Lets in only what this host sends and what carries that mark, a single bit. */
-export function attachMarkFilter(ledger: DescriptorLedger, fd: number, mark: number): void {
-  attach(ledger, fd, [
-    [LOAD_WORD, 0, 0, PACKET_TYPE],
-    [JUMP_EQUAL, 0, 3, PACKET_OUTGOING],
-    [LOAD_WORD, 0, 0, MARK],
-    [JUMP_ANY_BIT, 0, 1, mark],
-    [RETURN, 0, 0, ACCEPT_ALL],
-    [RETURN, 0, 0, 0],
-  ])
-}
+export const markProgram = (mark: number): readonly Instruction[] => [
+  [LOAD_WORD, 0, 0, PACKET_TYPE],
+  [JUMP_EQUAL, 0, 3, PACKET_OUTGOING],
+  [LOAD_WORD, 0, 0, MARK],
+  [JUMP_ANY_BIT, 0, 1, mark],
+  [RETURN, 0, 0, ACCEPT_ALL],
+  [RETURN, 0, 0, 0],
+]
 
-function attach(ledger: DescriptorLedger, fd: number, instructions: readonly Instruction[]): void {
+/** Attaches a program to a packet socket, in place of the one it had. Throws SystemError. */
+export function attachFilter(
+  ledger: DescriptorLedger,
+  fd: number,
+  instructions: readonly Instruction[] = PROGRAM,
+): void {
   const program = new Mapping(ledger, instructions.length * 8)
   try {
     const v = new DataView(program.buffer)

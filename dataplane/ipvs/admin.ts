@@ -3,6 +3,7 @@ import type {
   DestConfig,
   DestKey,
   RestoredService,
+  Results,
   ServiceConfig,
   ServiceKey,
   ServiceRows,
@@ -49,6 +50,8 @@ export interface AdminOptions {
   nowMs: () => number
   /** Told that a real server was deleted, and whether it is the first in the trash. */
   onUnlink: (first: boolean) => void
+  /** Told of a service that is new, was edited, or has one more real server. */
+  onService: (service: Service) => void
 }
 
 /**
@@ -69,13 +72,17 @@ export class Admin {
     this.trash = new Trash(options.guarded, unguard, dest => this.#free(dest))
   }
 
-  addService(config: ServiceConfig, keepRow: number | null = null): { row: number } {
+  /** `keepRow`: with the figures of a former worker; `wanted`: the row that other workers gave it. */
+  addService(
+    config: ServiceConfig,
+    keepRow: number | null = null,
+    wanted: number | null = null,
+  ): { row: number } {
     if (this.#lookup(config.key) !== undefined) {
       throw new OpError('EEXIST', 'the virtual service already exists')
     }
     const identity = identityOf(config.key)
-    const kept = keepRow !== null && this.#o.serviceRows.keep(keepRow)
-    const row = kept ? keepRow : this.#o.serviceRows.take()
+    const row = rowIn(this.#o.serviceRows, keepRow, wanted)
     if (row === 0) throw new OpError('ENOSPC', 'no room for another virtual service')
     const service = new Service(row, identity)
     try {
@@ -89,12 +96,14 @@ export class Admin {
       this.#o.guarded.hold(Role.vip, service, service.protocol, service.port)
     }
     this.#o.serviceEstimator.register(row)
+    this.#o.onService(service)
     return { row }
   }
 
   editService(config: ServiceConfig): { row: number } {
     const service = this.service(config.key)
     this.#configure(service, config)
+    this.#o.onService(service)
     return { row: service.row }
   }
 
@@ -111,7 +120,12 @@ export class Admin {
     this.#o.serviceRows.give(service.row)
   }
 
-  addDest(key: ServiceKey, config: DestConfig, keepRow: number | null = null): { row: number } {
+  addDest(
+    key: ServiceKey,
+    config: DestConfig,
+    keepRow: number | null = null,
+    wanted: number | null = null,
+  ): { row: number } {
     const service = this.service(key)
     const where = destAddress(service, config)
     checkThresholds(config)
@@ -119,7 +133,8 @@ export class Admin {
       throw new OpError('EEXIST', `the real server ${config.address}:${config.port} already exists`)
     }
     const dest =
-      this.trash.take(service, where, config.port) ?? this.#create(where, config.port, keepRow)
+      this.trash.take(service, where, config.port, wanted) ??
+      this.#create(where, config.port, keepRow, wanted)
     // A real server that comes back to another service object starts counting anew.
     if (keepRow === null && dest.serviceRow !== service.row) {
       this.#o.destEstimator.zero(dest.row)
@@ -132,6 +147,7 @@ export class Admin {
     this.#services.addServer(service, dest)
     this.#guardReal(service, dest)
     service.scheduler?.add(dest)
+    this.#o.onService(service)
     return { row: dest.row }
   }
 
@@ -185,6 +201,20 @@ export class Admin {
         })),
       }
     })
+  }
+
+  /** Where the statistics of all services and their real servers stand. */
+  rows(): Results['rows']['services'] {
+    return [...this.#services].map(service => ({
+      key: keyOf(service),
+      rows: {
+        row: service.row,
+        dests: service.dests.map(dest => {
+          const { address: text, port } = configOf(dest)
+          return { address: text, port, row: dest.row }
+        }),
+      },
+    }))
   }
 
   /** What undoes a deletion: the configuration of a service or a dest as it stands. */
@@ -253,11 +283,16 @@ export class Admin {
     }
   }
 
-  #create(where: address.Address, port: number, keepRow: number | null): Dest {
-    const kept = keepRow !== null && this.#o.destRows.keep(keepRow)
-    const row = kept ? keepRow : this.#o.destRows.take()
+  #create(
+    where: address.Address,
+    port: number,
+    keepRow: number | null,
+    wanted: number | null,
+  ): Dest {
+    const row = rowIn(this.#o.destRows, keepRow, wanted)
     if (row === 0) throw new OpError('ENOSPC', 'no room for another real server')
-    const dest = new Dest(row, this.#o.destRows.memory, { ...where, port })
+    const { destRows } = this.#o
+    const dest = new Dest(row, destRows.memory, { ...where, port }, destRows.peers)
     this.#o.dests[row] = dest
     this.#o.destEstimator.register(row)
     return dest
@@ -319,4 +354,11 @@ export class Admin {
     this.#o.destEstimator.unregister(dest.row)
     this.#o.destRows.give(dest.row)
   }
+}
+
+/** The row kept, the one wanted, or any; 0 when there is none. */
+function rowIn(rows: Rows, keepRow: number | null, wanted: number | null): number {
+  if (keepRow !== null && rows.keep(keepRow)) return keepRow
+  if (wanted !== null) return rows.assign(wanted) ? wanted : 0
+  return rows.take()
 }

@@ -28,21 +28,30 @@ export class ConnSlab {
   readonly words: Int32Array
   readonly #control: Int32Array
   readonly #capacity: number
+  /** Control blocks of the other workers: the limit is one for all. */
+  readonly #peers: readonly Int32Array[]
   #freeHead = 0
   /** Numbers below this have been used. */
   #high = AUXILIARY
   #live = 0
   #serial = 0
 
-  constructor(memory: SharedArrayBuffer, control: Int32Array) {
+  constructor(memory: SharedArrayBuffer, control: Int32Array, peers: readonly Int32Array[] = []) {
     this.words = new Int32Array(memory)
     this.#control = control
+    this.#peers = peers
     this.#capacity = Math.floor(this.words.length / WORDS)
   }
 
   /** Connections and templates that exist. */
   get size(): number {
     return this.#live
+  }
+  /** As `size`, over all workers. */
+  get total(): number {
+    let total = this.#live
+    for (let i = 0; i < this.#peers.length; i++) total += this.#peers[i]![CONNS]!
+    return total
   }
   /** Of the newest record. */
   get serial(): number {
@@ -59,6 +68,7 @@ export class ConnSlab {
 
   /** A record that is nobody's yet, or 0 when the table is full. `publish` makes it a connection. */
   allocate(): number {
+    if (this.#peers.length > 0 && this.total >= this.limit) return 0
     let c = this.#freeHead
     if (c !== 0) {
       this.#freeHead = this.words[c * WORDS + NEXT]!

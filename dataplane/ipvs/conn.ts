@@ -335,7 +335,7 @@ export class Connections {
     words[at + FLAGS] = flags
     words[at + record.DEST] = dest.row
     this.#count(dest, flags, 1)
-    const total = dest.activeConns + dest.inactConns
+    const total = dest.activeTotal + dest.inactTotal
     if (dest.upperThreshold !== 0 && total >= dest.upperThreshold) dest.overloaded = true
   }
 

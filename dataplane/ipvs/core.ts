@@ -6,6 +6,7 @@ import type { Reassembler } from '../reassembly.js'
 import { FWD_MASK, HELPED, KILLED, MASQ, NO_CPORT, ONE_PACKET } from '../shared/conn-record.js'
 import { Verdict } from '../verdict.js'
 import { AH, ESP, ICMP, ICMPV6, UDP } from '../wire/ip-protocol.js'
+import type { Crew } from './crew.js'
 import type { Connections } from './conn.js'
 import type { Forwarder } from './forwarder.js'
 import type { HostStack } from './host-stack.js'
@@ -51,6 +52,8 @@ export interface CoreOptions {
   reassembler: Reassembler
   counters: Float64Array
   settings: Settings
+  /** Null when this is the only worker. */
+  crew: Crew | null
   nowMs: () => number
 }
 
@@ -63,12 +66,14 @@ export class Core {
   readonly #conns: Connections
   readonly #network: NetworkView
   readonly #counters: Float64Array
+  readonly #crew: Crew | null
 
   constructor(options: CoreOptions) {
     this.#o = options
     this.#conns = options.conns
     this.#network = options.network
     this.#counters = options.counters
+    this.#crew = options.crew
   }
 
   /**
@@ -119,7 +124,8 @@ export class Core {
     pkt.mark = mark !== 0 && services.getMark(f.family, mark) !== undefined ? mark : 0
     // A marked packet is routed to this host wherever it was going, as a mark service needs it.
     const local = pkt.mark !== 0 || this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
-    if (local && hasOptions(pkt)) recordRoute(pkt, f.dst0)
+    // Once, however many workers look at it.
+    if (local && pkt.stage === 0 && hasOptions(pkt)) recordRoute(pkt, f.dst0)
     const verdict = this.#hook(pkt, local)
     if (verdict === Verdict.local) return hostStack.deliver(pkt)
     if (verdict !== Verdict.accept) return verdict
@@ -159,6 +165,7 @@ export class Core {
       }
     }
     if (c !== 0) return this.#deliver(pkt, c, protocol)
+    if (this.#crew?.passIn(pkt, pkt.flow, false)) return Verdict.stolen
     return this.#schedule(pkt, protocol)
   }
 
@@ -184,6 +191,7 @@ export class Core {
     if (gate !== Gate.schedule) return gate === Gate.accept ? Verdict.accept : Verdict.drop
     const service = this.#o.services.find(pkt.flow, pkt.mark, false)
     if (service === undefined) return Verdict.accept
+    if (this.#crew?.reroutes(pkt, pkt.flow, false, service)) return Verdict.stolen
     const outcome = this.#o.scheduling.schedule(service, pkt.flow, false, pkt)
     switch (outcome) {
       case Outcome.scheduled:
@@ -249,6 +257,7 @@ export class Core {
   #out(pkt: Packet, protocol: Protocol): Verdict {
     const { table, records } = this.#conns
     const c = table.outGet(pkt.flow)
+    if (c === 0 && this.#crew?.passOut(pkt, pkt.flow, false)) return Verdict.stolen
     if (c === 0) return this.#startedByServer(pkt, protocol) ?? this.#unknownReply(pkt)
     // Replies of other methods are the host's to forward; the connection only hears of them.
     const masq = (records.flags(c) & FWD_MASK) === MASQ
@@ -305,10 +314,15 @@ export class Core {
       services.knowsAddress(f.family, f.dst0, f.dst1, f.dst2, f.dst3) ||
       services.knowsAddress(f.family, f.src0, f.src1, f.src2, f.src3)
     if (!ours) return Verdict.accept
+    if (this.#crew !== null) {
+      const local = this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+      if (this.#crew.passFragment(pkt, local)) return Verdict.stolen
+    }
     this.#counters[Counter.fragmentHeld]!++
     const whole = this.#o.reassembler.add(pkt, this.#o.nowMs())
     if (whole === null) return Verdict.stolen
     this.#counters[Counter.reassembled]!++
+    whole.stage = pkt.stage
     return this.#datagram(whole)
   }
 }

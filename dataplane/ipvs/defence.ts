@@ -129,7 +129,7 @@ export class Defence {
 
   #availablePages(): number {
     const { conns, settings, availableOctets } = this.#o
-    const { size, limit } = conns.records
+    const { total: size, limit } = conns.records
     const pages = Math.max(
       (limit * WORDS * 4) / PAGE_OCTETS,
       settings.amemthresh * TABLE_MIN_THRESHOLDS,

@@ -8,6 +8,8 @@ import { Col, STRIDE } from '../shared/statistics.js'
 export class Dest {
   readonly row: number
   readonly #stats: Float64Array
+  /** The same statistics as the other workers keep them: read only, but for one flag. */
+  readonly #peers: readonly Float64Array[]
   readonly #at: number
 
   readonly family: number
@@ -47,9 +49,11 @@ export class Dest {
     row: number,
     stats: Float64Array,
     address: { family: number; w0: number; w1: number; w2: number; w3: number; port: number },
+    peers: readonly Float64Array[] = [],
   ) {
     this.row = row
     this.#stats = stats
+    this.#peers = peers
     this.#at = row * STRIDE
     this.family = address.family
     this.w0 = address.w0
@@ -91,18 +95,47 @@ export class Dest {
   set persistConns(count: number) {
     this.#stats[this.#at + Col.persistConns] = count
   }
+  /** Over all workers: what schedulers and thresholds look at. */
+  get activeTotal(): number {
+    return this.#total(Col.activeConns)
+  }
+  get inactTotal(): number {
+    return this.#total(Col.inactConns)
+  }
+  /** Whether any worker has a connection or template of it. */
+  get referred(): boolean {
+    if (this.references > 0) return true
+    for (let i = 0; i < this.#peers.length; i++) {
+      const peer = this.#peers[i]!
+      const { activeConns, inactConns, persistConns } = Col
+      const at = this.#at
+      if (peer[at + activeConns]! + peer[at + inactConns]! + peer[at + persistConns]! > 0)
+        return true
+    }
+    return false
+  }
   /** IP_VS_DEST_F_OVERLOAD: over its upper threshold, skipped by every scheduler. */
   get overloaded(): boolean {
-    return this.#stats[this.#at + Col.overloaded] !== 0
+    return this.#total(Col.overloaded) !== 0
   }
+  /** Set by the worker that saw it, cleared by whichever sees that it is over: flags may cross. */
   set overloaded(on: boolean) {
     this.#stats[this.#at + Col.overloaded] = on ? 1 : 0
+    if (on) return
+    for (let i = 0; i < this.#peers.length; i++) this.#peers[i]![this.#at + Col.overloaded] = 0
   }
+
   /** Whether it may take connections again when overloaded: below l, or below 75 % of u. */
   get isRelieved(): boolean {
-    const total = this.activeConns + this.inactConns
+    const total = this.activeTotal + this.inactTotal
     if (this.lowerThreshold !== 0) return total < this.lowerThreshold
     if (this.upperThreshold !== 0) return total * 4 < this.upperThreshold * 3
     return true
+  }
+
+  #total(column: number): number {
+    let total = this.#stats[this.#at + column]!
+    for (let i = 0; i < this.#peers.length; i++) total += this.#peers[i]![this.#at + column]!
+    return total
   }
 }

@@ -20,6 +20,8 @@ export class Guarded {
   readonly #counts = [new Map<number, Entry[]>(), new Map<number, Entry[]>()] as const
 
   #ftpPorts: readonly number[] = [FTP_PORT]
+  /** Counts changes of what is held. */
+  generation = 0
 
   /** Whose endpoints count as held here too; a shadow engine's is the real one's. */
   base: Guarded | null = null
@@ -48,12 +50,14 @@ export class Guarded {
     const key = hash(w0, w3, protocol, port)
     const fresh = { family, w0, w1, w2, w3, protocol, port, count: 1 }
     const map = this.#counts[role]
+    this.generation++
     map.set(key, [...(map.get(key) ?? []), fresh])
   }
 
   release(role: Role, address: Address, protocol: number, port: number): void {
     const entry = this.#find(role, address, protocol, port)
     if (entry === undefined || --entry.count > 0) return
+    this.generation++
     const map = this.#counts[role]
     const key = hash(address.w0, address.w3, protocol, port)
     const left = map.get(key)!.filter(e => e !== entry)
@@ -81,6 +85,11 @@ export class Guarded {
     return inverse
       ? has(reals, f.family, f.dst0, f.dst1, f.dst2, f.dst3, f.protocol, f.dstPort)
       : has(reals, f.family, f.src0, f.src1, f.src2, f.src3, f.protocol, f.srcPort)
+  }
+
+  /** The address of every endpoint held, as often as there are ports. */
+  *addresses(role: Role): IterableIterator<Address> {
+    for (const chain of this.#counts[role].values()) yield* chain
   }
 
   #isVip(

@@ -8,6 +8,7 @@ import * as checksum from '../wire/checksum.js'
 import * as icmp from '../wire/icmp.js'
 import * as icmpv6 from '../wire/icmpv6.js'
 import * as ipv4 from '../wire/ipv4.js'
+import type { Crew } from './crew.js'
 import type { Clients } from './clients.js'
 import type { Connections } from './conn.js'
 import type { Forwarder } from './forwarder.js'
@@ -35,6 +36,7 @@ export interface IcmpOptions {
   output: Output
   counters: Float64Array
   settings: Settings
+  crew: Crew | null
 }
 
 /**
@@ -59,6 +61,7 @@ export class Icmp {
     if (verdict !== null) return verdict
     const { conns } = this.#o
     let c = conns.table.inGetInverse(this.#quoted)
+    if (c === 0 && this.#o.crew?.passIn(pkt, this.#quoted, true)) return Verdict.stolen
     const scheduled = c === 0
     if (scheduled) c = this.#schedule(pkt)
     if (c === 0) return this.#left
@@ -96,6 +99,10 @@ export class Icmp {
     if (!settings.scheduleIcmp) return 0
     const service = services.find(this.#quoted, pkt.mark, true)
     if (service === undefined) return 0
+    if (this.#o.crew?.reroutes(pkt, this.#quoted, true, service)) {
+      this.#left = Verdict.stolen
+      return 0
+    }
     const outcome = scheduling.schedule(service, this.#quoted, true, null)
     if (outcome === Outcome.scheduled) return scheduling.conn
     if (outcome !== Outcome.ignored) this.#left = Verdict.drop
@@ -117,6 +124,7 @@ export class Icmp {
     if (verdict !== null) return verdict
     const { conns, clients, forwarder } = this.#o
     const c = conns.table.outGetInverse(this.#quoted)
+    if (c === 0 && this.#o.crew?.passOut(pkt, this.#quoted, true)) return Verdict.stolen
     if (c === 0) return Verdict.accept
     const { words } = conns.records
     const masq = (conns.records.flags(c) & FWD_MASK) === MASQ

@@ -2,6 +2,7 @@ import { Flow, type Packet } from '../packet.js'
 import { FWD_MASK, MASQ } from '../shared/conn-record.js'
 import { Verdict } from '../verdict.js'
 import { UDP } from '../wire/ip-protocol.js'
+import type { Crew } from './crew.js'
 import type { Clients } from './clients.js'
 import type { Connections } from './conn.js'
 import type { Forwarder } from './forwarder.js'
@@ -18,6 +19,7 @@ export interface IpsecOptions {
   transmit: Transmit
   clients: Clients
   forwarder: Forwarder
+  crew: Crew | null
 }
 
 /**
@@ -36,6 +38,7 @@ export class Ipsec {
   in(pkt: Packet): Verdict {
     const { conns, traffic, transmit } = this.#o
     const c = conns.table.inGet(this.#exchangeOf(pkt))
+    if (c === 0 && this.#o.crew?.passIn(pkt, pkt.flow, false)) return Verdict.stolen
     if (c === 0) return Verdict.accept
     const dest = conns.destOf(c)
     if (dest !== undefined && !dest.available) return Verdict.drop
@@ -49,6 +52,7 @@ export class Ipsec {
   out(pkt: Packet): Verdict {
     const { conns, traffic, clients, forwarder } = this.#o
     const c = conns.table.outGet(this.#exchangeOf(pkt))
+    if (c === 0 && this.#o.crew?.passOut(pkt, pkt.flow, false)) return Verdict.stolen
     if (c === 0) return Verdict.accept
     const masq = (conns.records.flags(c) & FWD_MASK) === MASQ
     const adjacency = masq ? clients.towards(c) : null

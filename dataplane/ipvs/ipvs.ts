@@ -21,6 +21,7 @@ import { ConnTable } from './conn-table.js'
 import { Connections } from './conn.js'
 import { Core } from './core.js'
 import { Defence } from './defence.js'
+import { Crew, type CrewMember } from './crew.js'
 import type { Dest } from './dest.js'
 import { Estimator } from './est.js'
 import { Forwarder } from './forwarder.js'
@@ -79,6 +80,8 @@ export interface IpvsOptions {
   firstTick?: number
   /** Told which memory will be read at random. */
   advise?: (memory: Int32Array) => void
+  /** Only with several workers: which one it is, and the memory of the others. */
+  crew?: CrewMember & { peers: readonly SharedMemory[] }
   /** Octets of memory for fragments that wait; touched when made. */
   reassemblyOctets?: number
 }
@@ -96,6 +99,8 @@ export class Ipvs implements Pipeline {
   readonly killer: Killer
   readonly network: NetworkView
   readonly memory: SharedMemory
+  /** Null when this is the only worker. */
+  readonly crew: Crew | null
   readonly #defence: Defence
   readonly #core: Core
   readonly #localOut: LocalOut
@@ -117,8 +122,9 @@ export class Ipvs implements Pipeline {
     const { driver, network, clock, memory } = options
     const counters = new Float64Array(memory.counters)
     const totals = new Float64Array(memory.totals)
-    const serviceRows = new Rows(new Float64Array(memory.services))
-    const destRows = new Rows(new Float64Array(memory.dests))
+    const peers = options.crew?.peers ?? []
+    const serviceRows = Rows.over(memory.services, ...peers.map(peer => peer.services))
+    const destRows = Rows.over(memory.dests, ...peers.map(peer => peer.dests))
     const random = options.random ?? ((bound: number) => randomInt(bound + 1))
     const nowMs = () => clock.now()
     const { settings, services, marks } = this
@@ -128,7 +134,9 @@ export class Ipvs implements Pipeline {
     this.#control = new Int32Array(memory.control)
     this.#originMs = clock.now()
     this.#firstTick = options.firstTick ?? this.#control[TICK]! + 1
-    const slab = new ConnSlab(memory.conns, this.#control)
+    const controls = peers.map(peer => new Int32Array(peer.control))
+    const slab = new ConnSlab(memory.conns, this.#control, controls)
+    const crew = options.crew ? new Crew(options.crew, this.guarded, settings) : null
     this.#wheel = new TimerWheel(slab.words, this.#firstTick)
     const seeds = options.seeds ?? [seed(), seed(), seed()]
     const table = new ConnTable(slab, { seeds, ...(options.advise && { advise: options.advise }) })
@@ -156,6 +164,7 @@ export class Ipvs implements Pipeline {
       ...{ services, guarded: this.guarded, serviceRows, destRows },
       ...{ serviceEstimator, destEstimator, totalEstimator, dests, random, nowMs },
       onUnlink: first => this.#onUnlink(first),
+      onService: service => crew?.note(service),
     })
 
     const output = new Output(driver, counters, seeds[0])
@@ -169,6 +178,7 @@ export class Ipvs implements Pipeline {
       ...{ records: slab, network, forwarder, tunnel, traffic, applications, counters },
       ...{ settings, nowMs },
     })
+    this.crew = crew
     const { conns, protocols } = this
     const defence = new Defence({
       ...{ conns, services, settings, counters, random, tcp: protocols.tcp },
@@ -177,13 +187,13 @@ export class Ipvs implements Pipeline {
     })
     this.#defence = defence
     const scheduling = new Scheduling({ conns, settings, traffic, defence, counters })
-    const tunnelErrors = new TunnelErrors({ conns, services, traffic, transmit, errors })
+    const tunnelErrors = new TunnelErrors({ conns, services, traffic, transmit, errors, crew })
     const icmp = new Icmp({
       ...{ conns, services, protocols, scheduling, traffic, transmit },
       tunnelErrors,
-      ...{ clients, forwarder, output, counters, settings },
+      ...{ clients, forwarder, output, counters, settings, crew },
     })
-    const ipsec = new Ipsec({ conns, traffic, transmit, clients, forwarder })
+    const ipsec = new Ipsec({ conns, traffic, transmit, clients, forwarder, crew })
     const reassembler = new Reassembler(counters, {
       seed: seeds[1],
       ...(options.reassemblyOctets === undefined ? {} : { octetsMax: options.reassemblyOctets }),
@@ -212,7 +222,7 @@ export class Ipvs implements Pipeline {
         transmit,
         clients,
       },
-      ...{ reassembler, counters, settings, nowMs },
+      ...{ reassembler, counters, settings, crew, nowMs },
     })
     conns.setJob(TRASH_NODE, () => {
       this.admin.trash.sweep(this.#wheel.nowTick)
@@ -305,6 +315,7 @@ export class Ipvs implements Pipeline {
       this.#followFtpPorts()
     }
     Object.assign(this.settings, knobs)
+    if (this.crew !== null) for (const service of this.services) this.crew.note(service)
     protocols.tcp.sloppy = knobs.sloppyTcp
     protocols.sctp.sloppy = knobs.sloppySctp
     protocols.setTimeouts(timeouts.tcpS, timeouts.tcpFinS, timeouts.udpS)

@@ -48,20 +48,26 @@ export class Trash {
     // Connections go on after their service is gone, and none of them is the host's.
     if (fwmark === 0) this.#guarded.hold(Role.vip, service, protocol, port)
     this.#entries.set(dest.row, entry)
-    if (dest.references === 0) this.#release(entry)
+    if (!dest.referred) this.#release(entry)
   }
 
   /** Gives the endpoints back to the host whose last connection has gone. */
   releaseIdle(): void {
     for (const entry of this.#entries.values()) {
-      if (entry.held && entry.dest.references === 0) this.#release(entry)
+      if (entry.held && !entry.dest.referred) this.#release(entry)
     }
   }
 
-  /** Takes back the dest that was deleted from an equal service, or null. */
-  take(service: Service, address: Address, port: number): Dest | null {
+  /** Takes back the dest that was deleted from an equal service (and has that row), or null. */
+  take(
+    service: Service,
+    address: Address,
+    port: number,
+    wanted: number | null = null,
+  ): Dest | null {
     for (const [row, e] of this.#entries) {
       if (e.dest.port !== port || !sameAddress(e.dest, address)) continue
+      if (wanted !== null && wanted !== row) continue
       if (e.fwmark !== service.fwmark || e.protocol !== service.protocol) continue
       const sameService = sameAddress(e.service, service) && e.service.port === service.port
       if (service.fwmark === 0 && !sameService) continue
@@ -74,7 +80,7 @@ export class Trash {
   /** One sweep: marks what has become idle, frees what has been idle for 120 s. */
   sweep(tick: number): void {
     for (const [row, e] of this.#entries) {
-      if (e.dest.references > 0) {
+      if (e.dest.referred) {
         e.idleSince = -1
       } else if (e.idleSince < 0) {
         e.idleSince = tick

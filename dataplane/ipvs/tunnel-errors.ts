@@ -9,6 +9,7 @@ import * as icmp from '../wire/icmp.js'
 import * as icmpv6 from '../wire/icmpv6.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as udp from '../wire/udp.js'
+import type { Crew } from './crew.js'
 import type { Connections } from './conn.js'
 import type { Dest } from './dest.js'
 import type { IcmpErrors } from './icmp-errors.js'
@@ -25,6 +26,7 @@ export interface TunnelErrorsOptions {
   traffic: Traffic
   transmit: Transmit
   errors: IcmpErrors
+  crew: Crew | null
 }
 
 /**
@@ -51,6 +53,7 @@ export class TunnelErrors {
     if (this.#inner.family !== IPV4) return null
     const { conns } = this.#o
     const c = conns.table.inGet(this.#inner)
+    if (c === 0 && this.#o.crew?.passIn(pkt, this.#inner, false)) return Verdict.stolen
     if (c === 0) return Verdict.accept
     const dest = conns.destOf(c)
     if (dest === undefined || (conns.records.flags(c) & 7) !== TUNNEL) return Verdict.accept

@@ -24,6 +24,8 @@ export const CONNS_HIGH = 6
 export const PE_HIGH = 7
 /** What the defence does, for the main thread: drop_entry | drop_packet << 2 | secure_tcp << 4. */
 export const DEFENCE = 8
+/** Descriptor that wakes the worker, for the others; kept for all its successors. 0: none yet. */
+export const WAKE = 9
 /** Descriptors that a dead worker left open: count, then the descriptors. */
 export const DESCRIPTORS = 16
 export const CONTROL_WORDS = 1024

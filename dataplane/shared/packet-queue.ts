@@ -18,6 +18,8 @@ const DESCRIPTOR = 4
 const SIGNAL = 5
 const HEADER_OCTETS = 64
 const WRAP = -1
+/** Views on a few octets cost more than the octets do: so small packets are copied by hand. */
+const BY_HAND = 256
 
 /** Node 20 has it; TypeScript knows it from ES2024 on only. */
 const asynchronous = Atomics as typeof Atomics & {
@@ -63,7 +65,8 @@ export class PacketQueue {
     const place = skipped > 0 ? 0 : start
     if (skipped > 0) this.#lengths[start >>> 2] = WRAP
     this.#lengths[place >>> 2] = octets
-    this.#octets.set(from.subarray(at, end), place + 4)
+    if (octets > BY_HAND) this.#octets.set(from.subarray(at, end), place + 4)
+    else for (let i = 0; i < octets; i++) this.#octets[place + 4 + i] = from[at + i]!
     Atomics.store(words, TAIL, (tail + skipped + record) | 0)
     return true
   }
@@ -88,10 +91,17 @@ export class PacketQueue {
     return fits ? octets : -1
   }
 
-  /** Views on a few octets cost more than the octets do: small packets are copied by hand. */
+  /** Consumer: octets of what the next `shift` takes; 0 when there is none. */
+  get nextOctets(): number {
+    const head = this.#words[HEAD]!
+    if (head === Atomics.load(this.#words, TAIL)) return 0
+    const place = head & this.#mask
+    return this.#lengths[this.#lengths[place >>> 2] === WRAP ? 0 : place >>> 2]!
+  }
+
   #copy(from: number, octets: number, to: Uint8Array, at: number): void {
     const source = this.#octets
-    if (octets > 256) {
+    if (octets > BY_HAND) {
       to.set(source.subarray(from, from + octets), at)
       return
     }

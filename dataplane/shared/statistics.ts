@@ -17,8 +17,8 @@ export const COLUMNS = [
   'inactConns',
   'persistConns',
   'overloaded',
-  'spare0',
-  'spare1',
+  'held',
+  'spare',
 ] as const
 
 export type Column = (typeof COLUMNS)[number]
@@ -40,6 +40,22 @@ export interface Statistics {
   outPps: number
   inBps: number
   outBps: number
+}
+
+/** One column of a row, over the memories of all workers. */
+export function sumOf(memories: readonly Float64Array[], row: number, column: number): number {
+  let sum = 0
+  for (const memory of memories) sum += memory[row * STRIDE + column]!
+  return sum
+}
+
+/** As `readRow`, over the memories of all workers. */
+export function readRows(memories: readonly Float64Array[], row: number): Statistics {
+  const [first, ...others] = memories.map(memory => readRow(memory, row))
+  const sum = first!
+  for (const other of others)
+    for (const name of Object.keys(sum) as (keyof Statistics)[]) sum[name] += other[name]
+  return sum
 }
 
 /** Reads one row's ten public columns. */

@@ -10,13 +10,15 @@ const EFD_CLOEXEC = 0o2000000
  */
 export class EventDescriptor {
   readonly descriptor: number
-  readonly #ledger: DescriptorLedger
+  readonly #ledger: DescriptorLedger | null
   readonly #value = new Uint8Array(8)
 
-  constructor(ledger: DescriptorLedger) {
+  /** `ledger` null: nobody closes it; `existing` is one that was made so, to go on with. */
+  constructor(ledger: DescriptorLedger | null, existing = 0) {
     this.#ledger = ledger
-    const fd = libc.must('eventfd', libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))
-    this.descriptor = ledger.record(fd)
+    const fd =
+      existing > 0 ? existing : libc.must('eventfd', libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC))
+    this.descriptor = ledger?.record(fd) ?? fd
   }
 
   /** Makes it unreadable again. */
@@ -25,6 +27,6 @@ export class EventDescriptor {
   }
 
   close(): void {
-    this.#ledger.close(this.descriptor)
+    this.#ledger?.close(this.descriptor)
   }
 }

@@ -72,6 +72,10 @@ export const readBytes = bindBytes<[fd: number, data: Bytes, octets: number]>(
   'int64_t read(int, _Inout_ void*, size_t)',
 )
 
+export const writeBytes = bindBytes<[fd: number, data: Bytes, octets: number]>(
+  'int64_t write(int, void*, size_t)',
+)
+
 /** The error of this thread's last failed call; ask before anything else is called. */
 export const errno = (): number => koffi.errno()
 

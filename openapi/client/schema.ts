@@ -1138,6 +1138,8 @@ export interface components {
                 noBuffer: number;
                 ringFull: number;
                 segmented: number;
+                handedOver: number;
+                handoverFull: number;
                 internalError: number;
             };
         };
@@ -1802,6 +1804,8 @@ export interface components {
                 noBuffer?: number;
                 ringFull?: number;
                 segmented?: number;
+                handedOver?: number;
+                handoverFull?: number;
                 internalError?: number;
             };
         };
@@ -7012,6 +7016,8 @@ export interface operations {
                      *         "noBuffer": 0,
                      *         "ringFull": 0,
                      *         "segmented": 0,
+                     *         "handedOver": 0,
+                     *         "handoverFull": 0,
                      *         "internalError": 0
                      *       }
                      *     }
@@ -7227,6 +7233,8 @@ export interface operations {
                      *         "noBuffer": 0,
                      *         "ringFull": 0,
                      *         "segmented": 0,
+                     *         "handedOver": 0,
+                     *         "handoverFull": 0,
                      *         "internalError": 0
                      *       }
                      *     }

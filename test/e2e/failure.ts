@@ -22,7 +22,7 @@ export function failureTests(t: Test, stage: Stage<Sluice>): void {
     const starts = startsOf(sluice)
     for (const time of ['first', 'second']) {
       const transfer = await holdOne(stage)
-      await loseWorker(sluice)
+      const lost = await loseWorker(sluice)
       for (const { http } of servers.values()) http.tell('release')
       t.match(
         await transfer.done,
@@ -31,6 +31,7 @@ export function failureTests(t: Test, stage: Stage<Sluice>): void {
       )
       const fetched = await fetchMany(lab, client, `${URL}/`, { times: 12 })
       t.strictSame(tally(fetched), { a: 4, b: 4, c: 4 }, `${time}: new connections are scheduled`)
+      await sluice.process.waitFor(/"dataplane started"/, 10_000, lost)
     }
     t.equal(startsOf(sluice), starts + 2, 'it was started again, twice')
     t.strictSame(await configuration(sluice), configured, 'nothing stored is lost')
@@ -73,10 +74,12 @@ async function holdOne({ lab, topology, servers }: Stage): Promise<{ done: Promi
   return { done }
 }
 
-async function loseWorker(sluice: Sluice): Promise<void> {
+/** Returns where its log stood. */
+async function loseWorker(sluice: Sluice): Promise<number> {
   const before = sluice.process.stdout.length + sluice.process.stderr.length
   sluice.loseWorker()
   await sluice.process.waitFor(/ending thread \d+/, 5000, before)
+  return before
 }
 
 /** How often the log says that a dataplane thread has come up. */

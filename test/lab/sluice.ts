@@ -16,6 +16,8 @@ export interface SluiceOptions {
   interfaces?: readonly string[]
   /** Preload lab/programs/worker-killer.ts, so that `loseWorker` works. */
   killable?: boolean
+  /** Dataplane threads; what SLUICE_WORKERS says when absent, so that a whole run can have more. */
+  workers?: number
   /** Further arguments, e.g. `--connections-max 1000000`. */
   serveArgs?: readonly string[]
   /** File in the lab's folder, for a second appliance with services of its own. */
@@ -63,7 +65,9 @@ export class Sluice implements Director {
       : []
     const command = [process.execPath, ...preload, built(SLUICE), ...this.args]
     // tap's coverage hooks are for the test's own process.
-    const env = { NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
+    const { driver, workers } = this.#options
+    const count = driver === 'raw-socket' ? '' : (workers ?? process.env['SLUICE_WORKERS'] ?? '')
+    const env = { NODE_OPTIONS: '', NODE_V8_COVERAGE: '', SLUICE_WORKERS: String(count) }
     this.#process = this.host.start(command, { name: 'sluice', env })
     const [line] = await this.#process.waitFor(/^sluice ready.*\n/m, 60_000)
     return line.trim()

@@ -35,6 +35,7 @@ t.test('nothing given: what the help says', async t => {
     logLevel: 'info',
     connsMax: 4194304,
     requestsPerMinute: 600000,
+    workers: 1,
   })
 })
 

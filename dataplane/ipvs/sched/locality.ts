@@ -109,9 +109,9 @@ export class LocalityCache<T> {
 
 /** Busier than its weight while another server has not half of its own weight. */
 export function isCrowded(dest: Dest, dests: readonly Dest[]): boolean {
-  if (dest.activeConns <= dest.weight) return false
+  if (dest.activeTotal <= dest.weight) return false
   for (let i = 0; i < dests.length; i++) {
-    if (dests[i]!.activeConns * 2 < dests[i]!.weight) return true
+    if (dests[i]!.activeTotal * 2 < dests[i]!.weight) return true
   }
   return false
 }

@@ -21,7 +21,7 @@ export class NeverQueue implements Scheduler {
     for (let i = 0; i < dests.length; i++) {
       const dest = dests[i]!
       if (!isUsable(dest)) continue
-      const active = dest.activeConns
+      const active = dest.activeTotal
       if (active === 0) return dest
       if (least === null || isProductGreater(delay, dest.weight, active + 1, least.weight)) {
         least = dest

@@ -2,7 +2,7 @@
 import type { Dest } from '../dest.js'
 
 /** An active connection weighs as much as 256 inactive ones (ip_vs_dest_conn_overhead). */
-export const overhead = (dest: Dest): number => dest.activeConns * 256 + dest.inactConns
+export const overhead = (dest: Dest): number => dest.activeTotal * 256 + dest.inactTotal
 
 /** Whether the scheduler may give the server anything new. */
 export const isUsable = (dest: Dest): boolean => dest.weight > 0 && !dest.overloaded

@@ -22,7 +22,7 @@ export class Overflow implements Scheduler {
     let best: Dest | null = null
     for (let i = 0; i < dests.length; i++) {
       const dest = dests[i]!
-      if (!isUsable(dest) || dest.activeConns > dest.weight) continue
+      if (!isUsable(dest) || dest.activeTotal > dest.weight) continue
       if (best === null || dest.weight > best.weight) best = dest
     }
     return best

@@ -24,7 +24,7 @@ export class ShortestExpectedDelay implements Scheduler {
     for (let i = 0; i < dests.length; i++) {
       const dest = dests[i]!
       if (!isUsable(dest)) continue
-      const own = dest.activeConns + 1
+      const own = dest.activeTotal + 1
       if (least === null || isProductGreater(delay, dest.weight, own, least.weight)) {
         least = dest
         delay = own
