@@ -57,6 +57,10 @@ const benches: Readonly<Record<string, Bench>> = {
     seconds: 60,
     load: () => import('./overload.js'),
   },
+  workers: {
+    claim: 'packets and bulk with two workers, next to one',
+    load: () => import('./workers.js'),
+  },
   start: {
     claim: 'cold start until ready, with no services and with 10,000',
     load: () => import('./start.js'),

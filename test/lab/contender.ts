@@ -57,7 +57,7 @@ export function sluiceContender(
   lab: Lab,
   host: Namespace,
   services: ServiceSpecs,
-  options: Pick<SluiceOptions, 'serveArgs'> = {},
+  options: Pick<SluiceOptions, 'serveArgs' | 'database'> = {},
 ): Contender {
   const sluice = new Sluice(lab, host, options)
   let configured = false

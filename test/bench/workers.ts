@@ -1,0 +1,74 @@
+/**
+ * Question: what do two workers carry that one does not?
+ *
+ * The same appliance with `--workers 1` and `--workers 2` takes turns: small UDP packets in 10,000
+ * flows (as in pps.ts) and TCP bulk over 8 connections (as in bulk.ts). Sender and receiver need
+ * cores too, so a machine with two shows less than the workers could do.
+ */
+import { serverAddress, VIP } from '../lab/cast.js'
+import { sluiceContender, type Contender, type ServiceSpecs } from '../lab/contender.js'
+import { flood, Sink } from '../lab/flood.js'
+import { bulk, startIperf } from '../lab/iperf.js'
+import { Lab } from '../lab/lab.js'
+import { IPERF_PORT, SINK_PORT } from '../lab/real-server.js'
+import { must } from '../lab/run.js'
+import { built, SLUICE } from '../lab/root.js'
+import { build } from '../lab/topology.js'
+import type { BenchOptions } from './options.js'
+import { publish } from './report.js'
+import { OWN } from './sheet.js'
+import { takeTurns } from './turns.js'
+
+const FLAG = '--workers'
+const realServers = { a: { address: serverAddress('a', 'ipv4') } }
+const common = { address: VIP.ipv4, scheduler: 'rr' as const, realServers }
+const SERVICES: ServiceSpecs = {
+  flood: { ...common, protocol: 'udp', port: SINK_PORT },
+  bulk: { ...common, protocol: 'tcp', port: IPERF_PORT },
+}
+const CASE = { name: 'ipv4', targets: [] }
+
+export async function bench(options: BenchOptions): Promise<void> {
+  const { rounds, seconds } = options
+  if (!(await must([process.execPath, built(SLUICE), 'serve', '--help'])).includes(FLAG)) {
+    process.stdout.write(`this build of sluice does not know ${FLAG}\n`)
+    return
+  }
+  const lab = await Lab.open()
+  try {
+    const { client, director, servers } = await build(lab, { servers: 1 })
+    const server = servers.get('a')!
+    const sink = await Sink.start(server)
+    await startIperf(server)
+    const contenders = [1, 2].map((count): Contender => {
+      const serveArgs = [...options.serveArgs, FLAG, String(count)]
+      // A database each, or the second would not be told what the first knows.
+      const own = { serveArgs, database: `workers-${count}.db` }
+      const name = count === 2 ? OWN : 'Sluice, 1 worker'
+      return { ...sluiceContender(lab, director, SERVICES, own), name }
+    })
+    const plan = { contenders, cases: [CASE], rounds }
+    const pps = { unit: 'thousand packets/s', digits: 0 }
+    const packets = await takeTurns({ ...plan, ...pps }, async () => {
+      const shape = { address: VIP.ipv4, port: SINK_PORT, flows: 10_000, warmS: 1.5, seconds }
+      return (await flood(client, director, sink, shape)).deliveredPps / 1000
+    })
+    const gbit = { unit: 'Gbit/s', digits: 1 }
+    const bulks = await takeTurns({ ...plan, ...gbit }, async () => {
+      return (await bulk(client, VIP.ipv4, ['-t', String(seconds), '-P', '8'])).gbitS
+    })
+    await sink.check()
+    const sheets = [
+      { title: 'UDP packets delivered, two workers, 10,000 flows', ...pps, rows: packets },
+      { title: 'TCP bulk, two workers, 8 connections', ...gbit, rows: bulks },
+    ]
+    await publish({ name: 'workers', claim: claim(options), sheets }, options)
+  } finally {
+    await lab.close()
+  }
+}
+
+const claim = ({ rounds, seconds }: BenchOptions) =>
+  `The same appliance with one and with two workers ("Sluice"), NAT, IPv4: UDP datagrams of 18 octets in 10,000 flows, and TCP
+bulk over 8 connections; the receiver counts. ${rounds} rounds of ${seconds} s, the two taking turns. Sender, receiver and workers
+share the machine's cores.`
