@@ -10,6 +10,8 @@ import * as address from '../../dataplane/wire/address.js'
 import { readHeaders, type Headers } from './headers.js'
 
 const FTP_DATA_PORT = 20
+/** What is remembered of each kind; the oldest goes first. */
+const REMEMBERED_MAX = 65536
 const ERRORS4 = [3, 4, 11]
 const ERRORS6 = [1, 2, 3, 4]
 
@@ -29,7 +31,7 @@ export class GuardRules {
     const hidden = h.fragmentOffset === 0 && this.#hidesWhole(ip, h, flow)
     if (hidden || (h.fragmentOffset === 0 && !h.moreFragments)) return hidden
     const datagram = `${h.src} ${h.dst} ${h.protocol} ${identificationOf(ip, h)}`
-    if (h.fragmentOffset === 0) this.#others.add(datagram)
+    if (h.fragmentOffset === 0) remember(this.#others, datagram)
     const { services } = this.#ipvs
     const isKnown =
       services.knowsAddress(flow.family, flow.dst0, flow.dst1, flow.dst2, flow.dst3) ||
@@ -53,7 +55,7 @@ export class GuardRules {
     const { guarded, marks } = this.#ipvs
     if (h.protocol === 1 || h.protocol === 58) return this.#hidesError(ip, h)
     if (guarded.isToVip(flow, false)) {
-      this.#dataClients.add(`${h.src} ${flow.srcPort}`)
+      remember(this.#dataClients, `${h.src} ${flow.srcPort}`)
       return true
     }
     if (guarded.isFromReal(flow, false) || this.#isFtpData(flow, h)) return true
@@ -81,6 +83,13 @@ export class GuardRules {
     const quoted = readHeaders(padded(ip.subarray(h.l4 + 8)))
     return quoted === null || quoted.ports === null ? null : flowOf(quoted)
   }
+}
+
+function remember(set: Set<string>, what: string): void {
+  // Anew at the end, as nftables' `update` renews an element's time.
+  set.delete(what)
+  set.add(what)
+  if (set.size > REMEMBERED_MAX) set.delete(set.values().next().value!)
 }
 
 function identificationOf(ip: Uint8Array, h: Headers): number {
