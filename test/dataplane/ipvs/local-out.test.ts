@@ -1,15 +1,8 @@
 // Answers of a real server that is the balancer itself (ipvs-semantics: LOCAL_OUT out-handler). The
 // expected packets come from the fixture's builder, with checksum code of its own.
 import t from 'tap'
-import { run } from '../../../cli/ipvsadm/command.js'
-import { ManualClock } from '../../../dataplane/clock.js'
-import { Control } from '../../../dataplane/control.js'
-import { Engine } from '../../../dataplane/engine.js'
-import { Ipvs } from '../../../dataplane/ipvs/ipvs.js'
-import { allocate } from '../../../dataplane/shared/memory.js'
-import { buildBytes, toHex, type PacketRecord } from '../../fixtures/packets.js'
-import { EngineBackend } from '../../golden/engine-backend.js'
-import { makeDriver, Topology } from '../../golden/topology.js'
+import { buildBytes, toHex } from '../../fixtures/packets.js'
+import { commandBench as setup } from './command-bench.js'
 
 const CAST = {
   4: { client: '192.0.2.9', vip: '198.51.100.200', own: '10.0.0.1', name: '198.51.100.200' },
@@ -22,48 +15,6 @@ const CAST = {
 } as const
 const FAMILIES = [4, 6] as const
 type Family = (typeof FAMILIES)[number]
-
-async function setup(...commands: string[]) {
-  const lab = { vips: [CAST[4].vip], vips6: [CAST[6].vip], mtu_s: 1500, mtu_c: 1500 }
-  const memory = allocate(1024)
-  const counters = new Float64Array(memory.counters)
-  const driver = makeDriver({ ...lab, icmp_ratelimit: 0 }, counters)
-  const { network } = new Topology(driver, { ...lab, icmp_ratelimit: 0 })
-  const clock = new ManualClock()
-  const ipvs = new Ipvs({ driver, network, clock, memory, seeds: [1, 2, 3] })
-  ipvs.restore([])
-  const control = new Control({ ipvs, driver, nowMs: () => clock.now(), onStop: () => {} })
-  const backend = new EngineBackend(ipvs, control, memory)
-  for (const command of commands) {
-    const { exit, out } = await run(command.split(' '), backend)
-    if (exit !== 0) throw new Error(`${command}: ${out}`)
-  }
-  const engine = new Engine({
-    ...{ driver, pipeline: ipvs, clock, counters },
-    onFault: error => {
-      throw error
-    },
-  })
-  const packets = () => driver.sent.splice(0).map(({ frame }) => toHex(frame.slice(14)))
-  return {
-    ipvs,
-    /** What reaches the host because of it. */
-    client: (record: PacketRecord) => {
-      const ip = buildBytes(record)
-      const type = ip[0]! >>> 4 === 4 ? [8, 0] : [0x86, 0xdd]
-      driver.inject(0, Uint8Array.from([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0xfe, ...type, ...ip]))
-      engine.breathe()
-      return driver.sentIp.splice(0).map(toHex)
-    },
-    /** What leaves because of it. */
-    host: (record: PacketRecord, diverted: boolean) => {
-      driver.injectOfHost(buildBytes(record), diverted)
-      engine.breathe()
-      return packets()
-    },
-    states: async () => (await run(['-Lnc'], backend)).out.match(/(?<=\d\d:\d\d +)[A-Z_]+/g) ?? [],
-  }
-}
 
 const PAYLOAD = Uint8Array.of(1, 2, 3)
 const protocols = {
