@@ -1,4 +1,9 @@
-// With 100,000 connections open, a page of them is answered within 50 ms while traffic flows.
+/**
+ * With 100,000 connections open, 95 of 100 pages of them are answered within 50 ms while traffic
+ * flows. What counts is the server's own time, from a request's arrival to its answer's end, as its
+ * log has it: starting a curl costs more than a page, and waits for a processor that the client, the
+ * real server and the dataplane keep busy on a small machine.
+ */
 import t from 'tap'
 import { call } from '../lab/api.js'
 import { CLIENT_DEVICE, serverAddress, VIP } from '../lab/cast.js'
@@ -38,18 +43,30 @@ t.test('a page of them while traffic flows', async t => {
   await director.putService('web', httpService('ipv4', { a: 1 }))
   const url = `http://${VIP.ipv4}/bytes/200000`
   const traffic = fetchMany(lab, client, url, { times: 400, parallel: 4 })
-  const times: number[] = []
+  const before = director.process.stderr.length
   for (let i = 0; i < PAGES; i++) {
-    const { status, body, ms } = await call(topology.director, 'GET', PAGE)
+    const { status, body } = await call(topology.director, 'GET', PAGE)
     const { items, nextCursor } = body as { items: unknown[]; nextCursor: string | null }
     if (status !== 200 || items.length !== 100 || nextCursor === null) t.fail('a full page', body!)
-    times.push(ms)
   }
   const fetched = await traffic
-  const sorted = times.sort((a, b) => a - b)
+  const sorted = servedMs(director.process.stderr.slice(before)).sort((a, b) => a - b)
+  t.equal(sorted.length, PAGES)
   t.comment(`median ${sorted[PAGES / 2]!.toFixed(1)} ms, slowest ${sorted.at(-1)!.toFixed(1)} ms`)
-  t.ok(sorted[Math.floor(PAGES * 0.9)]! < LIMIT_MS, `9 of 10 within ${LIMIT_MS} ms`)
+  t.ok(sorted[Math.ceil(PAGES * 0.95) - 1]! < LIMIT_MS, `95 % within ${LIMIT_MS} ms`)
   t.ok(fetched.every(({ exit, sha256 }) => exit === 0 && sha256 === bytesHash(200_000)))
 })
+
+/** How long the server took over each page, by its log: JSON, one line for arrival, one for the end. */
+function servedMs(log: string): number[] {
+  const lines = log.split('\n').filter(line => line.startsWith('{') && line.endsWith('}'))
+  const entries = lines.map(
+    line => JSON.parse(line) as { reqId?: string; req?: { url: string }; responseTime?: number },
+  )
+  const pages = new Set(entries.flatMap(e => (e.req?.url === PAGE ? [e.reqId] : [])))
+  return entries.flatMap(({ reqId, responseTime }) =>
+    responseTime !== undefined && pages.has(reqId) ? [responseTime] : [],
+  )
+}
 
 endStage(t, stage)
