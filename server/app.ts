@@ -7,13 +7,16 @@ import type { Gate } from './auth/gate.js'
 import { conceal } from './auth/secret.js'
 import type { Tokens } from './auth/tokens.js'
 import type { Control } from './control.js'
+import type { Journal } from './journal/journal.js'
 import { addAccess } from './plugins/access.js'
+import { addAudit } from './plugins/audit.js'
 import { answerClientError } from './plugins/client-error.js'
 import { addJsonBody } from './plugins/json-body.js'
 import { addNotFound } from './plugins/not-found.js'
 import { addOpenApi } from './plugins/openapi.js'
 import { addProblems, sendProblem, toProblem } from './plugins/problems.js'
 import { addValidation } from './plugins/validation.js'
+import { addEvents } from './routes/events.js'
 import { addExchange } from './routes/exchange.js'
 import { addLive } from './routes/live.js'
 import { addMarkRules } from './routes/mark-rules.js'
@@ -28,6 +31,7 @@ import { addVirtualServices } from './routes/virtual-services.js'
 export interface Access {
   gate: Gate
   tokens: Tokens
+  journal: Journal
 }
 
 export interface AppOptions {
@@ -76,6 +80,7 @@ export function buildApp({ control, access, logger }: AppOptions): FastifyInstan
   addJsonBody(app)
   addNotFound(app)
   addAccess(app, access.gate)
+  addAudit(app, access.journal)
   addOpenApi(app)
   // After the OpenAPI plugin, which listens to routes being added.
   void app.register((routes, _options, done) => {
@@ -88,6 +93,7 @@ export function buildApp({ control, access, logger }: AppOptions): FastifyInstan
     addSimulations(typed, control)
     addTokens(typed, access.tokens)
     addExchange(typed, control)
+    addEvents(typed, access)
     addSystem(typed, control)
     done()
   })

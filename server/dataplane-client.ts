@@ -18,6 +18,8 @@ export interface DataplaneOptions {
   /** Starts a worker; the default starts the real one. */
   spawn?: (config: WorkerConfig) => WorkerLike
   deadlines?: Partial<Deadlines>
+  /** Hears of every new phase. */
+  onPhase?: (phase: Phase, reason: string | null) => void
   /** Repeats `work`; returns what ends it. The default is a timer. */
   every?: (everyMs: number, work: () => void) => () => void
 }
@@ -330,6 +332,7 @@ export class DataplaneClient implements Dataplane {
   #enter(phase: Phase, reason: string | null): void {
     this.phase = phase
     this.reason = reason
+    this.#options.onPhase?.(phase, reason)
     for (const settle of [...this.#waiters]) settle()
   }
 

@@ -112,6 +112,13 @@ export const problems = {
     title: 'The appliance holds as many of these as it can',
     about: '`detail` names the limit. Delete something first.',
   },
+  EVENTS_TRUNCATED: {
+    status: 410,
+    title: 'Events from then on are no longer kept',
+    about:
+      'Something happened since then that the journal has removed. Read the state anew, then follow ' +
+      'events without `after` or `Last-Event-ID`.',
+  },
   PRECONDITION_FAILED: {
     status: 412,
     title: 'The resource is not in the state that the request requires',
@@ -162,6 +169,11 @@ export const problems = {
     status: 500,
     title: 'The dataplane refused the change',
     about: 'The change was checked, stored, then refused by the dataplane and taken back: a bug.',
+  },
+  TOO_MANY_READERS: {
+    status: 503,
+    title: 'As many follow the events as can be served',
+    about: 'Try again after `Retry-After` seconds, or share a stream.',
   },
   STORAGE_FAILED: {
     status: 503,

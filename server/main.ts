@@ -9,6 +9,7 @@ import type { Logger } from 'pino'
 import type { WorkerConfig } from '../dataplane/protocol.js'
 import { allocate } from '../dataplane/shared/memory.js'
 import { buildApp } from './app.js'
+import { SYSTEM } from './actor.js'
 import { Gate } from './auth/gate.js'
 import { Tokens } from './auth/tokens.js'
 import { Certificates } from './certificates.js'
@@ -16,11 +17,13 @@ import type { Config } from './config.js'
 import { SharedConnections } from './connections.js'
 import { createControl } from './control.js'
 import { DataplaneClient, memoriesOf, type Dataplane } from './dataplane-client.js'
+import type { DataplaneOptions, Phase } from './dataplane-client.js'
 import { DataplaneFleet } from './dataplane-fleet.js'
 import { openDatabase } from './db.js'
 import { urlOf } from './listen-address.js'
 import { examine, formatReport, thisHost } from './host/doctor.js'
 import { LinuxHost } from './host/host-control.js'
+import { Journal } from './journal/journal.js'
 import { lockInstance } from './host/instance.js'
 import { FileJournal } from './host/journal.js'
 import { openLog } from './log.js'
@@ -97,14 +100,20 @@ async function start(
 
   const packetQueues = config.driver === 'raw-socket' ? openPacketQueues() : undefined
   const worker = { driver: config.driver, interfaces, ...(packetQueues && { packetQueues }) }
-  const dataplane = openDataplane(config, worker, logger)
+  const journal = new Journal({ database, logger })
+  undo.push('journal', () => {
+    journal.record({ type: 'appliance.stopped', class: 'state', actor: SYSTEM })
+    journal.close()
+  })
+  const dataplane = openDataplane(config, worker, { logger, onPhase: tellOfDataplane(journal) })
   if (packetQueues) {
     const sockets = new RawSockets({ queues: packetQueues, logger })
     undo.push('raw sockets', () => sockets.close())
     sockets.open()
   }
   const connections = new SharedConnections(...memoriesOf(dataplane))
-  const control = createControl({ database, dataplane, host, connections, logger })
+  const listeners = [journal]
+  const control = createControl({ database, dataplane, host, connections, logger, listeners })
   undo.push('control', () => control.stop())
   told.throwIfTold()
   await control.start()
@@ -118,38 +127,43 @@ async function start(
   undo.push('host checks', () => clearInterval(verifying))
 
   told.throwIfTold()
-  const tokens = new Tokens({ database })
+  const tokens = new Tokens({ database, onChange: (...change) => journal.tokenChanged(...change) })
   undo.push('tokens', () => tokens.flush())
   const flushing = setInterval(() => tokens.flush(), TOUCH_MS)
   undo.push('uses of tokens', () => clearInterval(flushing))
   const gate = new Gate({ tokens, open: config.noAuth })
-  const app = buildApp({ control, access: { gate, tokens }, logger })
-  return serveApi(app, config, logger, undo)
+  const app = buildApp({ control, access: { gate, tokens, journal }, logger })
+  return serveApi(app, config, { logger, undo, journal })
 }
 
 function openDataplane(
   { workers, connsMax }: Config,
   worker: Pick<WorkerConfig, 'driver' | 'interfaces' | 'packetQueues'>,
-  logger: Logger,
+  options: Pick<DataplaneOptions, 'logger' | 'onPhase'>,
 ): Dataplane {
-  if (workers > 1) return new DataplaneFleet({ count: workers, connsMax, worker, logger })
-  return new DataplaneClient({ memory: allocate(connsMax), worker, logger })
+  if (workers > 1) return new DataplaneFleet({ count: workers, connsMax, worker, ...options })
+  return new DataplaneClient({ memory: allocate(connsMax), worker, ...options })
 }
 
 /** Serves the API wherever it was asked for; returns the addresses. */
 async function serveApi(
   app: FastifyInstance,
   config: Config,
-  logger: Logger,
-  undo: Undo,
+  { logger, undo, journal }: { logger: Logger; undo: Undo; journal: Journal },
 ): Promise<string[]> {
   const listeners = new Listeners(app)
   undo.push('API', () => listeners.close(FINISH_MS))
   await app.ready()
   let certificates: Certificates | null = null
   if (config.tlsCert !== '') {
-    const onChange = (context: SecureContextOptions) => listeners.renew(context)
-    certificates = new Certificates({ files: config, logger, onChange })
+    const note = (type: string, outcome: 'done' | 'failed', detail: object) =>
+      journal.record({ type, class: 'state', actor: SYSTEM, outcome, detail })
+    const onChange = (context: SecureContextOptions, certificate: string) => {
+      listeners.renew(context)
+      note('certificates.reloaded', 'done', { certificate })
+    }
+    const onRefused = (reason: string) => note('certificates.refused', 'failed', { reason })
+    certificates = new Certificates({ files: config, logger, onChange, onRefused })
     const looking = setInterval(() => certificates?.look(), CERTIFICATES_MS)
     undo.push('certificates', () => clearInterval(looking))
   }
@@ -162,6 +176,7 @@ async function serveApi(
   for (const address of config.listen)
     urls.push(await listeners.open(address, certificates?.context ?? null))
   if (config.adminSocket !== null) urls.push(await listeners.openAdmin(config.adminSocket))
+  journal.record({ type: 'appliance.started', class: 'state', actor: SYSTEM, detail: { urls } })
   return urls
 }
 
@@ -170,6 +185,21 @@ function warnOfOpenness({ listen }: Config, logger: Logger): void {
   const text = `--no-auth: everybody who reaches ${where.join(' ')} may change everything`
   process.stderr.write(`sluice: WARNING: ${text}\n`)
   logger.warn({ listen: where }, text)
+}
+
+/** Writes down when traffic is carried and when it is not. */
+function tellOfDataplane(journal: Journal): (phase: Phase, reason: string | null) => void {
+  const types: Partial<Record<Phase, string>> = { ready: 'dataplane.ready', down: 'dataplane.lost' }
+  let last = ''
+  return (phase, reason) => {
+    const type = types[phase] ?? last
+    // A worker that is replaced is gone twice: when it is given up, and when it has ended.
+    if (type === last) return
+    last = type
+    const outcome = phase === 'ready' ? 'done' : 'failed'
+    const detail = reason === null ? null : { reason }
+    journal.record({ type, class: 'state', outcome, actor: SYSTEM, detail })
+  }
 }
 
 class Interrupted extends Error {}

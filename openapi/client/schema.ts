@@ -384,6 +384,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follows what happens: server-sent events, or a long poll
+         * @description With `Accept: text/event-stream` a stream, resumed by `Last-Event-ID`; comments keep it alive. Else JSON: the events after `after`, waited for when there are none. A reader that takes nothing for half a minute is let go and may resume. Denials, refusals and tokens are told to the scope `admin` only.
+         *
+         *     Needs the scope `read`.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit-log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists who changed what, and who was not allowed to; newest first
+         * @description The newest 100,000 changes and 10,000 denials and refusals of the last 90 days are kept. Equal refusals within a second are one entry with a count.
+         *
+         *     Needs the scope `admin`.
+         */
+        get: operations["listAuditLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/version": {
         parameters: {
             query?: never;
@@ -601,6 +645,88 @@ export interface components {
             requestId: string;
             /** @description Every fault, not only the first. */
             errors: components["schemas"]["Fault"][];
+        };
+        /** @description Who did it. */
+        Actor: {
+            /**
+             * @description How it showed who it is.
+             * @enum {string}
+             */
+            kind: "admin-socket" | "token" | "certificate" | "anyone" | "system";
+            /** @description Of the token or certificate; else the kind. */
+            name: string;
+        };
+        /**
+         * @description Something that happened.
+         * @example {
+         *       "id": 42,
+         *       "at": "2030-01-01T00:00:00.000Z",
+         *       "type": "realServer.updated",
+         *       "outcome": "done",
+         *       "actor": {
+         *         "kind": "token",
+         *         "name": "ci"
+         *       },
+         *       "address": "192.0.2.9",
+         *       "requestId": "a598f468-6",
+         *       "kind": "realServer",
+         *       "name": "web/a",
+         *       "revision": 7,
+         *       "before": {
+         *         "address": "10.0.0.1",
+         *         "port": 8080,
+         *         "weight": 1
+         *       },
+         *       "after": {
+         *         "address": "10.0.0.1",
+         *         "port": 8080,
+         *         "weight": 3
+         *       },
+         *       "detail": null
+         *     }
+         */
+        Event: {
+            /** @description Ascending, never given out twice. */
+            id: number;
+            /** Format: date-time */
+            at: string;
+            /** @description For instance `realServer.updated`, `request.denied`, `dataplane.lost`; more may come. */
+            type: string;
+            /**
+             * @description refused: not valid; denied: not allowed; failed: not possible just now.
+             * @enum {string}
+             */
+            outcome: "done" | "refused" | "denied" | "failed";
+            actor?: components["schemas"]["Actor"];
+            /** @description Where the request came from; null: this host. */
+            address: string | null;
+            /** @description `X-Request-Id` of the request. */
+            requestId: string | null;
+            /** @description Kind of the object that it is about. */
+            kind: string | null;
+            /** @description Its name; of real servers `service/server`. */
+            name: string | null;
+            /** @description Configuration revision that it made. */
+            revision: number | null;
+            /** @description The object before; null: it was not there. */
+            before: Record<string, never> | null;
+            /** @description The object after; null: it is gone. */
+            after: Record<string, never> | null;
+            /** @description What else there is to say: a message, a problem code, how often. */
+            detail: {
+                [key: string]: unknown;
+            } | null;
+        };
+        EventPage: {
+            /** @description Oldest first. */
+            items: components["schemas"]["Event"][];
+            /** @description What to give as `after` next. */
+            lastEventId: number;
+        };
+        AuditLog: {
+            /** @description Newest first. */
+            items: components["schemas"]["Event"][];
+            nextCursor: string | null;
         };
         /** @description Encapsulation, for forwarding `tunnel` only; plain ipip when absent. */
         Tunnel: {
@@ -1914,6 +2040,10 @@ export type ServiceStatus = components['schemas']['ServiceStatus'];
 export type RealServerStatus = components['schemas']['RealServerStatus'];
 export type Fault = components['schemas']['Fault'];
 export type Problem = components['schemas']['Problem'];
+export type Actor = components['schemas']['Actor'];
+export type Event = components['schemas']['Event'];
+export type EventPage = components['schemas']['EventPage'];
+export type AuditLog = components['schemas']['AuditLog'];
 export type Tunnel = components['schemas']['Tunnel'];
 export type RealServerConfig = components['schemas']['RealServerConfig'];
 export type RealServer = components['schemas']['RealServer'];
@@ -2639,12 +2769,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/virtual-services/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -2815,12 +2945,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/virtual-services/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -3148,12 +3278,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/virtual-services/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -3649,12 +3779,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/virtual-services/web/real-servers",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -4203,12 +4333,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -4384,12 +4514,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -4713,12 +4843,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -5291,12 +5421,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/mark-rules/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -5467,12 +5597,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/mark-rules/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -5770,12 +5900,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/mark-rules/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -6282,12 +6412,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/settings",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -6599,12 +6729,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/settings",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -7397,12 +7527,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/stats/zero",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -7730,12 +7860,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/simulations",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8082,12 +8212,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/tokens",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8374,12 +8504,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/tokens/web",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8487,6 +8617,355 @@ export interface operations {
                      *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
                      *       "instance": "/v1/exports",
                      *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /** @description The last event that you have. Without it: from now on, or the newest `limit`. */
+                after?: number;
+                /** @description JSON only: how long to wait for an event when there is none yet. */
+                waitSeconds?: number;
+                /** @description Most items of a page. */
+                limit?: number;
+                /** @description Whole, as `realServer.updated`, or the part before the dot. */
+                type?: string;
+            };
+            header?: {
+                /** @description As `after`; browsers send it. */
+                "last-event-id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": 42,
+                     *           "at": "2030-01-01T00:00:00.000Z",
+                     *           "type": "realServer.updated",
+                     *           "outcome": "done",
+                     *           "actor": {
+                     *             "kind": "token",
+                     *             "name": "ci"
+                     *           },
+                     *           "address": "192.0.2.9",
+                     *           "requestId": "a598f468-6",
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "revision": 7,
+                     *           "before": {
+                     *             "address": "10.0.0.1",
+                     *             "port": 8080,
+                     *             "weight": 1
+                     *           },
+                     *           "after": {
+                     *             "address": "10.0.0.1",
+                     *             "port": 8080,
+                     *             "weight": 3
+                     *           },
+                     *           "detail": null
+                     *         }
+                     *       ],
+                     *       "lastEventId": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventPage"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/events",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/events",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/events",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/EVENTS_TRUNCATED",
+                     *       "title": "Events from then on are no longer kept",
+                     *       "status": 410,
+                     *       "detail": "Something happened since then that the journal has removed. Read the state anew, then follow events without `after` or `Last-Event-ID`.",
+                     *       "instance": "/v1/events",
+                     *       "code": "EVENTS_TRUNCATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/events",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
+                     *       "status": 503,
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "instance": "/v1/events",
+                     *       "code": "TOO_MANY_READERS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAuditLog: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before; opaque. */
+                cursor?: string;
+                /** @description Whole, as `realServer.updated`, or the part before the dot. */
+                type?: string;
+                /** @description Name of a token or certificate, `admin-socket`, `anyone` or `system`. */
+                actor?: string;
+                outcome?: "done" | "refused" | "denied" | "failed";
+                /** @description Kind of object, for instance `virtualService`. */
+                kind?: string;
+                /** @description Name of the object. */
+                name?: string;
+                /** @description `X-Request-Id` of the request. */
+                requestId?: string;
+                /** @description From this moment on, RFC 3339 in UTC. */
+                since?: string;
+                /** @description Before this moment, RFC 3339 in UTC. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of the log. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": 42,
+                     *           "at": "2030-01-01T00:00:00.000Z",
+                     *           "type": "realServer.updated",
+                     *           "outcome": "done",
+                     *           "actor": {
+                     *             "kind": "token",
+                     *             "name": "ci"
+                     *           },
+                     *           "address": "192.0.2.9",
+                     *           "requestId": "a598f468-6",
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "revision": 7,
+                     *           "before": {
+                     *             "address": "10.0.0.1",
+                     *             "port": 8080,
+                     *             "weight": 1
+                     *           },
+                     *           "after": {
+                     *             "address": "10.0.0.1",
+                     *             "port": 8080,
+                     *             "weight": 3
+                     *           },
+                     *           "detail": null
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditLog"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/audit-log",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/audit-log",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/audit-log",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/audit-log",
+                     *       "code": "INTERNAL_ERROR",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8706,12 +9185,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/readyz",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8950,12 +9429,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/imports",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }

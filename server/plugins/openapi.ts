@@ -55,6 +55,7 @@ export function addOpenApi(app: FastifyInstance): void {
         { name: 'Live state', description: 'Connections, counters, interfaces.' },
         { name: 'Access', description: 'Who may do what.' },
         { name: 'Import and export', description: 'ipvsadm-save and keepalived.conf.' },
+        { name: 'Events', description: 'What happened, and who did it.' },
         { name: 'System', description: 'Version, health, error codes.' },
       ],
       components: { securitySchemes: SCHEMES as SecuritySchemes },

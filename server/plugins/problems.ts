@@ -49,6 +49,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
   if (problem.statusCode >= 500) {
     request.log.error({ err: problem.cause ?? problem, code: problem.code }, problem.message)
   }
+  reply.problem = problem.code
   // Serialized by hand: whatever a route declares for its answers, a problem is a problem.
   return reply
     .code(problem.statusCode)

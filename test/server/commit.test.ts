@@ -28,7 +28,7 @@ t.test('a listener hears of every revision, document by document', async t => {
   t.match(first, {
     revision: 1,
     at: /^2030-01-01T/,
-    actor: null,
+    actor: { kind: 'anyone' },
     requestId: created.headers['x-request-id'],
     message: null,
   })

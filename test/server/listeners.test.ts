@@ -53,7 +53,11 @@ async function stage(t: Test, open = false, limits: Limits = LIMITS) {
   const a = await startAppliance()
   const tokens = new Tokens({ database: a.database })
   const app = buildApp({
-    ...{ control: a.control, access: { gate: new Gate({ tokens, open }), tokens }, logger: silent },
+    ...{
+      control: a.control,
+      access: { ...a.access, gate: new Gate({ tokens, open }), tokens },
+      logger: silent,
+    },
   })
   await app.ready()
   const listeners = new Listeners(app, limits)

@@ -3,7 +3,6 @@ import { pino } from 'pino'
 import t from 'tap'
 import { buildApp } from '../../server/app.js'
 import { Gate } from '../../server/auth/gate.js'
-import { Tokens } from '../../server/auth/tokens.js'
 import type { Control } from '../../server/control.js'
 import { openDatabase } from '../../server/db.js'
 import { faults, Problem, problems, type ProblemCode } from '../../server/errors.js'
@@ -28,9 +27,8 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   REAL_SERVER_NOT_FOUND: a => a.send('GET', `${url}/real-servers/none`),
   MARK_RULE_NOT_FOUND: a => a.send('PATCH', '/v1/mark-rules/none', {}),
   UNAUTHENTICATED: a => {
-    const gate = new Gate({ tokens: new Tokens({ database: a.database }), open: false })
-    const tokens = new Tokens({ database: a.database })
-    return buildApp({ control: a.control, access: { gate, tokens } }).inject(url)
+    const gate = new Gate({ tokens: a.access.tokens, open: false })
+    return buildApp({ control: a.control, access: { ...a.access, gate } }).inject(url)
   },
   TOKEN_REFUSED: a => a.send('GET', url, undefined, { authorization: 'Bearer nobody' }),
   INSUFFICIENT_SCOPE: async a => {
@@ -41,6 +39,14 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   TOKEN_EXISTS: async a => {
     await a.send('POST', '/v1/tokens', { name: 'ci', scope: 'read' })
     return a.send('POST', '/v1/tokens', { name: 'ci', scope: 'read' })
+  },
+  EVENTS_TRUNCATED: a => {
+    a.database.exec('UPDATE journal_removed SET through = 9')
+    return a.send('GET', '/v1/events?after=8')
+  },
+  TOO_MANY_READERS: a => {
+    for (let i = 0; i < 256; i++) a.access.journal.subscribe(() => {})
+    return a.send('GET', '/v1/events')
   },
   METHOD_NOT_ALLOWED: a => a.send('POST', '/v1/virtual-services', {}),
   SERVICE_EXISTS: a => a.send('PUT', '/v1/virtual-services/twin', { ...web, realServers: {} }),

@@ -96,7 +96,7 @@ t.test('over HTTP: each scope opens what it should and nothing more', async t =>
   const stream = new PassThrough().on('data', chunk => lines.push(String(chunk)))
   const logger = pino({ level: 'trace' }, { write: line => void stream.write(conceal(line)) })
   const gate = new Gate({ tokens, open: false })
-  const app = buildApp({ control: a.control, access: { gate, tokens }, logger })
+  const app = buildApp({ control: a.control, access: { ...a.access, gate, tokens }, logger })
   t.teardown(() => app.close())
   const secrets = Object.fromEntries(
     SCOPES.map(scope => [scope, tokens.create({ ...DRAFT, name: scope, scope }, BY).secret]),

@@ -16,7 +16,12 @@ async function route(family: string, address: string): Promise<string> {
 const rules = async () => (await run('ip', ['rule'])) + (await run('ip', ['-6', 'rule']))
 
 t.test('marked packets go to the loopback interface while there are servers here', async t => {
-  spaces.ip('d', 'link set lo up', 'addr add 192.0.2.1/24 dev d0', 'addr add 2001:db8:1::1/64 dev d0 nodad')
+  spaces.ip(
+    'd',
+    'link set lo up',
+    'addr add 192.0.2.1/24 dev d0',
+    'addr add 2001:db8:1::1/64 dev d0 nodad',
+  )
   const before = await rules()
   const own = new OwnServers({ run, addresses: () => new Set(OWN) })
   await own.uninstall()

@@ -1,0 +1,200 @@
+/**
+ * What happened: one journal feeds the stream of events, the long poll and the audit log. Changes of
+ * the configuration are written inside the transaction that makes them, so none can be missed and
+ * none can be told that did not happen; readers hear of entries once they are durable.
+ */
+import type { Logger } from 'pino'
+import type { Actor } from '../actor.js'
+import type { Commit, CommitListener, CommittedChange } from '../commit.js'
+import type { Database } from '../db.js'
+import { messageOf, Problem } from '../errors.js'
+import { CLASSES, JournalRepo } from '../repo/journal.js'
+import type { EntryClass, EntryFilter, EntryRecord, NewEntry } from '../repo/journal.js'
+import type { TokenRecord } from '../repo/tokens.js'
+
+export type { EntryFilter, EntryRecord }
+
+/** How many entries of each class are kept at least this long, and never longer. */
+export const RETENTION = {
+  entries: { change: 100_000, denial: 10_000, state: 10_000 } as Record<EntryClass, number>,
+  days: 90,
+}
+/** Between two looks for what is too old or too much. */
+const TRIM_MS = 60_000
+
+export interface JournalOptions {
+  database: Database
+  logger: Logger
+  now?: () => Date
+  retention?: typeof RETENTION
+}
+
+/** What an entry needs; the rest is null. */
+export type Occurrence = Pick<NewEntry, 'type' | 'class'> &
+  Partial<Omit<NewEntry, 'actor' | 'actorKind'>> & { actor?: Actor | null }
+
+export class Journal implements CommitListener {
+  readonly #repo: JournalRepo
+  readonly #logger: Logger
+  readonly #now: () => Date
+  readonly #retention: typeof RETENTION
+  readonly #readers = new Set<() => void>()
+  readonly #trimming: NodeJS.Timeout
+  /** Requests whose changes are in the journal, until somebody asks. */
+  readonly #committed = new Set<string>()
+  /** The last page that was read: readers that keep up all want the same one. */
+  #page: { after: number; limit: number; entries: EntryRecord[] } | null = null
+
+  constructor({ database, logger, now, retention = RETENTION }: JournalOptions) {
+    this.#repo = new JournalRepo(database)
+    this.#logger = logger
+    this.#now = now ?? (() => new Date())
+    this.#retention = retention
+    this.#trimming = setInterval(() => this.trim(), TRIM_MS)
+    this.#trimming.unref()
+  }
+
+  /** Within the transaction of the change. */
+  committing(commit: Commit): void {
+    const { at, revision, actor, requestId, message } = commit
+    const detail = message === null ? null : { message }
+    for (const change of commit.changes) {
+      const common = { at, revision, actor, requestId, kind: change.kind, name: change.name }
+      const type = `${change.kind}.${verbOf(change)}`
+      const { before, after } = change
+      this.#insert({ ...common, type, class: 'change', before, after, detail })
+      const moved = statusOf(change)
+      if (moved !== null)
+        this.#insert({ ...common, type: `${change.kind}.statusChanged`, class: 'state', ...moved })
+    }
+    if (requestId !== null && this.#committed.size < 10_000) this.#committed.add(requestId)
+  }
+
+  committed(): void {
+    this.#tell()
+  }
+
+  /** Within the transaction that stores or deletes a token. */
+  tokenChanged(
+    before: TokenRecord | null,
+    after: TokenRecord | null,
+    by: { actor: Actor; requestId: string | null },
+  ): void {
+    const type = after === null ? 'token.revoked' : 'token.created'
+    const { name } = (after ?? before)!
+    const documents = { before: describe(before), after: describe(after) }
+    this.#insert({ type, class: 'change', ...by, kind: 'token', name, ...documents })
+    if (by.requestId !== null) this.#committed.add(by.requestId)
+    // After the transaction, which ends in this turn.
+    setImmediate(() => this.#tell())
+  }
+
+  /** Whether a request has changed something that was written down; to be asked once. */
+  tookPart = (requestId: string): boolean => this.#committed.delete(requestId)
+
+  /** Writes down what happened by itself, or besides the configuration. Does not throw. */
+  record(...occurrences: readonly Occurrence[]): void {
+    try {
+      this.#repo.transaction(() => occurrences.forEach(each => this.#insert(each)))
+      this.#tell()
+    } catch (error) {
+      const types = occurrences.map(({ type }) => type)
+      this.#logger.error({ reason: messageOf(error), types }, 'the journal could not be written')
+    }
+  }
+
+  /** The number of the newest entry. */
+  last(): number {
+    return this.#repo.last()
+  }
+
+  /** The newest entry that is no longer kept; 0: all are. */
+  removedThrough(): number {
+    return this.#repo.removedThrough()
+  }
+
+  /** What follows `after`, oldest first. Throws (EVENTS_TRUNCATED) when something is missing. */
+  after(after: number, limit: number): readonly EntryRecord[] {
+    const page = this.#page
+    if (page !== null && page.after === after && page.limit === limit) return page.entries
+    const removed = this.#repo.removedThrough()
+    if (after < removed) {
+      const detail = `Entries up to ${removed} are no longer kept; ${after} is before them.`
+      throw new Problem('EVENTS_TRUNCATED', detail)
+    }
+    const entries = this.#repo.after(after, limit)
+    this.#page = { after, limit, entries }
+    return entries
+  }
+
+  /** What is there still, newest first. */
+  auditLog(below: number, limit: number, filter: EntryFilter): EntryRecord[] {
+    return this.#repo.before(below, limit, filter)
+  }
+
+  /** Calls `reader` whenever there may be something new; returns what ends it. */
+  subscribe(reader: () => void): () => void {
+    this.#readers.add(reader)
+    return () => void this.#readers.delete(reader)
+  }
+
+  get readers(): number {
+    return this.#readers.size
+  }
+
+  /** Removes what is too old or too much. */
+  trim(): void {
+    const { entries, days } = this.#retention
+    const since = new Date(this.#now().getTime() - days * 86_400_000).toISOString()
+    try {
+      this.#repo.transaction(() => {
+        for (const each of CLASSES) this.#repo.trim(each, entries[each], since)
+      })
+      this.#page = null
+    } catch (error) {
+      this.#logger.error({ reason: messageOf(error) }, 'the journal could not be trimmed')
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#trimming)
+  }
+
+  #insert({ actor = null, ...given }: Occurrence): void {
+    this.#repo.insert({
+      ...{ at: this.#now().toISOString(), outcome: 'done', address: actor?.address ?? null },
+      ...{ requestId: null, kind: null, name: null, revision: null },
+      ...{ before: null, after: null, detail: null },
+      ...given,
+      actor: actor?.name ?? null,
+      actorKind: actor?.kind ?? null,
+    })
+  }
+
+  #tell(): void {
+    this.#page = null
+    for (const reader of [...this.#readers]) reader()
+  }
+}
+
+const verbOf = ({ before, after }: CommittedChange) =>
+  before === null ? 'created' : after === null ? 'deleted' : 'updated'
+
+/** Of real servers: whether they take new connections, as far as the configuration says. */
+function statusOf({ kind, before, after }: CommittedChange) {
+  if (kind !== 'realServer' || after === null) return null
+  const word = (document: object | null) => {
+    const { adminState, weight } = (document ?? {}) as { adminState?: string; weight?: number }
+    if (adminState === 'disabled') return 'OFFLINE'
+    return adminState === 'draining' || weight === 0 ? 'DRAINING' : 'NO_MONITOR'
+  }
+  const [was, is] = [before === null ? null : word(before), word(after)]
+  if (was === is || (was === null && is === 'NO_MONITOR')) return null
+  return {
+    before: was === null ? null : { operatingStatus: was },
+    after: { operatingStatus: is },
+  }
+}
+
+const describe = (token: TokenRecord | null) =>
+  token === null ? null : { scope: token.scope, expiresAt: token.expiresAt }
