@@ -10,6 +10,7 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   // These ask; nothing is stored.
   'POST /v1/simulations': 'read',
   'POST /v1/plans': 'read',
+  'POST /v1/imports': 'read',
   // These leave the configuration alone.
   'POST /v1/stats/zero': 'operate',
   'DELETE /v1/connections': 'operate',
