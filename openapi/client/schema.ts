@@ -512,7 +512,7 @@ export interface paths {
          * Reads the configuration of ipvsadm or keepalived
          * @description Says statement by statement what was taken, changed, ignored or refused, and what document that makes. Services that are here already keep their names. Nothing is stored.
          *
-         *     Needs the scope `write`.
+         *     Needs the scope `read`.
          */
         post: operations["importConfiguration"];
         delete?: never;
@@ -7015,12 +7015,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/STORAGE_FAILED",
-                     *       "title": "The database could not store the change",
+                     *       "type": "/problems/TOO_MANY_READERS",
+                     *       "title": "As many follow the events as can be served",
                      *       "status": 503,
-                     *       "detail": "Nothing was changed. `detail` has the reason, for instance a full disk.",
+                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
                      *       "instance": "/v1/connections",
-                     *       "code": "STORAGE_FAILED",
+                     *       "code": "TOO_MANY_READERS",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
