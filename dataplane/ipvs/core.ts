@@ -66,6 +66,7 @@ export class Core {
   readonly #conns: Connections
   readonly #network: NetworkView
   readonly #counters: Float64Array
+  readonly #isServed: (family: number, mark: number) => boolean
   readonly #crew: Crew | null
 
   constructor(options: CoreOptions) {
@@ -73,6 +74,8 @@ export class Core {
     this.#conns = options.conns
     this.#network = options.network
     this.#counters = options.counters
+    const { services } = options
+    this.#isServed = (family, mark) => services.getMark(family, mark) !== undefined
     this.#crew = options.crew
   }
 
@@ -305,14 +308,16 @@ export class Core {
 
   /**
    * Fragments are put together first, as the kernel does on both hooks, but only those that IPVS
-   * could have to do with: of our services, of masquerading servers, and of ICMP.
+   * could have to do with: of our services and what may carry their marks, and of masquerading
+   * servers.
    */
   #fragment(pkt: Packet): Verdict {
     const f = pkt.flow
     const { services } = this.#o
     const ours =
       services.knowsAddress(f.family, f.dst0, f.dst1, f.dst2, f.dst3) ||
-      services.knowsAddress(f.family, f.src0, f.src1, f.src2, f.src3)
+      services.knowsAddress(f.family, f.src0, f.src1, f.src2, f.src3) ||
+      (this.#o.marks.size > 0 && this.#o.marks.mayMark(pkt, this.#isServed))
     if (!ours) return Verdict.accept
     if (this.#crew !== null) {
       const local = this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)

@@ -47,6 +47,16 @@ export class MarkRules {
     return 0
   }
 
+  /**
+   * Whether a fragment may be of a datagram that a rule with one of these marks takes; its ports
+   * stand in the first fragment only, so they are not asked about.
+   */
+  mayMark(pkt: Packet, isServed: (family: number, mark: number) => boolean): boolean {
+    for (const rule of this.#rules)
+      if (matchesEnds(rule, pkt) && isServed(rule.family, rule.mark)) return true
+    return false
+  }
+
   /** Position of the rule that decides about the packet, -1 for none. */
   indexOf(pkt: Packet): number {
     return this.#rules.findIndex(rule => matches(rule, pkt))
@@ -55,6 +65,16 @@ export class MarkRules {
 
 function matches(rule: MarkRule, pkt: Packet): boolean {
   const f = pkt.flow
+  return (
+    matchesEnds(rule, pkt) &&
+    inRanges(rule.destinationPorts, f.dstPort) &&
+    inRanges(rule.sourcePorts, f.srcPort)
+  )
+}
+
+/** All of a rule but its ports. */
+function matchesEnds(rule: MarkRule, pkt: Packet): boolean {
+  const f = pkt.flow
   if (rule.family !== f.family) return false
   if (rule.protocol !== null && rule.protocol !== f.protocol) return false
   if (rule.port !== null && rule.port !== pkt.port) return false
@@ -62,8 +82,7 @@ function matches(rule: MarkRule, pkt: Packet): boolean {
   if (destination !== null && !inPrefix(destination, f.family, f.dst0, f.dst1, f.dst2, f.dst3)) {
     return false
   }
-  if (source !== null && !inPrefix(source, f.family, f.src0, f.src1, f.src2, f.src3)) return false
-  return inRanges(rule.destinationPorts, f.dstPort) && inRanges(rule.sourcePorts, f.srcPort)
+  return source === null || inPrefix(source, f.family, f.src0, f.src1, f.src2, f.src3)
 }
 
 function inRanges(ranges: readonly PortRange[] | null, port: number): boolean {

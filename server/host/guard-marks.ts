@@ -7,6 +7,8 @@
  *     marks4_0 rule of a mark that nobody asks for: return; of one that a service asks for: goto
  *     marked4  what the dataplane does itself with a marked packet is hidden
  *
+ * Later fragments have no ports: those of a datagram whose first fragment was hidden are hidden too.
+ *
  * The rest of a marked packet's life is the host's: echo requests to its own addresses, protocols
  * that IPVS does not know. IPv4 packets that only a mark has made local are dropped, as Linux would.
  */
@@ -19,6 +21,20 @@ export interface MarkPlan {
   /** `<family> <mark>`. */
   served: ReadonlySet<string>
 }
+
+/** A first fragment with more to come, a later one, and what tells its datagram from others. */
+export const FRAGMENTS = {
+  4: {
+    first: 'ip frag-off & 0x3fff == 0x2000',
+    later: 'ip frag-off & 0x1fff != 0',
+    datagram: 'ip saddr . ip daddr . ip id . meta l4proto',
+  },
+  6: {
+    first: 'frag frag-off 0 frag more-fragments 1',
+    later: 'frag frag-off != 0',
+    datagram: 'ip6 saddr . ip6 daddr . frag id . meta l4proto',
+  },
+} as const
 
 const FAMILIES = [
   [4, 'ipv4', 'ip'],
@@ -43,6 +59,7 @@ export function markChains(verdict: string): string[] {
   const away = 'fib daddr type != local'
   return FAMILIES.flatMap(([family]) => [
     `chain marked${family} {`,
+    `${FRAGMENTS[family].first} update @fragments_marked${family} { ${FRAGMENTS[family].datagram} timeout 30s }`,
     `meta l4proto { tcp, udp, sctp } ${verdict}`,
     family === 4
       ? `${away} ${verdict}`
@@ -69,6 +86,7 @@ export function markStatements(
     const old = Array.from({ length: before }, (_, i) => i)
     return [
       `flush chain ${table} ${main}`,
+      `add rule ${table} ${main} ${FRAGMENTS[family].later} ${FRAGMENTS[family].datagram} @fragments_marked${family} goto marked${family}`,
       ...old.map(i => `flush chain ${chain(i)}`),
       ...old.map(i => `delete chain ${chain(i)}`),
       ...plans.flatMap((plan, i) => [
@@ -101,14 +119,11 @@ function linesOf(
     .map(rule => `${matchOf(rule, ip)} ${isServed(rule) ? hidden : 'return'}`)
 }
 
-/** Fragments carry no mark: the dataplane leaves those of hosts that it does not know alone. */
 function matchOf(rule: MarkRuleConfig, ip: 'ip' | 'ip6'): string {
   const { source, destination, sourcePorts, destinationPorts } = rule
-  const whole = ip === 'ip' ? 'ip frag-off & 0x3fff == 0' : 'exthdr frag missing'
   const ported = sourcePorts !== null || destinationPorts !== null
   const protocol = rule.protocol ?? (ported ? '{ tcp, udp, sctp }' : null)
   return [
-    whole,
     rule.interface === null ? '' : `iifname "${rule.interface}"`,
     isAny(source) ? '' : `${ip} saddr ${source}`,
     isAny(destination) ? '' : `${ip} daddr ${destination}`,

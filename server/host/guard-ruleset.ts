@@ -199,6 +199,7 @@ function sets(): string[] {
       `set data${family} { type ${type} . inet_service; flags dynamic,timeout; size 262144; timeout 1h; }`,
       // Datagrams whose first fragment was not ours. Their life is that of a reassembly (30 s in
       // Linux); when the set is full, fragments of others are lost rather than ours leaked.
+      `set fragments_marked${family} { typeof ${datagram}; flags dynamic,timeout; size 65536; timeout 30s; }`,
       `set others${family} { typeof ${datagram}; flags dynamic,timeout; size 65536; timeout 30s; }`,
     ]
   })

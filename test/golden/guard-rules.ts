@@ -19,6 +19,8 @@ export class GuardRules {
   readonly #ipvs: Ipvs
   /** Datagrams whose first fragment was not guarded. */
   readonly #others = new Set<string>()
+  /** Datagrams whose first fragment was. */
+  readonly #ours = new Set<string>()
   /** Client endpoints of FTP data connections to a port of the virtual address. */
   readonly #dataClients = new Set<string>()
 
@@ -29,8 +31,10 @@ export class GuardRules {
   hides(ip: Uint8Array, h: Headers): boolean {
     const flow = flowOf(h)
     const hidden = h.fragmentOffset === 0 && this.#hidesWhole(ip, h, flow)
-    if (hidden || (h.fragmentOffset === 0 && !h.moreFragments)) return hidden
+    if (h.fragmentOffset === 0 && !h.moreFragments) return hidden
     const datagram = `${h.src} ${h.dst} ${h.protocol} ${identificationOf(ip, h)}`
+    if (hidden) remember(this.#ours, datagram)
+    if (hidden || this.#ours.has(datagram)) return true
     if (h.fragmentOffset === 0) remember(this.#others, datagram)
     const { services } = this.#ipvs
     const isKnown =

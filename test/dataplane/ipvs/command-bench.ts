@@ -33,8 +33,8 @@ export async function commandBench(...commands: string[]) {
       throw error
     },
   })
-  const inject = (port: number, record: PacketRecord) => {
-    const ip = buildBytes(record)
+  const inject = (port: number, record: PacketRecord | Uint8Array) => {
+    const ip = record instanceof Uint8Array ? record : buildBytes(record)
     const type = ip[0]! >>> 4 === 4 ? [8, 0] : [0x86, 0xdd]
     driver.inject(port, Uint8Array.from([2, 0, 0, 0, port, 1, 2, 0, 0, 0, 0, 0xfe, ...type, ...ip]))
     engine.breathe()
@@ -48,7 +48,7 @@ export async function commandBench(...commands: string[]) {
       return driver.sentIp.splice(0).map(toHex)
     },
     /** What leaves because of it. */
-    wire: (port: number, record: PacketRecord) => {
+    wire: (port: number, record: PacketRecord | Uint8Array) => {
       inject(port, record)
       return packets()
     },

@@ -103,6 +103,20 @@ const served = new Set(['ipv4 1', 'ipv6 1'])
 const ip = (family: 4 | 6, src: string, dst: string) =>
   `${family === 4 ? 'IP' : 'IPv6'}(src='${src}',dst='${dst}')`
 
+/** A datagram from that port in two fragments, the second of them without ports. */
+function fragments(family: 4 | 6, src: string, dst: string, sport: number): string[] {
+  const first = `UDP(sport=${sport},dport=9,len=40,chksum=0)/(b'x'*16)`
+  if (family === 6) {
+    const header = (rest: string) => `IPv6ExtHdrFragment(nh=17,id=${sport},${rest})`
+    return [
+      `${ip(6, src, dst)}/${header('m=1')}/${first}`,
+      `${ip(6, src, dst)}/${header('offset=3')}/(b'y'*16)`,
+    ]
+  }
+  const header = (rest: string) => `IP(src='${src}',dst='${dst}',id=${sport},proto=17,${rest})`
+  return [`${header("flags='MF'")}/${first}`, `${header('frag=3')}/(b'y'*16)`]
+}
+
 for (const family of FAMILIES) {
   t.test(
     `IPv${family}: marked packets are hidden from the kernel, all others are its own`,
@@ -127,7 +141,9 @@ for (const family of FAMILIES) {
           ['c', `${ip(family, client, vip)}/${tcp(90)}`],
           ['c', `${ip(family, client, vip)}/UDP(sport=40000,dport=99)/b'x'`],
           ['s', `${ip(family, client, marked)}/${tcp(7)}`],
+          ...fragments(family, client, marked, 53).map(each => ['c', each] as const),
           // From here on: the kernel's.
+          ...fragments(family, client, marked, 54).map(each => ['c', each] as const),
           ['c', `${ip(family, other, marked)}/${tcp(80)}`],
           ['c', `${ip(family, client, marked)}/${tcp(81)}`],
           ['c', `${ip(family, client, marked)}/${tcp(7999)}`],
@@ -143,6 +159,8 @@ for (const family of FAMILIES) {
         [
           `c ${vip} > ${client} tcp 89>40000 RA`,
           `s ${client} > ${marked} udp 54>9`,
+          `s ${client} > ${marked} udp 54>9`,
+          `s ${client} > ${marked} later fragment`,
           `s ${other} > ${marked} tcp 40000>80 S`,
           to(7999),
           to(81),
@@ -317,5 +335,5 @@ t.test('raw-socket: marks for IPv4, and what it has to refuse', async t => {
     service({ markRules: named, forwardings: ['tunnel'], tunnelEnds: [SERVER[4]] }),
   ])
   t.match(await listing(), /iifname "d0"[^\n]*goto marked4/)
-  t.match(await listing(), /chain marked4 {\n[^\n]*meta mark set meta mark \| 0x20000000/)
+  t.match(await listing(), /chain marked4 {\n[^\n]*\n[^\n]*meta mark set meta mark \| 0x20000000/)
 })
