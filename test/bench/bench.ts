@@ -21,6 +21,7 @@ const benches: Readonly<Record<string, Bench>> = {
   bulk: {
     claim: 'TCP bulk through NAT next to nftables DNAT, HAProxy and nginx',
     rounds: 5,
+    seconds: 1,
     load: () => import('./bulk.js'),
   },
   methods: {
@@ -33,10 +34,12 @@ const benches: Readonly<Record<string, Bench>> = {
   },
   connect: {
     claim: 'new TCP connections a second, next to nftables DNAT, HAProxy and nginx',
+    seconds: 1,
     load: () => import('./connect.js'),
   },
   latency: {
     claim: 'request and answer on an open connection, idle and at half load, next to the same',
+    seconds: 1,
     load: () => import('./latency.js'),
   },
   table: {

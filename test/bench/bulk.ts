@@ -19,6 +19,7 @@ import {
 import { bulk, startIperf } from '../lab/iperf.js'
 import { Lab } from '../lab/lab.js'
 import type { Namespace } from '../lab/namespace.js'
+import type { LabProcess } from '../lab/process.js'
 import { IPERF_PORT } from '../lab/real-server.js'
 import { build } from '../lab/topology.js'
 import { taking, type BenchOptions } from './options.js'
@@ -45,21 +46,21 @@ export async function bench(options: BenchOptions): Promise<void> {
   const lab = await Lab.open()
   try {
     const { client, director, servers } = await build(lab, { servers: 1 })
-    await startIperf(servers.get('a')!)
+    const server = await startIperf(servers.get('a')!)
     const contenders = taking(
       [
         sluiceContender(lab, director, SERVICES, options),
         nftContender(director, SERVICES),
         haproxyContender(lab, director, SERVICES),
         nginxContender(lab, director, SERVICES),
-      ].map(contender => warmed(contender, client)),
+      ].map(contender => warmed(contender, client, server)),
       options,
     )
     const rows = await takeTurns(
       { contenders, cases: CASES, rounds, unit: 'Gbit/s', digits: 1 },
       async ({ family, down, streams }) => {
         const amount = ['-t', String(seconds), '-P', String(streams)]
-        return (await bulk(client, VIP[family], amount, { down })).gbitS
+        return (await bulk(client, VIP[family], amount, { down, server })).gbitS
       },
     )
     const sheets = [{ title: 'TCP bulk through NAT', unit: 'Gbit/s', digits: 1, rows }]
@@ -70,11 +71,11 @@ export async function bench(options: BenchOptions): Promise<void> {
 }
 
 /** The first transfer after each start is thrown away. */
-const warmed = (contender: Contender, client: Namespace): Contender => ({
+const warmed = (contender: Contender, client: Namespace, server: LabProcess): Contender => ({
   ...contender,
   start: async () => {
     await contender.start()
-    await bulk(client, VIP.ipv4, ['-t', '1'])
+    await bulk(client, VIP.ipv4, ['-t', '1'], { server })
   },
 })
 

@@ -18,6 +18,7 @@ import {
 import { bulk, startIperf } from '../lab/iperf.js'
 import { Lab } from '../lab/lab.js'
 import type { Namespace } from '../lab/namespace.js'
+import type { LabProcess } from '../lab/process.js'
 import { IPERF_PORT } from '../lab/real-server.js'
 import { program } from '../lab/root.js'
 import { build } from '../lab/topology.js'
@@ -50,7 +51,7 @@ export async function bench(options: BenchOptions): Promise<void> {
   try {
     const { client, director, servers } = await build(lab, { servers: 1 })
     const server = servers.get('a')!
-    await startIperf(server)
+    const iperf = await startIperf(server)
     const echo = server.start([...ENV, process.execPath, program('echo-server'), String(ECHO_PORT)])
     await echo.waitFor(/ready/)
     const contenders = taking(
@@ -66,7 +67,7 @@ export async function bench(options: BenchOptions): Promise<void> {
     for (let round = 0; round < options.rounds; round++) {
       for (const contender of turned(contenders, round)) {
         await contender.start()
-        await turn(contender, client, options.seconds, rows)
+        await turn(contender, { client, server: iperf, seconds: options.seconds }, rows)
         await contender.stop()
       }
     }
@@ -78,17 +79,23 @@ export async function bench(options: BenchOptions): Promise<void> {
   }
 }
 
+interface Stage {
+  client: Namespace
+  /** iperf3's. */
+  server: LabProcess
+  seconds: number
+}
+
 async function turn(
   { name }: Contender,
-  client: Namespace,
-  seconds: number,
+  { client, server, seconds }: Stage,
   rows: Row[],
 ): Promise<void> {
-  const { gbitS } = await bulk(client, VIP.ipv4, ['-t', '1'])
+  const { gbitS } = await bulk(client, VIP.ipv4, ['-t', '1'], { server })
   for (const [i, { family, loaded, ...one }] of CASES.entries()) {
     const half = Math.round((gbitS / 2) * 1e9)
     const amount = ['-t', String(seconds + 1), '--fq-rate', String(half)]
-    const load = loaded ? bulk(client, VIP[family], amount) : null
+    const load = loaded ? bulk(client, VIP[family], amount, { server }) : null
     const report = await pingPong(client, VIP[family], seconds)
     await load
     MEASURES.forEach((measure, at) => {

@@ -15,9 +15,10 @@ import {
   VIP,
   type Family,
 } from '../lab/cast.js'
-import { bulk, startIperf } from '../lab/iperf.js'
+import { bulk, startIperf, type Bulk } from '../lab/iperf.js'
 import { Lab } from '../lab/lab.js'
 import type { Namespace } from '../lab/namespace.js'
+import type { LabProcess } from '../lab/process.js'
 import { program } from '../lab/root.js'
 import { Sluice } from '../lab/sluice.js'
 import { build, type Topology } from '../lab/topology.js'
@@ -52,12 +53,15 @@ export async function bench(options: BenchOptions): Promise<void> {
     await answerDirectly(lab, topology, server)
     // As every network card's driver does; a veth pair alone would hand over segment by segment.
     await server.must(['ethtool', '-K', SERVER_DEVICE, 'gro', 'on'])
-    for (const { port } of METHODS) await startIperf(server, port)
+    const receivers = new Map<number, LabProcess>()
+    for (const { port } of METHODS) receivers.set(port, await startIperf(server, port))
     const decapsulate = [process.execPath, program('decapsulate'), SERVER_DEVICE]
     await server.start(decapsulate, { name: 'decapsulate' }).waitFor(/ready/)
     const sluice = await Sluice.start(lab, topology.director, options)
     for (const family of FAMILIES) await putServices(sluice, family)
-    const rows = await measure(topology.client, rounds, seconds)
+    const carry = (family: Family, port: number, t: number) =>
+      bulk(topology.client, VIP[family], ['-t', String(t)], { port, server: receivers.get(port)! })
+    const rows = await measure(carry, rounds, seconds)
     await sluice.stop()
     const sheets = [{ title: 'TCP bulk by forwarding method', unit: UNIT, digits: 1, rows }]
     await publish({ name: 'methods', claim: claim(options), sheets }, options)
@@ -66,15 +70,18 @@ export async function bench(options: BenchOptions): Promise<void> {
   }
 }
 
+/** One transfer of that many seconds. */
+type Carry = (family: Family, port: number, seconds: number) => Promise<Bulk>
+
 /** A row for each method but NAT, which is the peer in each. */
-async function measure(client: Namespace, rounds: number, seconds: number): Promise<Row[]> {
+async function measure(carry: Carry, rounds: number, seconds: number): Promise<Row[]> {
   const rows: Row[] = []
   for (const family of FAMILIES) {
-    await bulk(client, VIP[family], ['-t', '1'], { port: METHODS[0].port })
+    await carry(family, METHODS[0].port, 1)
     const found: Record<string, number[]> = {}
     for (let round = 0; round < rounds; round++) {
       for (const { name, port } of turned(METHODS, round)) {
-        const { gbitS } = await bulk(client, VIP[family], ['-t', String(seconds)], { port })
+        const { gbitS } = await carry(family, port, seconds)
         found[name] = [...(found[name] ?? []), gbitS]
         say('Sluice', `${family}, ${name}`, `${gbitS.toFixed(1)} ${UNIT}`)
       }

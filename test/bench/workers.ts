@@ -39,7 +39,7 @@ export async function bench(options: BenchOptions): Promise<void> {
     const { client, director, servers } = await build(lab, { servers: 1 })
     const server = servers.get('a')!
     const sink = await Sink.start(server)
-    await startIperf(server)
+    const iperf = await startIperf(server)
     const contenders = [1, 2].map((count): Contender => {
       const serveArgs = [...options.serveArgs, FLAG, String(count)]
       // A database each, or the second would not be told what the first knows.
@@ -53,11 +53,12 @@ export async function bench(options: BenchOptions): Promise<void> {
       const shape = { address: VIP.ipv4, port: SINK_PORT, flows: 10_000, warmS: 1.5, seconds }
       return (await flood(client, director, sink, shape)).deliveredPps / 1000
     })
+    await sink.check()
     const gbit = { unit: 'Gbit/s', digits: 1 }
     const bulks = await takeTurns({ ...plan, ...gbit }, async () => {
-      return (await bulk(client, VIP.ipv4, ['-t', String(seconds), '-P', '8'])).gbitS
+      const amount = ['-t', String(seconds), '-P', '8']
+      return (await bulk(client, VIP.ipv4, amount, { server: iperf })).gbitS
     })
-    await sink.check()
     const sheets = [
       { title: 'UDP packets delivered, two workers, 10,000 flows', ...pps, rows: packets },
       { title: 'TCP bulk, two workers, 8 connections', ...gbit, rows: bulks },

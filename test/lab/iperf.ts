@@ -24,13 +24,22 @@ export async function startIperf(host: Namespace, port = IPERF_PORT): Promise<La
   return server
 }
 
+export interface BulkOptions {
+  down?: boolean
+  port?: number
+  /** The receiver, to be waited for when transfers follow each other. */
+  server?: LabProcess
+}
+
 /** One TCP transfer to `address`: `amount` is `-t SECONDS` or `-n OCTETS`; `down` reverses it. */
 export async function bulk(
   host: Namespace,
   address: string,
   amount: readonly string[],
-  { down = false, port = IPERF_PORT } = {},
+  { down = false, port = IPERF_PORT, server }: BulkOptions = {},
 ): Promise<Bulk> {
+  // It serves one at a time, and a proxy lets it know late that the one before has gone.
+  await server?.waitFor(/Server listening[^\n]*\n-+\n$/)
   const order = ['-c', address, '-p', String(port), '-J', '--connect-timeout', '5000', ...amount]
   const command = ['iperf3', ...order, ...(down ? ['-R'] : [])]
   const { stdout, stderr } = await host.run(command, { deadlineMs: 90_000 })
