@@ -11,6 +11,7 @@ import type { Journal } from './journal/journal.js'
 import { addAccess } from './plugins/access.js'
 import { addAudit } from './plugins/audit.js'
 import { answerClientError } from './plugins/client-error.js'
+import { addDefences, type Defences } from './plugins/defences.js'
 import { addJsonBody } from './plugins/json-body.js'
 import { addNotFound } from './plugins/not-found.js'
 import { addOpenApi } from './plugins/openapi.js'
@@ -37,6 +38,8 @@ export interface Access {
 export interface AppOptions {
   control: Control
   access: Access
+  /** Absent: none. */
+  defences?: Defences
   logger?: Logger
 }
 
@@ -45,7 +48,7 @@ export const BODY_LIMIT_OCTETS = 1024 * 1024
 const REQUEST_ID = /^[\w.-]{1,64}$/
 
 /** Synchronous; `await app.listen(...)` or `await app.ready()` finishes it. */
-export function buildApp({ control, access, logger }: AppOptions): FastifyInstance {
+export function buildApp({ control, access, defences, logger }: AppOptions): FastifyInstance {
   // Tells requests of one run from those of another in the log.
   const run = randomBytes(4).toString('hex')
   let requests = 0
@@ -81,6 +84,7 @@ export function buildApp({ control, access, logger }: AppOptions): FastifyInstan
   addNotFound(app)
   addAccess(app, access.gate)
   addAudit(app, access.journal)
+  if (defences !== undefined) addDefences(app, defences)
   addOpenApi(app)
   // After the OpenAPI plugin, which listens to routes being added.
   void app.register((routes, _options, done) => {

@@ -155,6 +155,11 @@ export const problems = {
     title: 'The host cannot put the address on that interface',
     about: 'The named interface does not exist, or no route says where the address belongs.',
   },
+  RATE_LIMITED: {
+    status: 429,
+    title: 'Too many requests',
+    about: 'Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.',
+  },
   HEADERS_TOO_LARGE: {
     status: 431,
     title: 'The headers are too large',
@@ -169,6 +174,11 @@ export const problems = {
     status: 500,
     title: 'The dataplane refused the change',
     about: 'The change was checked, stored, then refused by the dataplane and taken back: a bug.',
+  },
+  OVERLOADED: {
+    status: 503,
+    title: 'The API has more to do than it can',
+    about: 'Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.',
   },
   TOO_MANY_READERS: {
     status: 503,

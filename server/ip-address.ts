@@ -35,6 +35,13 @@ export function notUsable({ family, text }: IpAddress): string | null {
 export const isLinkLocal6 = ({ family, text }: IpAddress): boolean =>
   family === 'ipv6' && (groupsOf(text)[0]! & 0xffc0) === 0xfe80
 
+/** What belongs to one host for sure: an IPv4 address, of IPv6 the /64. Other texts stay. */
+export function addressBlock(text: string): string {
+  const [address = ''] = text.split('%')
+  if (isIP(address) !== 6) return text
+  return `${formatGroups([...groupsOf(address).slice(0, 4), 0, 0, 0, 0])}/64`
+}
+
 /** The eight 16-bit groups of a valid IPv6 text. */
 function groupsOf(text: string): number[] {
   const [head, tail] = text.split('::')

@@ -39,6 +39,8 @@ const FINISH_MS = 10_000
 /** How often the files of certificates are looked at, and the use of tokens is written down. */
 const CERTIFICATES_MS = 10_000
 const TOUCH_MS = 60_000
+/** Mean lateness of the main thread within a second at which new work is refused. */
+const EVENT_LOOP_DELAY_MS = 2000
 /** How often the host is looked at for what others took away. */
 const VERIFY_MS = 10_000
 
@@ -132,7 +134,9 @@ async function start(
   const flushing = setInterval(() => tokens.flush(), TOUCH_MS)
   undo.push('uses of tokens', () => clearInterval(flushing))
   const gate = new Gate({ tokens, open: config.noAuth })
-  const app = buildApp({ control, access: { gate, tokens, journal }, logger })
+  const { requestsPerMinute } = config
+  const defences = { requestsPerMinute, eventLoopDelayMs: EVENT_LOOP_DELAY_MS }
+  const app = buildApp({ control, access: { gate, tokens, journal }, defences, logger })
   return serveApi(app, config, { logger, undo, journal })
 }
 

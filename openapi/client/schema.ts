@@ -2227,6 +2227,48 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     getVirtualService: {
@@ -2385,6 +2427,48 @@ export interface operations {
                      *       "detail": "No resource has this path. /openapi.json lists all of them.",
                      *       "instance": "/v1/virtual-services/web",
                      *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services/web",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -2740,6 +2824,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -2769,12 +2874,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/virtual-services/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -2916,6 +3021,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -2945,12 +3071,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/virtual-services/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -3249,6 +3375,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -3278,12 +3425,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/virtual-services/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -3454,6 +3601,48 @@ export interface operations {
                      *       "detail": "No resource has this path. /openapi.json lists all of them.",
                      *       "instance": "/v1/virtual-services/web/real-servers",
                      *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services/web/real-servers",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -3750,6 +3939,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -3779,12 +3989,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/virtual-services/web/real-servers",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -3956,6 +4166,48 @@ export interface operations {
                      *       "detail": "No resource has this path. /openapi.json lists all of them.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
                      *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -4304,6 +4556,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -4333,12 +4606,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -4485,6 +4758,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -4514,12 +4808,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -4814,6 +5108,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -4843,12 +5158,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -4962,6 +5277,48 @@ export interface operations {
                      *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
                      *       "instance": "/v1/mark-rules",
                      *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/mark-rules",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/mark-rules",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -5101,6 +5458,48 @@ export interface operations {
                      *       "detail": "No resource has this path. /openapi.json lists all of them.",
                      *       "instance": "/v1/mark-rules/web",
                      *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/mark-rules/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/mark-rules/web",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -5392,6 +5791,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/mark-rules/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -5421,12 +5841,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/mark-rules/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -5568,6 +5988,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/mark-rules/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -5597,12 +6038,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/mark-rules/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -5871,6 +6312,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/mark-rules/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -5900,12 +6362,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/mark-rules/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -6072,6 +6534,48 @@ export interface operations {
                      *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
                      *       "instance": "/v1/settings",
                      *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/settings",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/settings",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -6383,6 +6887,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/settings",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -6412,12 +6937,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/settings",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -6700,6 +7225,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/settings",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -6729,12 +7275,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/settings",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -6875,6 +7421,48 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/connections",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/connections",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     deleteConnections: {
@@ -7007,6 +7595,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/connections",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Service Unavailable */
             503: {
                 headers: {
@@ -7015,12 +7624,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/connections",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -7232,6 +7841,48 @@ export interface operations {
                      *       "detail": "No resource has this path. /openapi.json lists all of them.",
                      *       "instance": "/v1/stats",
                      *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/stats",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/stats",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -7519,6 +8170,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/stats/zero",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Service Unavailable */
             503: {
                 headers: {
@@ -7527,12 +8199,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/stats/zero",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -7631,6 +8303,48 @@ export interface operations {
                      *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
                      *       "instance": "/v1/interfaces",
                      *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/interfaces",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/interfaces",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -7852,6 +8566,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/simulations",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Service Unavailable */
             503: {
                 headers: {
@@ -7860,12 +8595,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/simulations",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -7972,6 +8707,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/tokens",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -7986,6 +8742,27 @@ export interface operations {
                      *       "detail": "This is a bug. The log has the details under the `requestId`.",
                      *       "instance": "/v1/tokens",
                      *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/tokens",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8183,6 +8960,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/tokens",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -8212,12 +9010,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/tokens",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8346,6 +9144,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/tokens/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -8360,6 +9179,27 @@ export interface operations {
                      *       "detail": "This is a bug. The log has the details under the `requestId`.",
                      *       "instance": "/v1/tokens/web",
                      *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/tokens/web",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8475,6 +9315,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/tokens/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -8504,12 +9365,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/tokens/web",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8617,6 +9478,48 @@ export interface operations {
                      *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
                      *       "instance": "/v1/exports",
                      *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/exports",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/exports",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8774,6 +9677,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/events",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -8803,12 +9727,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/events",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -8952,6 +9876,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/audit-log",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Internal Server Error */
             500: {
                 headers: {
@@ -8966,6 +9911,27 @@ export interface operations {
                      *       "detail": "This is a bug. The log has the details under the `requestId`.",
                      *       "instance": "/v1/audit-log",
                      *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/audit-log",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -9057,6 +10023,48 @@ export interface operations {
                      *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
                      *       "instance": "/v1/version",
                      *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/version",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/version",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -9185,12 +10193,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/readyz",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -9421,6 +10429,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Service Unavailable */
             503: {
                 headers: {
@@ -9429,12 +10458,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/TOO_MANY_READERS",
-                     *       "title": "As many follow the events as can be served",
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
                      *       "status": 503,
-                     *       "detail": "Try again after `Retry-After` seconds, or share a stream.",
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/imports",
-                     *       "code": "TOO_MANY_READERS",
+                     *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }

@@ -65,6 +65,8 @@ function describe(schema: FastifySchema, scope: Scope): void {
       ...(response as object),
       401: problem('Unauthorized'),
       403: problem('Forbidden'),
+      429: problem('Too Many Requests'),
+      503: problem('Service Unavailable'),
     },
   })
 }

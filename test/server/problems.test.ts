@@ -44,6 +44,24 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
     a.database.exec('UPDATE journal_removed SET through = 9')
     return a.send('GET', '/v1/events?after=8')
   },
+  RATE_LIMITED: async a => {
+    const defences = { requestsPerMinute: 1, eventLoopDelayMs: 60_000 }
+    const app = buildApp({ control: a.control, access: a.access, defences })
+    await app.inject(url)
+    return app.inject(url)
+  },
+  OVERLOADED: async a => {
+    const defences = { requestsPerMinute: 0, eventLoopDelayMs: 0.001 }
+    const app = buildApp({ control: a.control, access: a.access, defences })
+    await app.ready()
+    // The plugin measures for a second before it says anything.
+    let answer = await app.inject(url)
+    while (answer.statusCode === 200) {
+      await new Promise(resolve => setImmediate(resolve))
+      answer = await app.inject(url)
+    }
+    return answer
+  },
   TOO_MANY_READERS: a => {
     for (let i = 0; i < 256; i++) a.access.journal.subscribe(() => {})
     return a.send('GET', '/v1/events')
