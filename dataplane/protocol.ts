@@ -165,7 +165,7 @@ export type Op =
   | { op: 'announce'; address: string; interface: string }
   /** Begins to end connections, a few in each turn; `job` is the caller's name for it. */
   | { op: 'startKill'; job: number; kill: KillRequest }
-  /** How far that is; forgotten once it has told of its end. */
+  /** How far that is. */
   | { op: 'killProgress'; job: number }
   /** What would become of a packet. Changes nothing. */
   | { op: 'simulate'; simulation: SimulationRequest }

@@ -12,7 +12,7 @@ import type { Tombstones } from './tombstones.js'
 
 const KILLED_PER_TURN = 64
 const RECORDS_PER_TURN = 8192
-/** Results that nobody asked for. */
+/** Results that are remembered: with several workers one is done before another. */
 const KEPT_MAX = 64
 
 interface Job extends KillProgress {
@@ -63,7 +63,6 @@ export class Killer {
   progress(id: number): KillProgress {
     const job = this.#jobs.get(id)
     if (job === undefined) return { known: false, done: true, connections: 0, templates: 0 }
-    if (job.done) this.#jobs.delete(id)
     const { known, done, connections, templates } = job
     return { known, done, connections, templates }
   }
