@@ -56,6 +56,16 @@ export class Crew {
     this.#settings = settings
   }
 
+  /**
+   * Whether it is here that a packet of this host's own (every worker reads them) leaves unchanged
+   * when it is of no connection: the worker that would have the connection.
+   */
+  sendsOwn(f: Flow): boolean {
+    const pinned = this.#addresses.has(addressKey(f.family, f.src0, f.src1, f.src2, f.src3))
+    const client = addressKey(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    return (pinned ? FIRST : shardOf(client, this.count)) === this.index
+  }
+
   /** Whether all clients of a service must be in one place. */
   isPinned(service: Service): boolean {
     const { persistent, family, netmask, persistenceEngine, schedulerName } = service

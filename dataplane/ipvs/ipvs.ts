@@ -209,6 +209,7 @@ export class Ipvs implements Pipeline {
     this.#localOut = new LocalOut({
       ...{ conns, services, protocols, clients, icmp, responder, tombstones },
       ...{ network, output, counters },
+      crew,
     })
     this.#core = new Core({
       ...{ conns, services, protocols, scheduling, traffic, icmp, ipsec, errors, forwarder },

@@ -8,6 +8,7 @@ import { Verdict } from '../verdict.js'
 import { ICMP, ICMPV6 } from '../wire/ip-protocol.js'
 import type { Clients } from './clients.js'
 import type { Connections } from './conn.js'
+import type { Crew } from './crew.js'
 import type { Icmp } from './icmp.js'
 import type { Tombstones } from './kill/tombstones.js'
 import type { Protocols } from './proto/index.js'
@@ -26,6 +27,8 @@ export interface LocalOutOptions {
   network: NetworkView
   output: Output
   counters: Float64Array
+  /** Of several workers, each with its own connections; null for the only one. */
+  crew: Crew | null
 }
 
 /**
@@ -57,7 +60,8 @@ export class LocalOut {
       const verdict = protocol === null ? this.#other(pkt) : this.#translate(pkt, protocol)
       if (verdict !== Verdict.accept) return verdict
     }
-    if (diverted) this.#send(pkt)
+    const { crew } = this.#o
+    if (diverted && (crew === null || crew.sendsOwn(pkt.flow))) this.#send(pkt)
     return Verdict.stolen
   }
 
