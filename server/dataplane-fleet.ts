@@ -123,9 +123,9 @@ export class DataplaneFleet implements Dataplane {
     if (op.op === 'killProgress') return (await this.#killed(op)) as Results[T['op']]
     const { leader, result } = await this.#first(op)
     if (op.op === 'simulate') {
-      const { worker } = result as Results['simulate']
+      const { worker, ...told } = result as Results['simulate']
       const owner = worker === undefined ? undefined : this.#members[worker]
-      return owner === undefined ? result : await owner.call(op)
+      return (owner === undefined ? told : await owner.call(op)) as Results[T['op']]
     }
     // Neighbours need to hear of an address once only.
     if (op.op === 'announce') return result

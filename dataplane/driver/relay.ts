@@ -69,6 +69,8 @@ export class Relay implements Driver {
 
   receive(burst: Packet[], max: number): number {
     const n = this.#inner.receive(burst, max - TAKEN_MAX)
+    // Memory may have held a packet from another worker before.
+    for (let i = 0; i < n; i++) burst[i]!.stage = 0
     const taken = this.#takeOver(burst, n)
     // Counted where it came in.
     this.#counters[Counter.received]! -= taken

@@ -15,7 +15,7 @@ import type { Service } from './service.js'
 import type { Settings } from './settings.js'
 
 /** How far a packet has come. */
-export const Stage = { received: 0, client: 1, pinned: 2, returned: 3 } as const
+export const Stage = { received: 0, client: 1, pinned: 2, returned: 3, told: 4 } as const
 
 /** Gives packets to other workers: copied at once, so `pkt` stays the caller's. */
 export interface Handover {
@@ -114,6 +114,13 @@ export class Crew {
       this.#addresses.has(endOf(flow, !inverse)) || this.#settings.ftpForeignServer === true
     if (pinned) this.#handover.give(pkt, FIRST, Stage.pinned)
     return pinned
+  }
+
+  /** What concerns all, such as a path's MTU: every other worker looks at it as well. */
+  tellAll(pkt: Packet): void {
+    if (pkt.stage !== Stage.received) return
+    for (let to = 0; to < this.count; to++)
+      if (to !== this.index) this.#handover.give(pkt, to, Stage.told)
   }
 
   /** Before a connection is made: true when it is for another worker to make. */

@@ -94,8 +94,11 @@ export class TunnelErrors {
   #learn6(pkt: Packet, flow: Flow): void {
     const { view, l4 } = pkt
     if (icmp.type(view, l4) !== icmpv6.PACKET_TOO_BIG) return
-    const { services, transmit } = this.#o
-    for (const dest of services.tunnelServers(flow)) {
+    const { services, transmit, crew } = this.#o
+    const dests = services.tunnelServers(flow)
+    // Each worker keeps what it knows of a path to itself.
+    if (dests.length > 0) crew?.tellAll(pkt)
+    for (const dest of dests) {
       transmit.learnPathMtu(dest, icmpv6.mtu(view, l4))
     }
   }

@@ -47,11 +47,22 @@ export function simulate(context: SimulationContext, request: SimulationRequest)
   const spy = new SchedulerSpy(shadow.ipvs)
   const frame = { port: port.index, frame: frameOf(ip, port), toHost: true, tagged: false }
   const observed = push(shadow, frame)
-  return report({
+  const told = report({
     ...{ real, shadow, observed, ports, sent, parsed, spy },
     packet: { interface: port.name, ...textAndHex(ip) },
     mark: { value: mark, rule: rule < 0 ? null : rule, used: observed.mark !== 0 },
   })
+  const worker = workerOf(real, parsed, observed.mark)
+  return worker === null ? told : { ...told, worker }
+}
+
+/** Where several workers share the traffic: the one to ask, when it is not this one. */
+function workerOf({ crew, network, services }: Ipvs, pkt: Packet, mark: number): number | null {
+  const f = pkt.flow
+  if (crew === null || f.family === 0) return null
+  const local = mark !== 0 || network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+  const owner = crew.ownerOf(pkt, local, local ? services.find(f, mark, false) : undefined)
+  return owner === crew.index ? null : owner
 }
 
 function push({ ipvs, driver }: Shadow, frame: CapturedFrame): Observed {
