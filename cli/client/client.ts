@@ -4,7 +4,8 @@ import type { paths, Problem } from '../../openapi/client/schema.js'
 import { isProblem, Refused } from './refused.js'
 import { Transport, type Target } from './transport.js'
 
-export type Client = Generated<paths>
+/** Of several forms of an answer, JSON. */
+export type Client = Generated<paths, 'application/json'>
 
 export interface Session {
   client: Client
@@ -23,7 +24,11 @@ export function connect(target: Target, token: string | null): Session {
   const headers: Record<string, string> = { 'user-agent': 'sluice-cli' }
   if (token !== null) headers.authorization = `Bearer ${token}`
   return {
-    client: createClient<paths>({ baseUrl: ORIGIN, fetch: transport.fetch, headers }),
+    client: createClient<paths, 'application/json'>({
+      baseUrl: ORIGIN,
+      fetch: transport.fetch,
+      headers,
+    }),
     name: transport.name,
     fetch: (path, init = {}) =>
       transport.fetch(

@@ -2,10 +2,10 @@
 import { parse } from '../../server/ipvsadm/arguments.js'
 import { KernelError, type Backend } from './backend.js'
 import type { CommandLine, Format } from '../../server/ipvsadm/command-line.js'
-import { connectionLines } from './connections.js'
+import { connectionLine, connectionTitle } from '../../server/ipvsadm/connection-lines.js'
 import { Failure, REFUSED, tryHelp } from '../../server/ipvsadm/failure.js'
 import { HELP, VERSION } from './help.js'
-import { arranged, serviceLines, titleLines, versionLine } from './listing.js'
+import { arranged, serviceLines, titleLines, versionLine } from '../../server/ipvsadm/listing.js'
 import { messageOf } from './messages.js'
 import type { DaemonSpec, ListedService } from '../../server/ipvsadm/model.js'
 import { hostNames, type Names } from '../../server/ipvsadm/names.js'
@@ -143,7 +143,9 @@ class Program {
     switch (line.what) {
       case 'connections': {
         const connections = await this.#read('connections', () => backend.connections())
-        this.print('stdout', await connectionLines(connections, format, this.#names))
+        this.print('stdout', connectionTitle(format))
+        for (const each of connections)
+          this.print('stdout', await connectionLine(each, format, this.#names))
         return 0
       }
       case 'timeouts': {

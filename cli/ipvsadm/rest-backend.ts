@@ -4,9 +4,10 @@
  */
 import type { Static } from 'typebox'
 import type { ConnectionList } from '../../server/schemas/live.js'
+import { IPVS } from '../../server/text-tables.js'
 import { ApiClient, type ApiAnswer } from '../api-client.js'
 import { KernelError, type Backend } from './backend.js'
-import { kernelOrder } from './kernel-order.js'
+import { kernelOrder } from '../../server/ipvsadm/kernel-order.js'
 import type * as model from '../../server/ipvsadm/model.js'
 import * as documents from '../../server/ipvsadm/documents.js'
 import type { ServerDocument, ServiceDocument } from '../../server/ipvsadm/documents.js'
@@ -17,8 +18,6 @@ const SERVICES = '/v1/virtual-services'
 const PAGE = 1000
 const CREATE_ONLY = { 'if-none-match': '*' }
 const NO_SYNC = 'Synchronisation of connections is not there yet'
-/** What recent kernels say; the appliance has no number of buckets of its own to tell. */
-const IPVS = { version: '1.2.1', size: 4096 }
 
 export class RestBackend implements Backend {
   readonly #api: ApiClient

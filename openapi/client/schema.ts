@@ -13,7 +13,9 @@ export interface paths {
         };
         /**
          * Lists virtual services by name
-         * @description Needs the scope `read`.
+         * @description As text it is the whole table of `ipvsadm -Ln`, whatever the limit.
+         *
+         *     Needs the scope `read`.
          */
         get: operations["listVirtualServices"];
         put?: never;
@@ -211,7 +213,7 @@ export interface paths {
         };
         /**
          * Lists connections and persistence templates
-         * @description Read straight from the table while it changes; the order has no meaning.
+         * @description Read straight from the table while it changes; the order has no meaning. As NDJSON or text it is a stream of all of them, unless `limit` says how many.
          *
          *     Needs the scope `read`.
          */
@@ -2111,6 +2113,8 @@ export interface operations {
             /** @description One page. */
             200: {
                 headers: {
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2162,6 +2166,14 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["VirtualServiceList"];
+                    /**
+                     * @example IP Virtual Server version 1.2.1 (size=4096)
+                     *     Prot LocalAddress:Port Scheduler Flags
+                     *       -> RemoteAddress:Port           Forward Weight ActiveConn InActConn
+                     *     TCP  198.51.100.10:80 wrr
+                     *       -> 10.0.0.1:8080                Masq    2      0          0
+                     */
+                    "text/plain": string;
                 };
             };
             /** @description Bad Request */
@@ -3470,6 +3482,8 @@ export interface operations {
             /** @description One page. */
             200: {
                 headers: {
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5194,6 +5208,8 @@ export interface operations {
             /** @description One page. */
             200: {
                 headers: {
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7293,7 +7309,7 @@ export interface operations {
     listConnections: {
         parameters: {
             query?: {
-                /** @description Most items of a page. */
+                /** @description Most items: 100 of a page and all of a stream when it is left out. */
                 limit?: number;
                 /** @description `nextCursor` of the page before; opaque. */
                 cursor?: string;
@@ -7321,6 +7337,8 @@ export interface operations {
             /** @description One page. */
             200: {
                 headers: {
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7356,6 +7374,14 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["ConnectionList"];
+                    /** @example {"service":"web","protocol":"tcp","state":"ESTABLISHED"} */
+                    "application/x-ndjson": string;
+                    /**
+                     * @example IPVS connection entries
+                     *     pro expire state       source             virtual            destination
+                     *     TCP 14:59  ESTABLISHED 192.0.2.9:40000    198.51.100.10:80   10.0.0.1:8080
+                     */
+                    "text/plain": string;
                 };
             };
             /** @description Bad Request */
@@ -7644,6 +7670,8 @@ export interface operations {
             query?: {
                 /** @description Only this virtual service. */
                 service?: string;
+                /** @description Which of ipvsadm’s tables, for `Accept: text/plain`. */
+                table?: "counters" | "rates";
             };
             header?: never;
             path?: never;
@@ -7762,6 +7790,13 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["StatisticsReport"];
+                    /**
+                     * @example IP Virtual Server version 1.2.1 (size=4096)
+                     *     Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes
+                     *       -> RemoteAddress:Port
+                     *     TCP  198.51.100.10:80                   12       96       72    11520   864000
+                     */
+                    "text/plain": string;
                 };
             };
             /** @description Bad Request */

@@ -1,6 +1,6 @@
 /** From ipvsadm's words to the documents of the REST API, and back. */
 import type { Static } from 'typebox'
-import type { Connection as ConnectionDocument } from '../schemas/live.js'
+import type { Connection } from '../schemas/live.js'
 import type { RealServer, RealServerConfig } from '../schemas/real-server.js'
 import type { VirtualService, VirtualServiceConfig } from '../schemas/virtual-service.js'
 import type * as model from './model.js'
@@ -9,6 +9,7 @@ import { schedulerFlagNames } from './values.js'
 
 export type ServiceDocument = Static<typeof VirtualService>
 export type ServerDocument = Static<typeof RealServer>
+export type ConnectionDocument = Static<typeof Connection>
 
 const FAMILIES = { 4: 'ipv4', 6: 'ipv6' } as const
 const FLAGS: readonly [RegExp, number][] = [
@@ -137,7 +138,7 @@ function listedServer(document: ServerDocument): model.ListedDest {
   }
 }
 
-export function listedConnection(document: Static<typeof ConnectionDocument>): model.Connection {
+export function listedConnection(document: ConnectionDocument): model.Connection {
   const { protocol, state, client, virtual, realServer, expiresInSeconds, engine } = document
   const endpoint = ({ address, port }: { address: string; port: number }): model.Endpoint => ({
     ...{ family: familyOf(address), address, port },

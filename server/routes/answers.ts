@@ -42,11 +42,35 @@ export function answers(
   return { ...good, ...(Object.fromEntries(problems) as Record<string, object>) }
 }
 
-export const answer = (description: string, schema: TSchema, headers: object = {}) => ({
+export const answer = (
+  description: string,
+  schema: TSchema,
+  headers: object = {},
+  others: Readonly<Record<string, string>> = {},
+) => ({
   description,
   headers,
-  content: { 'application/json': { schema: linked(schema) } },
+  content: {
+    'application/json': { schema: linked(schema) },
+    ...Object.fromEntries(
+      Object.entries(others).map(([type, example]) => [
+        type,
+        { schema: { type: 'string', examples: [example] } },
+      ]),
+    ),
+  },
 })
+
+/** Beside JSON what a list can be had as, each with an example. */
+export const listAnswer = (
+  description: string,
+  schema: TSchema,
+  others: Readonly<Record<string, string>> = {},
+) => answer(description, schema, LINK, others)
+
+const LINK = {
+  Link: { type: 'string', description: 'rel="next" (RFC 8288) when there is another page.' },
+}
 
 export const document = (description: string, schema: TSchema) =>
   answer(description, schema, { ...ETAG, ...REVISION })

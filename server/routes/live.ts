@@ -1,5 +1,7 @@
 /** /v1/connections, /v1/stats, /v1/stats/zero, /v1/interfaces */
 import { Type } from 'typebox'
+import { preferred } from '../accept.js'
+import { connectionLines, connectionTable, type ReadSlice } from '../connection-stream.js'
 import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
 import {
@@ -10,7 +12,23 @@ import {
   ZeroRequest,
 } from '../schemas/live.js'
 import { ConnectionsQuery, KillQuery, StatisticsQuery } from '../schemas/parameters.js'
-import { answer, answers, linkNext, type App } from './answers.js'
+import { oneServiceTable, serviceTable } from '../service-table.js'
+import { answer, answers, linkNext, listAnswer, type App } from './answers.js'
+
+const NDJSON = 'application/x-ndjson'
+const TEXT = 'text/plain'
+const LINES = {
+  [NDJSON]: '{"service":"web","protocol":"tcp","state":"ESTABLISHED"}\n',
+  [TEXT]:
+    'IPVS connection entries\n' +
+    'pro expire state       source             virtual            destination\n' +
+    'TCP 14:59  ESTABLISHED 192.0.2.9:40000    198.51.100.10:80   10.0.0.1:8080\n',
+}
+const STATISTICS_TABLE =
+  'IP Virtual Server version 1.2.1 (size=4096)\n' +
+  'Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n' +
+  '  -> RemoteAddress:Port\n' +
+  'TCP  198.51.100.10:80                   12       96       72    11520   864000\n'
 
 export function addLive(app: App, control: Control): void {
   app.get(
@@ -19,15 +37,23 @@ export function addLive(app: App, control: Control): void {
       schema: {
         operationId: 'listConnections',
         summary: 'Lists connections and persistence templates',
-        description: 'Read straight from the table while it changes; the order has no meaning.',
+        description:
+          'Read straight from the table while it changes; the order has no meaning. As NDJSON or ' +
+          'text it is a stream of all of them, unless `limit` says how many.',
         tags: ['Live state'],
         querystring: ConnectionsQuery,
-        response: answers({ 200: answer('One page.', ConnectionList) }, 400),
+        response: answers({ 200: listAnswer('One page.', ConnectionList, LINES) }, 400),
       },
     },
     (request, reply) => {
-      const { limit = 100, cursor, ...query } = request.query
-      const page = control.listConnections(query, limit, cursor)
+      const { limit, cursor, ...query } = request.query
+      const type = preferred(request.headers.accept, ['application/json', NDJSON, TEXT])
+      if (type !== 'application/json') {
+        const read: ReadSlice = (most, from) => control.listConnections(query, most, from)
+        const lines = type === NDJSON ? connectionLines : connectionTable
+        return reply.type(`${type}; charset=utf-8`).send(lines(read, cursor, limit))
+      }
+      const page = control.listConnections(query, limit ?? 100, cursor)
       linkNext(request, reply, page.nextCursor)
       return reply.send(page)
     },
@@ -59,10 +85,22 @@ export function addLive(app: App, control: Control): void {
         summary: 'Counters and rates: totals, services, real servers, dataplane',
         tags: ['Live state'],
         querystring: StatisticsQuery,
-        response: answers({ 200: answer('The counters.', StatisticsReport) }, 400, 404),
+        response: answers(
+          { 200: answer('The counters.', StatisticsReport, {}, { [TEXT]: STATISTICS_TABLE }) },
+          ...[400, 404],
+        ),
       },
     },
-    request => control.readStatistics(request.query.service),
+    async (request, reply) => {
+      const { service, table = 'counters' } = request.query
+      const type = preferred(request.headers.accept, ['application/json', TEXT])
+      if (type !== TEXT) return control.readStatistics(service)
+      const text =
+        service === undefined
+          ? serviceTable(control, table)
+          : oneServiceTable(control, table, service)
+      return reply.type(`${TEXT}; charset=utf-8`).send(await text)
+    },
   )
 
   app.post(

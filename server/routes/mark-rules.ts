@@ -5,8 +5,8 @@ import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
 import { MarkRule, MarkRuleConfig, MarkRuleList } from '../schemas/mark-rule.js'
 import { DeleteQuery, MarkRulePath, MarkRuleQuery } from '../schemas/parameters.js'
-import { answer, answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
-import { intentOf, linkNext, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
+import { answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
+import { intentOf, linkNext, listAnswer, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Mark rules']
@@ -26,7 +26,7 @@ function addReads(app: App, control: Control): void {
         summary: 'Lists mark rules in the order in which they are asked',
         tags,
         querystring: MarkRuleQuery,
-        response: answers({ 200: answer('One page.', MarkRuleList) }, 400),
+        response: answers({ 200: listAnswer('One page.', MarkRuleList) }, 400),
       },
     },
     (request, reply) => {

@@ -8,7 +8,7 @@ import { ServicePath, SetQuery } from '../schemas/parameters.js'
 import { RealServer, RealServerConfig, RealServerList } from '../schemas/real-server.js'
 import { RealServerSet } from '../schemas/real-server.js'
 import { answer, answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
-import { intentOf, linkNext, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
+import { intentOf, linkNext, listAnswer, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Real servers']
@@ -31,7 +31,7 @@ function addCollection(app: App, control: Control): void {
         tags,
         params: ServicePath,
         querystring: ServerQuery,
-        response: answers({ 200: answer('One page.', RealServerList) }, 400, 404),
+        response: answers({ 200: listAnswer('One page.', RealServerList) }, 400, 404),
       },
     },
     (request, reply) => {

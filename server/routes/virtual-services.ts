@@ -1,17 +1,29 @@
 /** /v1/virtual-services */
 import { Type } from 'typebox'
+import { preferred } from '../accept.js'
 import { isUnchanged } from '../conditions.js'
 import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
 import { DeleteQuery, ServicePath, ServiceQuery } from '../schemas/parameters.js'
 import { VirtualService, VirtualServiceConfig } from '../schemas/virtual-service.js'
 import { VirtualServiceList } from '../schemas/virtual-service.js'
-import { answer, answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
-import { intentOf, linkNext, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
+import { serviceTable } from '../service-table.js'
+import { answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
+import { intentOf, linkNext, listAnswer, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Virtual services']
 const path = '/v1/virtual-services/:name'
+
+const TEXT = 'text/plain'
+const TABLE = {
+  [TEXT]:
+    'IP Virtual Server version 1.2.1 (size=4096)\n' +
+    'Prot LocalAddress:Port Scheduler Flags\n' +
+    '  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n' +
+    'TCP  198.51.100.10:80 wrr\n' +
+    '  -> 10.0.0.1:8080                Masq    2      0          0         \n',
+}
 
 export function addVirtualServices(app: App, control: Control): void {
   app.get(
@@ -22,11 +34,16 @@ export function addVirtualServices(app: App, control: Control): void {
         summary: 'Lists virtual services by name',
         tags,
         querystring: ServiceQuery,
-        response: answers({ 200: answer('One page.', VirtualServiceList) }, 400),
+        description: 'As text it is the whole table of `ipvsadm -Ln`, whatever the limit.',
+        response: answers({ 200: listAnswer('One page.', VirtualServiceList, TABLE) }, 400),
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const { limit = 100, cursor, labels, ...filter } = request.query
+      if (preferred(request.headers.accept, ['application/json', TEXT]) === TEXT) {
+        const text = await serviceTable(control, 'services', filter, labelsOf(labels))
+        return reply.type(`${TEXT}; charset=utf-8`).send(text)
+      }
       const page = control.listServices(filter, { limit, cursor, labels: labelsOf(labels) })
       linkNext(request, reply, page.nextCursor)
       return reply.send(page)

@@ -86,8 +86,7 @@ export const ConnectionsQuery = Type.Object({
     Type.Integer({
       minimum: 1,
       maximum: 10000,
-      default: 100,
-      description: 'Most items of a page.',
+      description: 'Most items: 100 of a page and all of a stream when it is left out.',
     }),
   ),
   cursor,
@@ -112,6 +111,12 @@ export const KillQuery = Type.Object({
 
 export const StatisticsQuery = Type.Object({
   service: Type.Optional(Type.String({ description: 'Only this virtual service.' })),
+  table: Type.Optional(
+    StringEnum(['counters', 'rates'], {
+      default: 'counters',
+      description: 'Which of ipvsadm’s tables, for `Accept: text/plain`.',
+    }),
+  ),
 })
 
 export const DeleteQuery = Type.Object({

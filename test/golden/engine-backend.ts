@@ -3,7 +3,7 @@
  * control plane sends to the worker; listings are read from the same memory as the API's.
  */
 import { KernelError, type Backend } from '../../cli/ipvsadm/backend.js'
-import { kernelOrder } from '../../cli/ipvsadm/kernel-order.js'
+import { kernelOrder } from '../../server/ipvsadm/kernel-order.js'
 import type * as model from '../../server/ipvsadm/model.js'
 import { schedulerFlagNames } from '../../server/ipvsadm/values.js'
 import type { Control } from '../../dataplane/control.js'

@@ -3,7 +3,7 @@
  * 32-bit numbers that wrap, so 192.168.10.11 stands before 10.0.0.100 and mark 2^32 - 1 before all.
  */
 import * as address from '../../dataplane/wire/address.js'
-import type { Endpoint, ListedDest, ListedService, Protocol } from '../../server/ipvsadm/model.js'
+import type { Endpoint, ListedDest, ListedService, Protocol } from './model.js'
 
 const NUMBERS: Record<Protocol, number> = { tcp: 6, udp: 17, sctp: 132 }
 /** AF_INET and AF_INET6. */

@@ -1,15 +1,10 @@
 /** `ipvsadm -L`: the table of services and real servers in each of its column sets. */
-import type { Format } from '../../server/ipvsadm/command-line.js'
-import { endpointName } from '../../server/ipvsadm/endpoint-name.js'
-import type {
-  Forwarding,
-  ListedDest,
-  ListedService,
-  Statistics,
-} from '../../server/ipvsadm/model.js'
-import type { Names } from '../../server/ipvsadm/names.js'
+import type { Format } from './command-line.js'
+import { endpointName } from './endpoint-name.js'
+import type { Forwarding, ListedDest, ListedService, Statistics } from './model.js'
+import type { Names } from './names.js'
 import { sortedDests, sortedServices } from './sort.js'
-import { schedulerFlagNames } from '../../server/ipvsadm/values.js'
+import { schedulerFlagNames } from './values.js'
 
 const SERVICE_COLUMNS = 33
 const DEST_COLUMNS = 28

@@ -4,7 +4,7 @@
  * this one is what a recorded kernel had.
  */
 import * as address from '../../dataplane/wire/address.js'
-import type { Protocol, ServiceKey } from '../../server/ipvsadm/model.js'
+import type { Protocol, ServiceKey } from './model.js'
 
 const SALT = 0x10
 const BUCKETS = 256
