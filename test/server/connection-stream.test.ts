@@ -58,7 +58,7 @@ t.test('a million', async t => {
   t.equal(stderr, '')
   const { lines, growthOctets, served } = JSON.parse(stdout) as Seen
   t.equal(lines, MILLION)
-  t.ok(served > 10, `${served} other requests in between`)
+  t.ok(served > 2, `${served} other requests in between`)
   t.ok(growthOctets < GROWTH_MAX_OCTETS, `grew by ${Math.round(growthOctets / 2 ** 20)} MiB`)
 })
 
