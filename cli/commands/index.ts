@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { addCompletion } from './completion.js'
 import type { Io } from './context.js'
 import { addDelete } from './delete.js'
+import { addExchange } from './exchange.js'
 import { addExplain } from './explain.js'
 import { addGet } from './get.js'
 
@@ -10,5 +11,6 @@ export function addApiCommands(program: Command, io: Io): void {
   addGet(program, io)
   addDelete(program, io)
   addExplain(program, io)
+  addExchange(program, io)
   addCompletion(program, io)
 }
