@@ -35,7 +35,7 @@ export function addExchange(program: Command, io: Io): void {
     const response = await mustFetch(
       session.fetch(`/v1/imports?${query.toString()}`, {
         ...{ method: 'POST', headers: { 'content-type': 'text/plain' } },
-        body: await textOf(file!, io),
+        body: await textOf(file, io),
       }),
     )
     io.out(machineText(await response.json(), flags.output))
