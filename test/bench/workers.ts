@@ -2,7 +2,8 @@
  * Question: what do two workers carry that one does not?
  *
  * The same appliance with `--workers 1` and `--workers 2` takes turns: small UDP packets in 10,000
- * flows (as in pps.ts) and TCP bulk over 8 connections (as in bulk.ts). Sender and receiver need
+ * flows of 200 clients, and TCP bulk over 8 connections (as in bulk.ts), which are one client's, so
+ * one worker's: workers share clients, not connections. Sender and receiver need
  * cores too, so a machine with two shows less than the workers could do.
  */
 import { serverAddress, VIP } from '../lab/cast.js'
@@ -50,7 +51,14 @@ export async function bench(options: BenchOptions): Promise<void> {
     const plan = { contenders, cases: [CASE], rounds }
     const pps = { unit: 'thousand packets/s', digits: 0 }
     const packets = await takeTurns({ ...plan, ...pps }, async () => {
-      const shape = { address: VIP.ipv4, port: SINK_PORT, flows: 10_000, warmS: 1.5, seconds }
+      const shape = {
+        address: VIP.ipv4,
+        port: SINK_PORT,
+        flows: 10_000,
+        sources: 200,
+        warmS: 1.5,
+        seconds,
+      }
       return (await flood(client, director, sink, shape)).deliveredPps / 1000
     })
     await sink.check()

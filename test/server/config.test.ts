@@ -159,3 +159,13 @@ t.test('what reaches beyond this host needs TLS and tokens, or somebody who insi
   t.strictSame(faultsOf({ database: `/${'x'.repeat(110)}`, 'admin-socket': '/run/a' }), [])
   t.match(readConfig({ database: ':memory:' }, {}), { adminSocket: null })
 })
+
+t.test('workers: a bounded number, and one only where the driver has one', async t => {
+  t.equal(readConfig({ workers: '2' }, {}).workers, 2)
+  t.equal(readConfig({}, { SLUICE_WORKERS: '16' }).workers, 16)
+  for (const workers of ['0', '17', 'two', '-1'])
+    t.throws(() => readConfig({ workers }, {}), { message: /--workers: .*from 1 to 16/ }, workers)
+  t.throws(() => readConfig({ workers: '2', driver: 'raw-socket' }, {}), {
+    message: /--workers: the raw-socket driver has one worker/,
+  })
+})
