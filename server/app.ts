@@ -12,15 +12,17 @@ import { addAccess } from './plugins/access.js'
 import { addAudit } from './plugins/audit.js'
 import { answerClientError } from './plugins/client-error.js'
 import { addDefences, type Defences } from './plugins/defences.js'
-import { addJsonBody } from './plugins/json-body.js'
+import { addBodies } from './plugins/bodies.js'
 import { addNotFound } from './plugins/not-found.js'
 import { addOpenApi } from './plugins/openapi.js'
 import { addProblems, sendProblem, toProblem } from './plugins/problems.js'
 import { addValidation } from './plugins/validation.js'
+import { addConfig } from './routes/config.js'
 import { addEvents } from './routes/events.js'
 import { addExchange } from './routes/exchange.js'
 import { addLive } from './routes/live.js'
 import { addMarkRules } from './routes/mark-rules.js'
+import { addOperations } from './routes/operations.js'
 import { addRealServers } from './routes/real-servers.js'
 import { addSettings } from './routes/settings.js'
 import { addSimulations } from './routes/simulations.js'
@@ -80,7 +82,7 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
   app.setSerializerCompiler(() => JSON.stringify)
   addProblems(app)
   addValidation(app)
-  addJsonBody(app)
+  addBodies(app)
   addNotFound(app)
   addAccess(app, access.gate)
   addAudit(app, access.journal)
@@ -93,6 +95,8 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
     addRealServers(typed, control)
     addMarkRules(typed, control)
     addSettings(typed, control)
+    addConfig(typed, control)
+    addOperations(typed, control)
     addLive(typed, control)
     addSimulations(typed, control)
     addTokens(typed, access.tokens)

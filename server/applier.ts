@@ -20,7 +20,7 @@ import { DataplaneGone, OpRefused, type Call, type Dataplane } from './dataplane
 import { Directory } from './directory.js'
 import { messageOf, Problem } from './errors.js'
 import type { Announcement, HostControl, HostState } from './host-state.js'
-import { keyOf, opsOf, restoreOf, settingsConfig } from './plan.js'
+import { opsOf, restoreOf, settingsConfig } from './plan.js'
 import { inverseOf } from './repo/configuration.js'
 import type {
   ChangeSet,
@@ -30,9 +30,15 @@ import type {
 } from './repo/configuration.js'
 import type { ServiceRecord } from './repo/records.js'
 import { RowTable } from './row-table.js'
+import type { State } from './draft.js'
+import type { Commitment } from './writer.js'
+import { keyOf } from './service-key.js'
 
 export interface ApplierOptions {
   repo: ConfigurationRepo
+  /** What is stored, in memory; brought up to date here. */
+  state: State
+  now: () => Date
   dataplane: Dataplane
   host: HostControl
   logger: Logger
@@ -51,6 +57,8 @@ export class Applier {
   readonly #unprepared = new Map<string, string>()
   readonly #refused = new Map<string, string>()
   readonly #repo: ConfigurationRepo
+  readonly #state: State
+  readonly #now: () => Date
   readonly #dataplane: Dataplane
   readonly #host: HostControl
   readonly #logger: Logger
@@ -65,6 +73,8 @@ export class Applier {
 
   constructor(options: ApplierOptions) {
     this.#repo = options.repo
+    this.#state = options.state
+    this.#now = options.now
     this.#dataplane = options.dataplane
     this.#host = options.host
     this.#logger = options.logger
@@ -79,8 +89,8 @@ export class Applier {
     exclusive: (work: () => Promise<void>) => Promise<void>,
   ): Promise<boolean> {
     this.#exclusive = exclusive
-    const { services, markRules, settings } = this.#repo
-    this.directory.load(services.all(), markRules.all(), settings.get())
+    const state = this.#state
+    this.directory.load([...state.services()], [...state.markRules()], state.settings())
     const announcements = await this.#prepare(this.directory.hostState())
     this.#dataplane.start(call => this.#restore(call))
     const ready = await this.#dataplane.whenReady(deadlineMs)
@@ -112,8 +122,10 @@ export class Applier {
     if (this.#untidy) throw this.#pending('The host could not be tidied up yet.')
   }
 
-  /** Only one at a time. Returns when the change is in force. */
-  async apply(changes: ChangeSet, revision: RevisionHead): Promise<void> {
+  /**
+   * Only one at a time. `changes` is what all of them change together; returns when it is in force.
+   */
+  async apply(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
     if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
     await this.#needDataplane()
     const desired = this.#hostState(changes)
@@ -121,9 +133,9 @@ export class Applier {
     const rules = this.directory.markRules.rules(changes.markRules)
     const services = (changes.services ?? []).map(change => this.#asTheDataplaneSees(change))
     const ops = opsOf({ ...changes, services }, this.#askable(rules))
-    await this.#store(changes, revision)
+    await this.#store(commitments, changes)
     // Only microtasks lie between the commit and the call: no worker can come up in between.
-    await this.#toDataplane(changes, revision, ops)
+    await this.#toDataplane(changes, ops)
     await this.#announce(announcements)
     await this.#tidy()
     if (this.#untidy) {
@@ -166,15 +178,16 @@ export class Applier {
     }
   }
 
-  async #store(changes: ChangeSet, revision: RevisionHead): Promise<void> {
+  async #store(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
     try {
-      this.#repo.commit(changes, revision)
+      this.#repo.commit(commitments)
     } catch (cause) {
       await this.#tidy()
       this.#retryLater()
       const detail = `The database refused the change: ${messageOf(cause)}. Nothing was stored.`
       throw new Problem('STORAGE_FAILED', detail, { cause })
     }
+    this.#state.apply(changes, commitments.at(-1)!.head.revision)
     this.directory.apply(changes)
     for (const name of namesOf(changes)) this.#refused.delete(name)
   }
@@ -186,13 +199,13 @@ export class Applier {
       : { before, after }
   }
 
-  async #toDataplane(changes: ChangeSet, head: RevisionHead, ops: readonly Op[]): Promise<void> {
+  async #toDataplane(changes: ChangeSet, ops: readonly Op[]): Promise<void> {
     if (ops.length === 0) return
     try {
       const { results } = await this.#dataplane.call({ op: 'batch', ops: [...ops] })
       for (const [i, op] of ops.entries()) this.rows.applied(op, results[i])
     } catch (cause) {
-      if (cause instanceof OpRefused) throw await this.#takeBack(changes, head, cause)
+      if (cause instanceof OpRefused) throw await this.#takeBack(changes, cause)
       this.#logger.warn({ err: cause }, 'the dataplane went away during a change')
       // Whoever comes up next was given the database, which holds the change.
       if (await this.#dataplane.whenReady(this.#patienceMs)) return
@@ -203,21 +216,17 @@ export class Applier {
     throw this.#pending(this.#dataplane.reason ?? 'The dataplane is away.')
   }
 
-  async #takeBack(changes: ChangeSet, head: RevisionHead, cause: OpRefused): Promise<Problem> {
+  async #takeBack(changes: ChangeSet, cause: OpRefused): Promise<Problem> {
     const detail = `The dataplane refused the change: ${cause.message} (${cause.code}).`
     this.#logger.error({ err: cause, changes: namesOf(changes) }, 'dataplane refused a change')
     const inverse = inverseOf(changes)
     try {
-      this.#repo.commit(inverse, {
-        ...head,
-        revision: this.#repo.revision() + 1,
-        actor: SYSTEM,
-        message: `Takes back revision ${head.revision}, which the dataplane refused.`,
-      })
+      this.#repo.commit([{ head: this.#takingBack(), changes: inverse, storing: undefined }])
     } catch (error) {
       this.#logger.error({ err: error }, 'a refused change could not be taken back')
       return this.#pending(`${detail} It could not be taken back: ${messageOf(error)}.`, error)
     }
+    this.#state.apply(inverse, this.#state.revision + 1)
     this.directory.apply(inverse)
     await this.#converge()
     this.#retryLater()
@@ -225,10 +234,17 @@ export class Applier {
     return new Problem('DATAPLANE_REFUSED', `${detail} Nothing is stored.`, { cause })
   }
 
+  #takingBack(): RevisionHead {
+    const { revision } = this.#state
+    const message = `The dataplane refused what came before; back to what it has.`
+    const origin = { actor: SYSTEM, requestId: null, message }
+    return { revision: revision + 1, at: this.#now().toISOString(), ...origin }
+  }
+
   #pending(detail: string, cause?: unknown): Problem {
     return new Problem('APPLY_PENDING', detail, {
       cause,
-      headers: { 'config-revision': String(this.#repo.revision()), 'retry-after': '1' },
+      headers: { 'config-revision': String(this.#state.revision), 'retry-after': '1' },
     })
   }
 
@@ -308,7 +324,7 @@ export class Applier {
 
   /** Gives a new worker everything. */
   async #restore(call: Call): Promise<void> {
-    const records = this.#repo.services.all()
+    const records = [...this.#state.services()].sort((a, b) => a.position - b.position)
     this.#refused.clear()
     try {
       await this.#restoreAll(call, records)
@@ -323,7 +339,7 @@ export class Applier {
 
   async #restoreAll(call: Call, records: readonly ServiceRecord[]): Promise<void> {
     const services = restoreOf(records, this.rows)
-    const settings = settingsConfig(this.#repo.settings.get())
+    const settings = settingsConfig(this.#state.settings())
     const markRules = this.#askable(this.directory.markRules.rules())
     const { services: rows, adoptedConns } = await call({
       op: 'restore',

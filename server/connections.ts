@@ -3,12 +3,11 @@ import type { SharedMemory } from '../dataplane/protocol.js'
 import { ConnReader, type ConnFilter, type ConnPage } from '../dataplane/shared/conn-reader.js'
 import type { ConnRecord } from '../dataplane/shared/conn-reader.js'
 import type { Directory } from './directory.js'
-import { endpointOf } from './documents.js'
 import { Problem } from './errors.js'
 import { parseAddress, parsePrefix } from './ip-address.js'
-import { keyOf, keyText } from './plan.js'
 import type { ServiceRecord } from './repo/records.js'
 import type { RowTable } from './row-table.js'
+import { endpointOf, keyOf, keyText } from './service-key.js'
 
 export type ConnectionFilter = ConnFilter
 export type ConnectionPage = ConnPage

@@ -15,8 +15,7 @@ import { allocate } from '../dataplane/shared/memory.js'
 import { allocateQueue } from '../dataplane/shared/packet-queue.js'
 import { DataplaneClient, DataplaneGone, OpRefused } from './dataplane-client.js'
 import type { Call, Dataplane, DataplaneOptions, Phase } from './dataplane-client.js'
-import { endpointOf } from './documents.js'
-import { keyText } from './plan.js'
+import { endpointOf, keyText } from './service-key.js'
 
 /** Between each two workers: a thousand packets; touched only when used. */
 const QUEUE_OCTETS = 1 << 21

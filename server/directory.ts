@@ -1,12 +1,12 @@
 /** Who is behind an address: names by key and endpoint, and what the host has to provide. */
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceKey } from '../dataplane/protocol.js'
-import { endpointOf } from './documents.js'
 import type { HostMarkRules, HostService, HostState } from './host-state.js'
-import { isInDataplane, keyOf, keyText } from './plan.js'
+import { isInDataplane } from './plan.js'
 import { MarkRuleBook } from './mark-rule-book.js'
 import type { ChangeSet, ServiceChange } from './repo/configuration.js'
 import type { MarkRuleRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
+import { endpointOf, keyOf, keyText } from './service-key.js'
 
 const FTP_PORT = 21
 

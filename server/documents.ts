@@ -12,6 +12,7 @@ import { RealServerConfig, type ServerConfig, type TunnelConfig } from './schema
 import { VirtualServiceConfig, type PersistenceConfig } from './schemas/virtual-service.js'
 import type { ServiceFields } from './schemas/virtual-service.js'
 import { faultsOf, isObject, quote } from './schemas/walk.js'
+import { endpointOf } from './service-key.js'
 
 export interface ServiceDraft {
   family: FamilyName
@@ -111,9 +112,6 @@ export function readServers(
   }
   return set
 }
-
-export const endpointOf = ({ address, port }: { address: string; port: number }): string =>
-  address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 
 export function duplicateServer(pointer: string, endpoint: string, holder: string): Fault {
   const detail = `Real server '${holder}' of this service already has ${endpoint}.`

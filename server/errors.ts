@@ -10,10 +10,15 @@ export const problems = {
     title: 'The body is not JSON',
     about: 'The text could not be parsed. `detail` gives line and column of the first fault.',
   },
+  MALFORMED_YAML: {
+    status: 400,
+    title: 'The body is not YAML',
+    about: 'The text could not be parsed. `detail` gives line and column of the first fault.',
+  },
   MISSING_BODY: {
     status: 400,
     title: 'The request has no body',
-    about: 'Send the document as JSON, with `Content-Type: application/json`.',
+    about: 'Send the document as JSON or YAML, with its `Content-Type`.',
   },
   INVALID_REQUEST: {
     status: 400,
@@ -81,6 +86,16 @@ export const problems = {
     title: 'No such token',
     about: 'No token has this name. GET /v1/tokens lists those there are.',
   },
+  REVISION_NOT_FOUND: {
+    status: 404,
+    title: 'No such revision',
+    about: 'The configuration has not had that many changes. GET /v1/config/revisions lists them.',
+  },
+  OPERATION_NOT_FOUND: {
+    status: 404,
+    title: 'No such operation',
+    about: 'No operation has this id, or it ended long ago. GET /v1/operations lists them.',
+  },
   METHOD_NOT_ALLOWED: {
     status: 405,
     title: 'The resource has no such method',
@@ -119,6 +134,16 @@ export const problems = {
       'Something happened since then that the journal has removed. Read the state anew, then follow ' +
       'events without `after` or `Last-Event-ID`.',
   },
+  OPERATION_ENDED: {
+    status: 409,
+    title: 'The operation has ended',
+    about: 'It was confirmed, cancelled or has expired before; `detail` says which.',
+  },
+  REVISION_GONE: {
+    status: 410,
+    title: 'That revision is no longer kept',
+    about: 'History is bounded: the newest 10,000 revisions, or fewer when they are very large.',
+  },
   PRECONDITION_FAILED: {
     status: 412,
     title: 'The resource is not in the state that the request requires',
@@ -127,7 +152,8 @@ export const problems = {
   BODY_TOO_LARGE: {
     status: 413,
     title: 'The body is too large',
-    about: 'A request body has at most 1 MiB, the text of an import 32 MiB.',
+    about:
+      'A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.',
   },
   URI_TOO_LONG: {
     status: 414,
@@ -137,12 +163,18 @@ export const problems = {
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     title: 'The body has a content type that is not taken here',
-    about: 'PUT takes application/json; PATCH also application/merge-patch+json.',
+    about:
+      'Send application/json or application/yaml; PATCH also takes application/merge-patch+json.',
   },
   VALIDATION_FAILED: {
     status: 422,
     title: 'The document is not valid',
     about: '`errors` lists every fault, each with a JSON Pointer into the document and a code.',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    title: 'The Idempotency-Key was used for another request',
+    about: 'A key belongs to one method, address and body for a day. Take another key.',
   },
   NOT_SUPPORTED_YET: {
     status: 422,
@@ -245,6 +277,11 @@ export const faults = {
   SERVICE_EXISTS: problems.SERVICE_EXISTS.about,
   REAL_SERVER_EXISTS: problems.REAL_SERVER_EXISTS.about,
   NO_MEANING: 'The kernel has this setting, but in user space it means nothing. `detail` says why.',
+  INVALID_PATH: 'The path names no resource of the configuration.',
+  SERVICE_NOT_FOUND: problems.SERVICE_NOT_FOUND.about,
+  REAL_SERVER_NOT_FOUND: problems.REAL_SERVER_NOT_FOUND.about,
+  MARK_RULE_NOT_FOUND: problems.MARK_RULE_NOT_FOUND.about,
+  PRECONDITION_FAILED: problems.PRECONDITION_FAILED.about,
   LIMIT_REACHED: problems.LIMIT_REACHED.about,
   NOT_SUPPORTED_YET: problems.NOT_SUPPORTED_YET.about,
   INTERFACE_NOT_FOUND: problems.INTERFACE_NOT_FOUND.about,

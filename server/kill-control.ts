@@ -4,7 +4,8 @@ import { badParameter, parseFlow, type ConnectionQuery } from './connections.js'
 import { OpRefused } from './dataplane-client.js'
 import { Problem } from './errors.js'
 import type { Killed, KillRunner } from './kill-runner.js'
-import { isInDataplane, keyOf } from './plan.js'
+import { isInDataplane } from './plan.js'
+import { keyOf } from './service-key.js'
 import type { ServiceRecord } from './repo/records.js'
 
 export interface KillQuery extends ConnectionQuery {

@@ -1,17 +1,19 @@
 /** The rules of /v1/mark-rules. */
 import { isDeepStrictEqual } from 'node:util'
-import { checkConditions, type Intent } from './conditions.js'
+import { checkConditions, type Conditions } from './conditions.js'
 import type { Dataplane } from './dataplane-client.js'
-import { nextMeta, type Stamp } from './drafts.js'
+import { markRuleFields } from './declared.js'
+import type { Configuration, State } from './draft.js'
 import { Problem, problemOf } from './errors.js'
+import type { Ground, Plan } from './ground.js'
 import { inOrder } from './mark-rule-book.js'
 import { readMarkRule } from './mark-rule-document.js'
 import { mergePatch } from './merge-patch.js'
-import { decodeCursor, encodeCursor, NUMBER, type Page, type Paging } from './paging.js'
-import type { ConfigurationRepo } from './repo/configuration.js'
+import { nextMeta } from './next-records.js'
+import { decodeCursor, encodeCursor, hasLabels, NUMBER, type Page, type Paging } from './paging.js'
 import type { MarkRuleRecord } from './repo/records.js'
-import { etagOf, type Written } from './views.js'
-import type { Writer } from './writer.js'
+import type { Wanted } from './service-plans.js'
+import { etagOf, type Resource } from './views.js'
 
 /** Every packet is held against every rule. */
 export const MARK_RULES_MAX = 256
@@ -25,84 +27,91 @@ const viewOf = ({ name, config, meta }: MarkRuleRecord) => ({ name, ...config, m
 export type MarkRuleView = ReturnType<typeof viewOf>
 
 export class MarkRuleControl {
-  readonly #repo: ConfigurationRepo
-  readonly #writer: Writer
+  readonly #state: State
   readonly #dataplane: Dataplane
 
-  constructor(repo: ConfigurationRepo, writer: Writer, dataplane: Dataplane) {
-    this.#repo = repo
-    this.#writer = writer
+  constructor(state: State, dataplane: Dataplane) {
+    this.#state = state
     this.#dataplane = dataplane
   }
 
-  get(name: string): Written<MarkRuleView> {
-    return this.#written(this.#rule(name), false, this.#repo.revision())
+  get = (name: string): Resource<MarkRuleView> => resourceOf(ruleOf(this.#state, name))
+
+  declared(name: string) {
+    const rule = ruleOf(this.#state, name)
+    return { view: { name, ...markRuleFields(rule, 'declared') }, etag: etagOf(rule) }
   }
 
   /** In the order in which they are asked. A cursor counts rules: at most all are listed again. */
   list(filter: MarkRuleFilter, { limit, cursor, labels }: Paging): Page<MarkRuleView> {
     const { mark, addressFamily } = filter
     const start = Number(decodeCursor(cursor, NUMBER, '0'))
-    const found = this.#repo.markRules
-      .all()
+    const found = [...this.#state.markRules()]
       .sort(inOrder)
       .filter(({ config }) => mark === undefined || config.mark === mark)
       .filter(({ config }) => addressFamily === undefined || config.addressFamily === addressFamily)
-      .filter(({ config }) =>
-        labels.every(
-          ([key, value]) => Object.hasOwn(config.labels, key) && config.labels[key] === value,
-        ),
-      )
+      .filter(({ config }) => hasLabels(config.labels, labels))
     const end = start + limit
     const nextCursor = end < found.length ? encodeCursor(String(end)) : null
     return { items: found.slice(start, end).map(viewOf), nextCursor }
   }
 
-  put(name: string, body: unknown, intent: Intent): Promise<Written<MarkRuleView>> {
-    return this.#writer.run(intent.origin, async stamp => {
-      const before = this.#repo.markRules.get(name)
-      checkConditions(intent, before)
-      return this.#write(name, body, before, stamp)
-    })
+  declaredList(filter: MarkRuleFilter, paging: Paging) {
+    const { items, nextCursor } = this.list(filter, paging)
+    return { items: items.map(({ name }) => this.declared(name).view), nextCursor }
   }
 
-  patch(name: string, patch: unknown, intent: Intent): Promise<Written<MarkRuleView>> {
-    return this.#writer.run(intent.origin, async stamp => {
-      const before = this.#rule(name)
-      checkConditions(intent, before)
-      return this.#write(name, mergePatch(before.config, patch), before, stamp)
-    })
+  put(name: string, body: unknown, wanted: Conditions): Plan<Resource<MarkRuleView>> {
+    return ground => {
+      const created = ground.draft.markRule(name) === null
+      return planned(this.putRule(ground, name, body, wanted), created)
+    }
   }
 
-  delete(name: string, intent: Intent, missingOk: boolean): Promise<number> {
-    return this.#writer.run(intent.origin, async () => {
-      const before = this.#repo.markRules.get(name)
-      checkConditions(intent, before)
-      const changes = before === null ? null : { markRules: [{ before, after: null }] }
-      const revision = await this.#writer.commit(changes)
-      if (before === null && !missingOk) throw notFound(name)
-      return revision
-    })
+  patch(name: string, patch: unknown, wanted: Conditions): Plan<Resource<MarkRuleView>> {
+    return ground => planned(this.patchRule(ground, name, patch, wanted), false)
   }
 
-  async #write(
-    name: string,
-    body: unknown,
-    before: MarkRuleRecord | null,
-    stamp: Stamp,
-  ): Promise<Written<MarkRuleView>> {
+  delete(name: string, wanted: Conditions, missingOk: boolean): Plan<null> {
+    return ground => {
+      const before = this.deleteRule(ground, name, wanted)
+      const missing = before === null && !missingOk
+      return {
+        ...{ status: 204, body: () => null },
+        ...(missing ? { problem: markRuleNotFound(name) } : {}),
+      }
+    }
+  }
+
+  /** `lenient`: it may name an interface of another day. */
+  putRule(ground: Ground, name: string, body: unknown, wanted: Wanted, lenient = false) {
+    const { draft, stamp, tell } = ground
+    const before = draft.markRule(name)
+    if (wanted !== null) checkConditions(wanted, before, tell)
     const config = readMarkRule(name, body, text =>
-      // What is stored may name an interface of another day.
-      text === before?.config.interface ? null : this.#interfaceFault(text),
+      lenient || text === before?.config.interface ? null : this.#interfaceFault(text),
     )
-    if (before === null && this.#repo.markRules.all().length >= MARK_RULES_MAX) {
+    if (before === null && [...draft.markRules()].length >= MARK_RULES_MAX) {
       const detail = `There can be at most ${MARK_RULES_MAX} mark rules.`
       throw problemOf([{ pointer: '', code: 'LIMIT_REACHED', detail }])
     }
-    const same = before !== null && isDeepStrictEqual(config, before.config)
-    const after = same ? before : { name, meta: nextMeta(before, stamp), config }
-    const revision = await this.#writer.commit(same ? null : { markRules: [{ before, after }] })
-    return this.#written(after, before === null, revision)
+    if (before !== null && isDeepStrictEqual(config, before.config)) return before
+    const after = { name, meta: nextMeta(before, stamp), config }
+    draft.setMarkRule(name, after)
+    return after
+  }
+
+  patchRule(ground: Ground, name: string, patch: unknown, wanted: Wanted): MarkRuleRecord {
+    const before = ruleOf(ground.draft, name)
+    return this.putRule(ground, name, mergePatch(before.config, patch), wanted)
+  }
+
+  /** Returns what was there. */
+  deleteRule({ draft, tell }: Ground, name: string, wanted: Wanted): MarkRuleRecord | null {
+    const before = draft.markRule(name)
+    if (wanted !== null) checkConditions(wanted, before, tell)
+    draft.setMarkRule(name, null)
+    return before
   }
 
   #interfaceFault(name: string): string | null {
@@ -111,17 +120,23 @@ export class MarkRuleControl {
     const there = ports.map(port => port.name).join(', ')
     return `The dataplane does not work on the interface ${name}, but on: ${there}.`
   }
-
-  #rule(name: string): MarkRuleRecord {
-    const found = this.#repo.markRules.get(name)
-    if (found === null) throw notFound(name)
-    return found
-  }
-
-  #written(rule: MarkRuleRecord, created: boolean, revision: number): Written<MarkRuleView> {
-    return { view: viewOf(rule), etag: etagOf(rule), created, revision }
-  }
 }
 
-const notFound = (name: string) =>
+function ruleOf(configuration: Configuration, name: string): MarkRuleRecord {
+  const found = configuration.markRule(name)
+  if (found === null) throw markRuleNotFound(name)
+  return found
+}
+
+const resourceOf = (rule: MarkRuleRecord): Resource<MarkRuleView> => ({
+  view: viewOf(rule),
+  etag: etagOf(rule),
+})
+
+const planned = (rule: MarkRuleRecord, created: boolean) => ({
+  status: created ? (201 as const) : (200 as const),
+  body: () => resourceOf(rule),
+})
+
+export const markRuleNotFound = (name: string) =>
   new Problem('MARK_RULE_NOT_FOUND', `There is no mark rule '${name}'.`)

@@ -1,20 +1,11 @@
 /** From a change of records to operations of the dataplane. */
 import type { DestConfig, MarkRuleConfig, Op, RestoredService } from '../dataplane/protocol.js'
-import type { ServiceConfig, ServiceKey, SettingsConfig } from '../dataplane/protocol.js'
+import type { ServiceConfig, SettingsConfig } from '../dataplane/protocol.js'
 import { isDeepStrictEqual } from 'node:util'
 import type { ChangeSet, ServiceChange } from './repo/configuration.js'
 import type { ServerRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
-import { endpointOf } from './documents.js'
 import type { RowTable } from './row-table.js'
-
-export function keyOf({ family, config }: Pick<ServiceRecord, 'family' | 'config'>): ServiceKey {
-  if (config.fwmark !== undefined) return { family, fwmark: config.fwmark }
-  return { family, protocol: config.protocol!, address: config.address!, port: config.port! }
-}
-
-/** One text for each key; also how people read it. */
-export const keyText = (key: ServiceKey): string =>
-  'fwmark' in key ? `${key.family} fwmark ${key.fwmark}` : `${key.protocol} ${endpointOf(key)}`
+import { endpointOf, keyOf, keyText } from './service-key.js'
 
 /** The one derivation of the weight that the scheduler sees. */
 export const effectiveWeight = ({ config }: Pick<ServerRecord, 'config'>): number =>
@@ -72,19 +63,27 @@ export function opsOf(changes: ChangeSet, markRules: readonly MarkRuleConfig[]):
   return ops
 }
 
-/** Deletions first, so that keys are free. */
+/**
+ * By what a service takes, not by its name: a renamed one keeps its connections. Deletions first, so
+ * that there is room for what comes.
+ */
 function serviceOps(changes: readonly ServiceChange[]): Op[] {
   const deletions: Op[] = []
   const rest: Op[] = []
-  for (const { before, after } of changes) {
-    const key = before === null ? null : keyOf(before)
-    const sameKey = after !== null && key !== null && isDeepStrictEqual(key, keyOf(after))
-    if (key !== null && !sameKey) deletions.push({ op: 'delService', key })
-    if (after !== null && sameKey) editService(before!, after, deletions, rest)
-    if (after !== null && !sameKey) rest.push(...addService(after))
+  const old = byKey(changes.map(({ before }) => before))
+  const wanted = byKey(changes.map(({ after }) => after))
+  for (const [key, service] of old)
+    if (!wanted.has(key)) deletions.push({ op: 'delService', key: keyOf(service) })
+  for (const [key, service] of wanted) {
+    const was = old.get(key)
+    if (was === undefined) rest.push(...addService(service))
+    else editService(was, service, deletions, rest)
   }
   return [...deletions, ...rest]
 }
+
+const byKey = (services: readonly (ServiceRecord | null)[]): Map<string, ServiceRecord> =>
+  new Map(services.flatMap(each => (each === null ? [] : [[keyText(keyOf(each)), each]])))
 
 function addService(service: ServiceRecord): Op[] {
   const key = keyOf(service)

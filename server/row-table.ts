@@ -3,8 +3,7 @@
  * answered them. Kept while a worker is away, so that its successor goes on counting.
  */
 import type { DestKey, Op, ServiceKey, ServiceRows } from '../dataplane/protocol.js'
-import { endpointOf } from './documents.js'
-import { keyText } from './plan.js'
+import { endpointOf, keyText } from './service-key.js'
 
 interface Entry {
   row: number

@@ -1,10 +1,11 @@
 /** Whole sets of real servers: PUT on the collection, and who is in whose way. */
-import { duplicateServer, endpointOf, readServers, type ServiceContext } from './documents.js'
+import { duplicateServer, readServers, type ServiceContext } from './documents.js'
 import { problemOf } from './errors.js'
 import { Findings } from './findings.js'
 import { isValidName } from './schemas/common.js'
 import { RealServerSet, type ServerConfig } from './schemas/real-server.js'
 import { faultsOf, isObject } from './schemas/walk.js'
+import { endpointOf } from './service-key.js'
 
 /** Reads the document of a whole set: items that carry their names. */
 export function readSet(body: unknown, context: ServiceContext): Map<string, ServerConfig> {

@@ -4,7 +4,7 @@ import type { ServiceDocument } from './ipvsadm/documents.js'
 import { servicesText, type Table } from './text-tables.js'
 
 const PAGE = 1000
-type Filter = Parameters<Control['listServices']>[0]
+type Filter = Parameters<Control['services']['list']>[0]
 
 export function serviceTable(
   control: Control,
@@ -15,7 +15,7 @@ export function serviceTable(
   const services: ServiceDocument[] = []
   let cursor: string | undefined
   do {
-    const page = control.listServices(filter, { limit: PAGE, labels, cursor })
+    const page = control.services.list(filter, { limit: PAGE, labels, cursor })
     services.push(...page.items.map(asDocument))
     cursor = page.nextCursor ?? undefined
   } while (cursor !== undefined)
@@ -23,7 +23,7 @@ export function serviceTable(
 }
 
 export const oneServiceTable = (control: Control, table: Table, name: string): Promise<string> =>
-  servicesText([asDocument(control.getService(name).view)], table)
+  servicesText([asDocument(control.services.get(name).view)], table)
 
 /** Views hold what was validated as documents; only their types are wider. */
 const asDocument = (view: object): ServiceDocument => view as ServiceDocument

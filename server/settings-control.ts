@@ -1,16 +1,18 @@
 /** The rules of /v1/settings. */
 import { isDeepStrictEqual } from 'node:util'
 import { DEFENCE } from '../dataplane/shared/memory.js'
-import { checkConditions, type Intent } from './conditions.js'
+import { checkConditions, type Conditions } from './conditions.js'
 import type { Dataplane } from './dataplane-client.js'
-import { nextMeta } from './drafts.js'
+import { settingsFields } from './declared.js'
+import type { State } from './draft.js'
+import type { Ground, Plan } from './ground.js'
 import { mergePatch } from './merge-patch.js'
-import type { ConfigurationRepo } from './repo/configuration.js'
+import { nextMeta } from './next-records.js'
 import type { SettingsRecord } from './repo/records.js'
 import type { DefenceMode, DefenceStatus } from './schemas/settings.js'
+import type { Wanted } from './service-plans.js'
 import { readSettings } from './settings-document.js'
-import { etagOf, type Written } from './views.js'
-import type { Writer } from './writer.js'
+import { etagOf, type Resource } from './views.js'
 
 const viewOf = ({ config, meta }: SettingsRecord, status: DefenceStatus) => ({
   ...config,
@@ -20,49 +22,54 @@ const viewOf = ({ config, meta }: SettingsRecord, status: DefenceStatus) => ({
 export type SettingsView = ReturnType<typeof viewOf>
 
 export class SettingsControl {
-  readonly #repo: ConfigurationRepo
-  readonly #writer: Writer
+  readonly #state: State
   /** The words that the dataplane keeps for other threads. */
   readonly #control: Int32Array
 
-  constructor(repo: ConfigurationRepo, writer: Writer, { memory }: Dataplane) {
-    this.#repo = repo
-    this.#writer = writer
+  constructor(state: State, { memory }: Dataplane) {
+    this.#state = state
     this.#control = new Int32Array(memory.control)
   }
 
-  get(): Written<SettingsView> {
-    return this.#written(this.#repo.revision())
+  get(): Resource<SettingsView> {
+    return this.#resource(this.#state.settings())
   }
 
-  put(body: unknown, intent: Intent): Promise<Written<SettingsView>> {
-    return this.#write(intent, () => body)
+  declared() {
+    const settings = this.#state.settings()
+    return { view: settingsFields(settings, 'declared'), etag: etagOf(settings) }
   }
 
-  patch(patch: unknown, intent: Intent): Promise<Written<SettingsView>> {
-    return this.#write(intent, before => mergePatch(before.config, patch))
+  put(body: unknown, wanted: Conditions): Plan<Resource<SettingsView>> {
+    return ground => this.#planned(putSettings(ground, body, wanted))
   }
 
-  #write(
-    intent: Intent,
-    bodyOf: (before: SettingsRecord) => unknown,
-  ): Promise<Written<SettingsView>> {
-    return this.#writer.run(intent.origin, async stamp => {
-      const before = this.#repo.settings.get()
-      checkConditions(intent, before)
-      const config = readSettings(bodyOf(before))
-      const same = isDeepStrictEqual(config, before.config)
-      const after: SettingsRecord = { name: 'settings', meta: nextMeta(before, stamp), config }
-      return this.#written(await this.#writer.commit(same ? null : { settings: { before, after } }))
-    })
+  patch(patch: unknown, wanted: Conditions): Plan<Resource<SettingsView>> {
+    return ground => this.#planned(patchSettings(ground, patch, wanted))
   }
 
-  #written(revision: number): Written<SettingsView> {
-    const settings = this.#repo.settings.get()
+  #planned(settings: SettingsRecord) {
+    return { status: 200 as const, body: () => this.#resource(settings) }
+  }
+
+  #resource(settings: SettingsRecord): Resource<SettingsView> {
     const status = defenceStatus(Atomics.load(this.#control, DEFENCE))
-    return { view: viewOf(settings, status), etag: etagOf(settings), created: false, revision }
+    return { view: viewOf(settings, status), etag: etagOf(settings) }
   }
 }
+
+export function putSettings({ draft, stamp, tell }: Ground, body: unknown, wanted: Wanted) {
+  const before = draft.settings()
+  if (wanted !== null) checkConditions(wanted, before, tell)
+  const config = readSettings(body)
+  if (isDeepStrictEqual(config, before.config)) return before
+  const after: SettingsRecord = { name: 'settings', meta: nextMeta(before, stamp), config }
+  draft.setSettings(after)
+  return after
+}
+
+export const patchSettings = (ground: Ground, patch: unknown, wanted: Wanted): SettingsRecord =>
+  putSettings(ground, mergePatch(ground.draft.settings().config, patch), wanted)
 
 /** drop_entry | drop_packet << 2 | secure_tcp << 4. */
 const defenceStatus = (word: number): DefenceStatus => ({

@@ -2,14 +2,13 @@
 import type { Simulation, SimulationRequest as PlaneRequest } from '../dataplane/protocol.js'
 import { DataplaneGone, OpRefused, type Dataplane } from './dataplane-client.js'
 import type { Directory } from './directory.js'
-import { endpointOf } from './documents.js'
 import { Problem, problemOf } from './errors.js'
 import { Fields } from './fields.js'
 import { Findings } from './findings.js'
 import { parseAddress } from './ip-address.js'
-import { keyText } from './plan.js'
 import { SimulationRequest } from './schemas/simulation.js'
 import { faultsOf, isObject, quote } from './schemas/walk.js'
+import { endpointOf, keyText } from './service-key.js'
 
 export class SimulationControl {
   readonly #dataplane: Dataplane

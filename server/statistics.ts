@@ -3,12 +3,11 @@ import { COUNTER_NAMES } from '../dataplane/counters.js'
 import { memoriesOf, type Dataplane } from './dataplane-client.js'
 import { CONNS } from '../dataplane/shared/memory.js'
 import { readRows } from '../dataplane/shared/statistics.js'
-import { endpointOf } from './documents.js'
-import { keyOf, keyText } from './plan.js'
 import type { ServiceRecord } from './repo/records.js'
 import type { RowTable } from './row-table.js'
 import { readLive } from './status.js'
 import { byName } from './views.js'
+import { endpointOf, keyOf, keyText } from './service-key.js'
 
 export class StatisticsReader {
   readonly #rows: RowTable

@@ -1,18 +1,15 @@
 /** Documents as they are read: configuration, meta and status. */
 import type { SharedMemory } from '../dataplane/protocol.js'
-import { endpointOf } from './documents.js'
-import { keyOf, keyText } from './plan.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { RowTable } from './row-table.js'
 import type { Meta } from './schemas/common.js'
 import { readLive, serverStatus, serviceStatus } from './status.js'
+import { endpointOf, keyOf, keyText } from './service-key.js'
 
 /** A resource as it is after a write, or as it was read. */
-export interface Written<T> {
+export interface Resource<T> {
   view: T
   etag: string
-  created: boolean
-  revision: number
 }
 
 export class Views {

@@ -32,9 +32,12 @@ const LAYERS: readonly (readonly [from: string, allowed: RegExp])[] = [
   // From text to documents and back; nothing that reads, stores or answers.
   [
     'server/exchange/',
-    /^(server\/(exchange\/|ipvsadm\/|schemas\/|repo\/records|(documents|errors|ip-address|nearest)\.js)|dataplane\/(limits|wire\/address)\.js)/,
+    /^(server\/(exchange\/|ipvsadm\/|schemas\/|repo\/records|(documents|errors|ip-address|nearest|service-key)\.js)|dataplane\/(limits|wire\/address)\.js)/,
   ],
-  ['server/', /^(server\/|dataplane\/(shared\/|(protocol|limits|counters|wire\/address)\.js))/],
+  [
+    'server/',
+    /^(server\/|dataplane\/(shared\/|(protocol|limits|counters|slots|wire\/address)\.js))/,
+  ],
   // A replay runs the engine in the command's own process.
   ['cli/replay/', /^(cli|server|dataplane)\//],
   ['cli/', /^(cli\/|openapi\/client\/|server\/|dataplane\/(protocol|wire\/[a-z-]+)\.js)/],

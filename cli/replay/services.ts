@@ -1,14 +1,15 @@
 /** Virtual services as the API takes them, checked by the API's own rules. */
 import { DESTS_MAX, SERVICES_MAX } from '../../dataplane/limits.js'
 import { readService } from '../../server/documents.js'
-import { nextService } from '../../server/drafts.js'
+import { nextService } from '../../server/next-records.js'
 import { escapePointer } from '../../server/errors.js'
 import type { Findings } from '../../server/findings.js'
-import { destConfig, isInDataplane, keyOf, keyText, serviceConfig } from '../../server/plan.js'
+import { destConfig, isInDataplane, serviceConfig } from '../../server/plan.js'
+import { keyOf, keyText } from '../../server/service-key.js'
 import type { NamedService } from './configuration.js'
 
 /** Nothing is stored, so it does not matter when. */
-const STAMP = { revision: 1, now: '1970-01-01T00:00:00.000Z', position: 1 }
+const STAMP = { revision: 1, now: '1970-01-01T00:00:00.000Z' }
 
 export function readServices(documents: Record<string, unknown>, found: Findings): NamedService[] {
   const services: NamedService[] = []
@@ -19,7 +20,7 @@ export function readServices(documents: Record<string, unknown>, found: Findings
     const { draft, faults } = readService(name, body, {})
     for (const fault of faults) found.add({ ...fault, pointer: `${at}${fault.pointer ?? ''}` })
     if (draft === null) continue
-    const record = nextService(name, null, draft, STAMP)
+    const record = nextService(name, null, draft, STAMP, 0)
     const key = keyText(keyOf(record))
     const holder = holders.get(key)
     if (holder !== undefined) {

@@ -13,9 +13,7 @@ export interface paths {
         };
         /**
          * Lists virtual services by name
-         * @description As text it is the whole table of `ipvsadm -Ln`, whatever the limit.
-         *
-         *     Needs the scope `read`.
+         * @description Needs the scope `read`.
          */
         get: operations["listVirtualServices"];
         put?: never;
@@ -202,6 +200,250 @@ export interface paths {
          * @description Needs the scope `write`.
          */
         patch: operations["patchSettings"];
+        trace?: never;
+    };
+    "/v1/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads the whole configuration, as JSON or YAML
+         * @description The ETag is the revision. What it answers can be sent back as it is.
+         *
+         *     Needs the scope `read`.
+         */
+        get: operations["getConfig"];
+        /**
+         * Makes the configuration exactly this
+         * @description All or nothing, between two packets. What stays keeps its connections. What is left out is deleted or gets its default.
+         *
+         *     Needs the scope `write`.
+         */
+        put: operations["putConfig"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Changes parts of the configuration (RFC 7396 merge patch)
+         * @description Needs the scope `write`.
+         */
+        patch: operations["patchConfig"];
+        trace?: never;
+    };
+    "/v1/config/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists what the configuration was, newest first
+         * @description The newest 10,000 revisions are kept, or fewer when their documents need more than 256 MiB.
+         *
+         *     Needs the scope `read`.
+         */
+        get: operations["listRevisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/config/revisions/{revision}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads the whole configuration as it was
+         * @description Needs the scope `read`.
+         */
+        get: operations["getRevision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/config/revisions/{revision}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Says what a revision changed, or how two differ
+         * @description Needs the scope `read`.
+         */
+        get: operations["getRevisionDiff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/config/rollbacks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes the configuration what it was at a revision
+         * @description A new revision. `Idempotency-Key` makes repeating it safe.
+         *
+         *     Needs the scope `write`.
+         */
+        post: operations["rollbackConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/changesets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes many changes as one revision, all or none
+         * @description Each change is made on what those before it leave. Faults point into the list. `If-Match` is about the whole configuration, `ifMatch` of a change about its resource. `Idempotency-Key` makes repeating it safe.
+         *
+         *     Needs the scope `write`.
+         */
+        post: operations["applyChangeset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says what a configuration or a list of changes would do
+         * @description Nothing is stored and nothing changes.
+         *
+         *     Needs the scope `read`.
+         */
+        post: operations["planChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists operations, newest first: all that go on and the last 1,000 that ended
+         * @description Needs the scope `read`.
+         */
+        get: operations["listOperations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads an operation
+         * @description Needs the scope `read`.
+         */
+        get: operations["getOperation"];
+        put?: never;
+        post?: never;
+        /**
+         * As cancelling it
+         * @description Needs the scope `write`.
+         */
+        delete: operations["deleteOperation"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations/{id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirms a change, which then stays
+         * @description Needs the scope `write`.
+         */
+        post: operations["confirmOperation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/operations/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes an unconfirmed change back now
+         * @description Needs the scope `write`.
+         */
+        post: operations["cancelOperation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/connections": {
@@ -648,88 +890,6 @@ export interface components {
             /** @description Every fault, not only the first. */
             errors: components["schemas"]["Fault"][];
         };
-        /** @description Who did it. */
-        Actor: {
-            /**
-             * @description How it showed who it is.
-             * @enum {string}
-             */
-            kind: "admin-socket" | "token" | "certificate" | "anyone" | "system";
-            /** @description Of the token or certificate; else the kind. */
-            name: string;
-        };
-        /**
-         * @description Something that happened.
-         * @example {
-         *       "id": 42,
-         *       "at": "2030-01-01T00:00:00.000Z",
-         *       "type": "realServer.updated",
-         *       "outcome": "done",
-         *       "actor": {
-         *         "kind": "token",
-         *         "name": "ci"
-         *       },
-         *       "address": "192.0.2.9",
-         *       "requestId": "a598f468-6",
-         *       "kind": "realServer",
-         *       "name": "web/a",
-         *       "revision": 7,
-         *       "before": {
-         *         "address": "10.0.0.1",
-         *         "port": 8080,
-         *         "weight": 1
-         *       },
-         *       "after": {
-         *         "address": "10.0.0.1",
-         *         "port": 8080,
-         *         "weight": 3
-         *       },
-         *       "detail": null
-         *     }
-         */
-        Event: {
-            /** @description Ascending, never given out twice. */
-            id: number;
-            /** Format: date-time */
-            at: string;
-            /** @description For instance `realServer.updated`, `request.denied`, `dataplane.lost`; more may come. */
-            type: string;
-            /**
-             * @description refused: not valid; denied: not allowed; failed: not possible just now.
-             * @enum {string}
-             */
-            outcome: "done" | "refused" | "denied" | "failed";
-            actor?: components["schemas"]["Actor"];
-            /** @description Where the request came from; null: this host. */
-            address: string | null;
-            /** @description `X-Request-Id` of the request. */
-            requestId: string | null;
-            /** @description Kind of the object that it is about. */
-            kind: string | null;
-            /** @description Its name; of real servers `service/server`. */
-            name: string | null;
-            /** @description Configuration revision that it made. */
-            revision: number | null;
-            /** @description The object before; null: it was not there. */
-            before: Record<string, never> | null;
-            /** @description The object after; null: it is gone. */
-            after: Record<string, never> | null;
-            /** @description What else there is to say: a message, a problem code, how often. */
-            detail: {
-                [key: string]: unknown;
-            } | null;
-        };
-        EventPage: {
-            /** @description Oldest first. */
-            items: components["schemas"]["Event"][];
-            /** @description What to give as `after` next. */
-            lastEventId: number;
-        };
-        AuditLog: {
-            /** @description Newest first. */
-            items: components["schemas"]["Event"][];
-            nextCursor: string | null;
-        };
         /** @description Encapsulation, for forwarding `tunnel` only; plain ipip when absent. */
         Tunnel: {
             /**
@@ -1003,6 +1163,836 @@ export interface components {
         };
         VirtualServiceList: {
             items: components["schemas"]["VirtualService"][];
+            nextCursor: string | null;
+        };
+        DeclaredVirtualServiceList: {
+            items: components["schemas"]["VirtualServiceConfig"][];
+            nextCursor: string | null;
+        };
+        /**
+         * @description A mark rule as written.
+         * @example {
+         *       "mark": 1,
+         *       "addressFamily": "ipv4",
+         *       "protocol": "tcp",
+         *       "destination": "198.51.100.0/24",
+         *       "destinationPorts": [
+         *         "80",
+         *         "8000-8099"
+         *       ],
+         *       "order": 100,
+         *       "labels": {
+         *         "team": "edge"
+         *       }
+         *     }
+         */
+        MarkRuleConfig: {
+            /** @description What a packet that matches carries; virtual services ask for it with `fwmark`. */
+            mark: number;
+            /** @enum {string} */
+            addressFamily: "ipv4" | "ipv6";
+            /**
+             * @description any, tcp, udp, sctp, icmp (ICMPv6 with ipv6), esp, ah, or the number of an IP protocol as text, for instance "47".
+             * @default any
+             */
+            protocol?: string;
+            /** @description Source address, in CIDR form; every address when absent. */
+            source?: string;
+            /** @description Destination address, in CIDR form; every address when absent. */
+            destination?: string;
+            /** @description Source ports, each "80" or "1000-2000"; every port when absent. */
+            sourcePorts?: string[];
+            /** @description Destination ports, each "80" or "1000-2000"; every port when absent. */
+            destinationPorts?: string[];
+            /** @description By which interface it comes in; any when absent. */
+            interface?: string;
+            /**
+             * @description Rules are asked in ascending order, equal ones by name; the first match decides.
+             * @default 100
+             */
+            order?: number;
+            /**
+             * @description Free labels, for people and for filters.
+             * @default {}
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description As in the path, when given. */
+            name?: string;
+            /** @description Ignored on write. */
+            readonly meta?: unknown;
+        };
+        /** @description Gives packets a firewall mark. The marks of the kernel (iptables, nftables) never reach user space, so the appliance has rules of its own in their place. What matches a rule whose mark a virtual service asks for belongs to the dataplane, wherever it was going. */
+        MarkRule: {
+            name: string;
+            mark: number;
+            /** @enum {string} */
+            addressFamily: "ipv4" | "ipv6";
+            protocol: string;
+            source?: string;
+            destination?: string;
+            sourcePorts?: string[];
+            destinationPorts?: string[];
+            interface?: string;
+            order: number;
+            /**
+             * @description Free labels, for people and for filters.
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            meta: components["schemas"]["Meta"];
+        };
+        MarkRuleList: {
+            items: components["schemas"]["MarkRule"][];
+            nextCursor: string | null;
+        };
+        DeclaredMarkRuleList: {
+            items: components["schemas"]["MarkRuleConfig"][];
+            nextCursor: string | null;
+        };
+        /**
+         * @example {
+         *       "pointer": "/weight",
+         *       "before": 1,
+         *       "after": 5
+         *     }
+         */
+        FieldDifference: {
+            /** @description JSON Pointer into the document. */
+            pointer: string;
+            /** @description Absent when the field was not there. */
+            before?: unknown;
+            /** @description Absent when the field is no more. */
+            after?: unknown;
+        };
+        /**
+         * @description One document that a change makes, alters or removes.
+         * @example {
+         *       "kind": "realServer",
+         *       "name": "web/a",
+         *       "action": "update",
+         *       "fields": [
+         *         {
+         *           "pointer": "/weight",
+         *           "before": 1,
+         *           "after": 5
+         *         }
+         *       ]
+         *     }
+         */
+        Difference: {
+            /** @enum {string} */
+            kind: "virtualService" | "realServer" | "markRule" | "settings";
+            /** @description Of a real server: service/server. */
+            name: string;
+            /** @enum {string} */
+            action: "create" | "update" | "delete";
+            fields: components["schemas"]["FieldDifference"][];
+        };
+        SlotImpact: {
+            /** @enum {string} */
+            scheduler: "mh" | "sh";
+            /** @description Slots of its table. */
+            total: number;
+            /** @description Slots whose clients would get another server, or none. */
+            moved: number;
+            /** @description moved / total */
+            share: number;
+        };
+        /**
+         * @description What a change would do to the connections that there are now.
+         * @example {
+         *       "connectionsLosingService": 0,
+         *       "connectionsLosingServer": 12,
+         *       "servicesWithoutServer": [],
+         *       "services": [
+         *         {
+         *           "name": "web",
+         *           "action": "update",
+         *           "connectionsLosingService": 0,
+         *           "connectionsLosingServer": 12,
+         *           "usableServersBefore": 3,
+         *           "usableServersAfter": 2,
+         *           "slots": {
+         *             "scheduler": "mh",
+         *             "total": 4093,
+         *             "moved": 1402,
+         *             "share": 0.3425
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        Impact: {
+            /** @description Connections whose virtual service would be gone. */
+            connectionsLosingService: number;
+            /** @description Other connections whose real server would be gone. */
+            connectionsLosingServer: number;
+            /** @description Virtual services that would have no real server to give new connections to. */
+            servicesWithoutServer: string[];
+            /** @description Every virtual service that the change touches. */
+            services: {
+                name: string;
+                /** @enum {string} */
+                action: "create" | "update" | "delete";
+                /** @description Of this service. */
+                connectionsLosingService: number;
+                /** @description Of this service. */
+                connectionsLosingServer: number;
+                /** @description Real servers that take new connections. */
+                usableServersBefore: number;
+                /** @description Real servers that would. */
+                usableServersAfter: number;
+                /** @description For the schedulers mh and sh. */
+                slots: components["schemas"]["SlotImpact"] | null;
+            }[];
+        };
+        /** @description What a request would do. Nothing was stored and nothing has changed. */
+        Plan: {
+            /** @description Of the configuration that it was made against. */
+            revision: number;
+            /** @description What the request would be answered with. */
+            status: number;
+            /** @description The body that it would be answered with; null for none. */
+            body: unknown;
+            changes: components["schemas"]["Difference"][];
+            impact: components["schemas"]["Impact"];
+        };
+        /**
+         * @description The settings as written.
+         * @example {
+         *       "timeouts": {
+         *         "tcpSeconds": 900,
+         *         "tcpFinSeconds": 120,
+         *         "udpSeconds": 300
+         *       },
+         *       "stateTimeouts": {
+         *         "tcp": {
+         *           "NONE": 2,
+         *           "SYN_SENT": 120,
+         *           "SYN_RECV": 60,
+         *           "TIME_WAIT": 120,
+         *           "CLOSE": 10,
+         *           "CLOSE_WAIT": 60,
+         *           "LAST_ACK": 30,
+         *           "LISTEN": 120,
+         *           "SYNACK": 120
+         *         },
+         *         "udp": {},
+         *         "sctp": {
+         *           "NONE": 2,
+         *           "INIT1": 4,
+         *           "INIT": 61,
+         *           "C-SENT": 61,
+         *           "C-REPLIED": 61,
+         *           "C-WAIT": 61,
+         *           "COOKIE": 61,
+         *           "C-ECHOED": 61,
+         *           "ESTABLISHED": 900,
+         *           "S-SENT": 61,
+         *           "S-RECEIVED": 61,
+         *           "S-ACK-SENT": 61,
+         *           "REJECTED": 4,
+         *           "CLOSED": 61
+         *         }
+         *       },
+         *       "expireNodestConn": true,
+         *       "expireQuiescentTemplate": false,
+         *       "connReuseMode": 1,
+         *       "sloppyTcp": false,
+         *       "sloppySctp": false,
+         *       "natIcmpSend": false,
+         *       "scheduleIcmp": false,
+         *       "pmtuDisc": true,
+         *       "cacheBypass": false,
+         *       "dropEntry": 0,
+         *       "dropPacket": 0,
+         *       "secureTcp": 0,
+         *       "amemthresh": 1024,
+         *       "amDroprate": 10,
+         *       "ftpPorts": [
+         *         21
+         *       ],
+         *       "ftpForeignPort": false,
+         *       "ftpForeignServer": false,
+         *       "ftpRewriteRetransmissions": true
+         *     }
+         */
+        SettingsConfig: {
+            /** @description As `ipvsadm --set`; connections feel them with their next packet. */
+            timeouts?: {
+                /**
+                 * @description Of established TCP connections.
+                 * @default 900
+                 */
+                tcpSeconds?: number;
+                /**
+                 * @description Of TCP connections that have seen a FIN.
+                 * @default 120
+                 */
+                tcpFinSeconds?: number;
+                /**
+                 * @description Of UDP.
+                 * @default 300
+                 */
+                udpSeconds?: number;
+            };
+            /** @description Seconds in the states that `timeouts` does not have, by the names of `ipvsadm -lc`; connections feel them with their next packet. */
+            stateTimeouts?: {
+                /** @description ESTABLISHED and FIN_WAIT are in `timeouts`. */
+                tcp?: {
+                    /** @default 2 */
+                    NONE?: number;
+                    /** @default 120 */
+                    SYN_SENT?: number;
+                    /** @default 60 */
+                    SYN_RECV?: number;
+                    /** @default 120 */
+                    TIME_WAIT?: number;
+                    /** @default 10 */
+                    CLOSE?: number;
+                    /** @default 60 */
+                    CLOSE_WAIT?: number;
+                    /** @default 30 */
+                    LAST_ACK?: number;
+                    /** @default 120 */
+                    LISTEN?: number;
+                    /** @default 120 */
+                    SYNACK?: number;
+                };
+                /** @description Its only state, UDP, is in `timeouts`. */
+                udp?: Record<string, never>;
+                /** @description All states. */
+                sctp?: {
+                    /** @default 2 */
+                    NONE?: number;
+                    /** @default 4 */
+                    INIT1?: number;
+                    /** @default 61 */
+                    INIT?: number;
+                    /** @default 61 */
+                    "C-SENT"?: number;
+                    /** @default 61 */
+                    "C-REPLIED"?: number;
+                    /** @default 61 */
+                    "C-WAIT"?: number;
+                    /** @default 61 */
+                    COOKIE?: number;
+                    /** @default 61 */
+                    "C-ECHOED"?: number;
+                    /** @default 900 */
+                    ESTABLISHED?: number;
+                    /** @default 61 */
+                    "S-SENT"?: number;
+                    /** @default 61 */
+                    "S-RECEIVED"?: number;
+                    /** @default 61 */
+                    "S-ACK-SENT"?: number;
+                    /** @default 4 */
+                    REJECTED?: number;
+                    /** @default 61 */
+                    CLOSED?: number;
+                };
+            };
+            /**
+             * @description Connections to a deleted real server end at once and are scheduled anew, instead of dropping packets until they time out.
+             * @default false
+             */
+            expireNodestConn?: boolean;
+            /**
+             * @description Persistence does not keep a client on a real server of weight 0.
+             * @default false
+             */
+            expireQuiescentTemplate?: boolean;
+            /**
+             * @description What a new connection from a port in use does. 0: follows the old one. Otherwise it is scheduled anew after TIME_WAIT and CLOSE; with bit 1 (2, 3) also in FIN_WAIT where answers do not pass here.
+             * @default 1
+             */
+            connReuseMode?: number;
+            /**
+             * @description Any TCP packet but a reset makes a connection, not only a SYN.
+             * @default false
+             */
+            sloppyTcp?: boolean;
+            /**
+             * @description Any SCTP packet makes an association, not only an INIT.
+             * @default false
+             */
+            sloppySctp?: boolean;
+            /**
+             * @description A real server that answers on no connection is told port unreachable.
+             * @default false
+             */
+            natIcmpSend?: boolean;
+            /**
+             * @description ICMP errors may make the connection that they are about.
+             * @default false
+             */
+            scheduleIcmp?: boolean;
+            /**
+             * @description Tunnels keep the don’t-fragment bit and answer packets that are too big; off: they fragment.
+             * @default true
+             */
+            pmtuDisc?: boolean;
+            /**
+             * @description Marked packets that no real server takes go to their own destination (transparent caches).
+             * @default false
+             */
+            cacheBypass?: boolean;
+            /**
+             * @description Each second entries of the table that look idle or forged go. 0: off. 1, 2: while less memory than `amemthresh` is available; the dataplane changes one into the other, see `status`. 3: on.
+             * @default 0
+             */
+            dropEntry?: number;
+            /**
+             * @description One of so many packets that would make a connection is dropped. 0: off. 1, 2: while less memory than `amemthresh` is available; the dataplane changes one into the other, see `status`. 3: on.
+             * @default 0
+             */
+            dropPacket?: number;
+            /**
+             * @description TCP believes a client only once the real server has answered (a second table of states). 0: off. 1, 2: while less memory than `amemthresh` is available; the dataplane changes one into the other, see `status`. 3: on.
+             * @default 0
+             */
+            secureTcp?: number;
+            /**
+             * @description Pages of 4 KiB. Memory is short while fewer are available, to the process or in the connection table; a small table is short when less than 1/8 of it is free. 0: never.
+             * @default 1024
+             */
+            amemthresh?: number;
+            /**
+             * @description With `dropPacket` 3, one of so many packets is dropped. 0: none.
+             * @default 10
+             */
+            amDroprate?: number;
+            /**
+             * @description TCP ports of virtual services whose real servers behind NAT speak FTP. New connections get the helper; those that there are keep what they have.
+             * @default [
+             *       21
+             *     ]
+             */
+            ftpPorts?: number[];
+            /**
+             * @description A client’s PORT or EPRT may name another host, as in the kernel (FTP bounce, RFC 2577).
+             * @default false
+             */
+            ftpForeignPort?: boolean;
+            /**
+             * @description A real server’s 227 or 229 may name another host, as in the kernel.
+             * @default false
+             */
+            ftpForeignServer?: boolean;
+            /**
+             * @description A reply that a real server sends again is rewritten again. Off, as in the kernel: the client is shown the private address.
+             * @default true
+             */
+            ftpRewriteRetransmissions?: boolean;
+            /** @description Ignored on write. */
+            readonly meta?: unknown;
+            /** @description Ignored on write. */
+            readonly status?: unknown;
+        };
+        /** @description The knobs of IPVS (net.ipv4.vs, ipvsadm --set). */
+        Settings: {
+            timeouts: {
+                tcpSeconds: number;
+                tcpFinSeconds: number;
+                udpSeconds: number;
+            };
+            stateTimeouts: {
+                tcp: {
+                    NONE: number;
+                    SYN_SENT: number;
+                    SYN_RECV: number;
+                    TIME_WAIT: number;
+                    CLOSE: number;
+                    CLOSE_WAIT: number;
+                    LAST_ACK: number;
+                    LISTEN: number;
+                    SYNACK: number;
+                };
+                udp: Record<string, never>;
+                sctp: {
+                    NONE: number;
+                    INIT1: number;
+                    INIT: number;
+                    "C-SENT": number;
+                    "C-REPLIED": number;
+                    "C-WAIT": number;
+                    COOKIE: number;
+                    "C-ECHOED": number;
+                    ESTABLISHED: number;
+                    "S-SENT": number;
+                    "S-RECEIVED": number;
+                    "S-ACK-SENT": number;
+                    REJECTED: number;
+                    CLOSED: number;
+                };
+            };
+            expireNodestConn: boolean;
+            expireQuiescentTemplate: boolean;
+            connReuseMode: number;
+            sloppyTcp: boolean;
+            sloppySctp: boolean;
+            natIcmpSend: boolean;
+            scheduleIcmp: boolean;
+            pmtuDisc: boolean;
+            cacheBypass: boolean;
+            dropEntry: number;
+            dropPacket: number;
+            secureTcp: number;
+            amemthresh: number;
+            amDroprate: number;
+            ftpPorts: number[];
+            ftpForeignPort: boolean;
+            ftpForeignServer: boolean;
+            ftpRewriteRetransmissions: boolean;
+            meta: components["schemas"]["Meta"];
+            /** @description The defence as it is, brought up to date once a second; ignored on write. */
+            readonly status: {
+                /** @description What `dropEntry` is now: 2 and 3 act. */
+                dropEntry: number;
+                /** @description What `dropPacket` is now. */
+                dropPacket: number;
+                /** @description What `secureTcp` is now. */
+                secureTcp: number;
+            };
+        };
+        /**
+         * @description The whole desired state. What is left out is not there, or has its default: PUT makes the configuration exactly this.
+         * @example {
+         *       "virtualServices": {
+         *         "web": {
+         *           "protocol": "tcp",
+         *           "address": "198.51.100.10",
+         *           "port": 80,
+         *           "scheduler": "wrr",
+         *           "schedulerFlags": [],
+         *           "onePacket": false,
+         *           "manageAddress": true,
+         *           "labels": {
+         *             "env": "prod"
+         *           },
+         *           "realServers": {
+         *             "a": {
+         *               "address": "10.0.0.1",
+         *               "port": 8080,
+         *               "weight": 1,
+         *               "forwarding": "masq",
+         *               "upperThreshold": 0,
+         *               "lowerThreshold": 0,
+         *               "adminState": "enabled",
+         *               "labels": {
+         *                 "rack": "a1"
+         *               }
+         *             }
+         *           }
+         *         }
+         *       },
+         *       "markRules": {
+         *         "edge": {
+         *           "mark": 1,
+         *           "addressFamily": "ipv4",
+         *           "protocol": "tcp",
+         *           "destination": "198.51.100.0/24",
+         *           "destinationPorts": [
+         *             "80",
+         *             "8000-8099"
+         *           ],
+         *           "order": 100,
+         *           "labels": {
+         *             "team": "edge"
+         *           }
+         *         }
+         *       },
+         *       "settings": {
+         *         "timeouts": {
+         *           "tcpSeconds": 7200
+         *         }
+         *       }
+         *     }
+         */
+        Configuration: {
+            /** @description By name. */
+            virtualServices?: {
+                [key: string]: components["schemas"]["VirtualServiceConfig"];
+            };
+            /** @description By name. */
+            markRules?: {
+                [key: string]: components["schemas"]["MarkRuleConfig"];
+            };
+            settings?: components["schemas"]["SettingsConfig"];
+        };
+        /**
+         * @description A change of the configuration.
+         * @example {
+         *       "revision": 42,
+         *       "at": "2026-11-22T12:00:00.000Z",
+         *       "actor": null,
+         *       "requestId": "a598f468-6",
+         *       "message": "more weight for a",
+         *       "changes": [
+         *         {
+         *           "kind": "realServer",
+         *           "name": "web/a",
+         *           "action": "update"
+         *         }
+         *       ]
+         *     }
+         */
+        Revision: {
+            revision: number;
+            /** Format: date-time */
+            at: string;
+            /** @description Who made it; null where nobody has to say who they are. */
+            actor: {
+                /** @description How we know, for instance token. */
+                kind: string;
+                name: string;
+                scope: string;
+                address: string | null;
+            } | null;
+            requestId: string | null;
+            /** @description As `message` gave it. */
+            message: string | null;
+            /** @description What it changed, at most the first 100 documents; /diff has all. */
+            changes: {
+                /** @enum {string} */
+                kind: "virtualService" | "realServer" | "markRule" | "settings";
+                /** @description Of a real server: service/server. */
+                name: string;
+                /** @enum {string} */
+                action: "create" | "update" | "delete";
+            }[];
+        };
+        RevisionList: {
+            items: components["schemas"]["Revision"][];
+            nextCursor: string | null;
+        };
+        DifferenceList: {
+            revision: number;
+            /** @description The other revision; null for the one before. */
+            against: number | null;
+            changes: components["schemas"]["Difference"][];
+        };
+        /**
+         * @example {
+         *       "revision": 1
+         *     }
+         */
+        RollbackRequest: {
+            /** @description Whose configuration is wanted back. */
+            revision: number;
+        };
+        Change: {
+            /**
+             * @description put creates or replaces, patch is a merge patch (RFC 7396).
+             * @enum {string}
+             */
+            op: "put" | "patch" | "delete";
+            /** @description Of the resource: /v1/virtual-services/{name}, …/real-servers (put), …/real-servers/{server}, /v1/mark-rules/{name} or /v1/settings (put, patch). */
+            path: string;
+            /** @description The document, or the patch. */
+            value?: unknown;
+            /** @description As the header If-Match of this one change. */
+            ifMatch?: string;
+        };
+        /**
+         * @description Changes, each made on what those before it leave; all or none.
+         * @example [
+         *       {
+         *         "op": "put",
+         *         "path": "/v1/virtual-services/web",
+         *         "value": {
+         *           "protocol": "tcp",
+         *           "address": "198.51.100.10",
+         *           "port": 80,
+         *           "scheduler": "wrr",
+         *           "schedulerFlags": [],
+         *           "onePacket": false,
+         *           "manageAddress": true,
+         *           "labels": {
+         *             "env": "prod"
+         *           },
+         *           "realServers": {
+         *             "a": {
+         *               "address": "10.0.0.1",
+         *               "port": 8080,
+         *               "weight": 1,
+         *               "forwarding": "masq",
+         *               "upperThreshold": 0,
+         *               "lowerThreshold": 0,
+         *               "adminState": "enabled",
+         *               "labels": {
+         *                 "rack": "a1"
+         *               }
+         *             }
+         *           }
+         *         }
+         *       },
+         *       {
+         *         "op": "patch",
+         *         "path": "/v1/virtual-services/web/real-servers/a",
+         *         "value": {
+         *           "weight": 5
+         *         }
+         *       },
+         *       {
+         *         "op": "patch",
+         *         "path": "/v1/settings",
+         *         "value": {
+         *           "sloppyTcp": true
+         *         }
+         *       }
+         *     ]
+         */
+        ChangeList: components["schemas"]["Change"][];
+        /**
+         * @description One of the two.
+         * @example {
+         *       "changes": [
+         *         {
+         *           "op": "patch",
+         *           "path": "/v1/virtual-services/web/real-servers/a",
+         *           "value": {
+         *             "weight": 0
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        PlanRequest: {
+            configuration?: components["schemas"]["Configuration"];
+            changes?: components["schemas"]["ChangeList"];
+        };
+        /**
+         * @description What goes on after its request was answered.
+         * @example {
+         *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+         *       "kind": "confirmation",
+         *       "state": "waiting",
+         *       "createdAt": "2026-11-22T12:00:00.000Z",
+         *       "deadline": "2026-11-22T12:01:00.000Z",
+         *       "endedAt": null,
+         *       "detail": "Revision 42 is taken back unless it is confirmed.",
+         *       "revision": 42,
+         *       "rolledBackBy": null
+         *     }
+         */
+        Operation: {
+            id: string;
+            /** @description confirmation: a change that has to be confirmed. */
+            kind: string;
+            /**
+             * @description waiting: until its deadline. confirmed: it stays. cancelled: it was taken back by request; rolledBack: because nobody confirmed it in time.
+             * @enum {string}
+             */
+            state: "waiting" | "confirmed" | "cancelled" | "rolledBack";
+            /** Format: date-time */
+            createdAt: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             */
+            deadline: string | null;
+            /**
+             * Format: date-time
+             * @description Null while it goes on.
+             */
+            endedAt: string | null;
+            /** @description For people. */
+            detail: string;
+            /** @description That is to be confirmed. */
+            revision?: number;
+            /** @description The revision that took it back. */
+            rolledBackBy?: number | null;
+        };
+        OperationList: {
+            items: components["schemas"]["Operation"][];
+            nextCursor: string | null;
+        };
+        /** @description Who did it. */
+        Actor: {
+            /**
+             * @description How it showed who it is.
+             * @enum {string}
+             */
+            kind: "admin-socket" | "token" | "certificate" | "anyone" | "system";
+            /** @description Of the token or certificate; else the kind. */
+            name: string;
+        };
+        /**
+         * @description Something that happened.
+         * @example {
+         *       "id": 42,
+         *       "at": "2030-01-01T00:00:00.000Z",
+         *       "type": "realServer.updated",
+         *       "outcome": "done",
+         *       "actor": {
+         *         "kind": "token",
+         *         "name": "ci"
+         *       },
+         *       "address": "192.0.2.9",
+         *       "requestId": "a598f468-6",
+         *       "kind": "realServer",
+         *       "name": "web/a",
+         *       "revision": 7,
+         *       "before": {
+         *         "address": "10.0.0.1",
+         *         "port": 8080,
+         *         "weight": 1
+         *       },
+         *       "after": {
+         *         "address": "10.0.0.1",
+         *         "port": 8080,
+         *         "weight": 3
+         *       },
+         *       "detail": null
+         *     }
+         */
+        Event: {
+            /** @description Ascending, never given out twice. */
+            id: number;
+            /** Format: date-time */
+            at: string;
+            /** @description For instance `realServer.updated`, `request.denied`, `dataplane.lost`; more may come. */
+            type: string;
+            /**
+             * @description refused: not valid; denied: not allowed; failed: not possible just now.
+             * @enum {string}
+             */
+            outcome: "done" | "refused" | "denied" | "failed";
+            actor?: components["schemas"]["Actor"];
+            /** @description Where the request came from; null: this host. */
+            address: string | null;
+            /** @description `X-Request-Id` of the request. */
+            requestId: string | null;
+            /** @description Kind of the object that it is about. */
+            kind: string | null;
+            /** @description Its name; of real servers `service/server`. */
+            name: string | null;
+            /** @description Configuration revision that it made. */
+            revision: number | null;
+            /** @description The object before; null: it was not there. */
+            before: Record<string, never> | null;
+            /** @description The object after; null: it is gone. */
+            after: Record<string, never> | null;
+            /** @description What else there is to say: a message, a problem code, how often. */
+            detail: {
+                [key: string]: unknown;
+            } | null;
+        };
+        EventPage: {
+            /** @description Oldest first. */
+            items: components["schemas"]["Event"][];
+            /** @description What to give as `after` next. */
+            lastEventId: number;
+        };
+        AuditLog: {
+            /** @description Newest first. */
+            items: components["schemas"]["Event"][];
             nextCursor: string | null;
         };
         /** @description What became of a statement. */
@@ -1312,385 +2302,6 @@ export interface components {
         ZeroRequest: {
             /** @description Only this virtual service, with its real servers. */
             service?: string;
-        };
-        /**
-         * @description A mark rule as written.
-         * @example {
-         *       "mark": 1,
-         *       "addressFamily": "ipv4",
-         *       "protocol": "tcp",
-         *       "destination": "198.51.100.0/24",
-         *       "destinationPorts": [
-         *         "80",
-         *         "8000-8099"
-         *       ],
-         *       "order": 100,
-         *       "labels": {
-         *         "team": "edge"
-         *       }
-         *     }
-         */
-        MarkRuleConfig: {
-            /** @description What a packet that matches carries; virtual services ask for it with `fwmark`. */
-            mark: number;
-            /** @enum {string} */
-            addressFamily: "ipv4" | "ipv6";
-            /**
-             * @description any, tcp, udp, sctp, icmp (ICMPv6 with ipv6), esp, ah, or the number of an IP protocol as text, for instance "47".
-             * @default any
-             */
-            protocol?: string;
-            /** @description Source address, in CIDR form; every address when absent. */
-            source?: string;
-            /** @description Destination address, in CIDR form; every address when absent. */
-            destination?: string;
-            /** @description Source ports, each "80" or "1000-2000"; every port when absent. */
-            sourcePorts?: string[];
-            /** @description Destination ports, each "80" or "1000-2000"; every port when absent. */
-            destinationPorts?: string[];
-            /** @description By which interface it comes in; any when absent. */
-            interface?: string;
-            /**
-             * @description Rules are asked in ascending order, equal ones by name; the first match decides.
-             * @default 100
-             */
-            order?: number;
-            /**
-             * @description Free labels, for people and for filters.
-             * @default {}
-             */
-            labels?: {
-                [key: string]: string;
-            };
-            /** @description As in the path, when given. */
-            name?: string;
-            /** @description Ignored on write. */
-            readonly meta?: unknown;
-        };
-        /** @description Gives packets a firewall mark. The marks of the kernel (iptables, nftables) never reach user space, so the appliance has rules of its own in their place. What matches a rule whose mark a virtual service asks for belongs to the dataplane, wherever it was going. */
-        MarkRule: {
-            name: string;
-            mark: number;
-            /** @enum {string} */
-            addressFamily: "ipv4" | "ipv6";
-            protocol: string;
-            source?: string;
-            destination?: string;
-            sourcePorts?: string[];
-            destinationPorts?: string[];
-            interface?: string;
-            order: number;
-            /**
-             * @description Free labels, for people and for filters.
-             * @default {}
-             */
-            labels: {
-                [key: string]: string;
-            };
-            meta: components["schemas"]["Meta"];
-        };
-        MarkRuleList: {
-            items: components["schemas"]["MarkRule"][];
-            nextCursor: string | null;
-        };
-        /**
-         * @description The settings as written.
-         * @example {
-         *       "timeouts": {
-         *         "tcpSeconds": 900,
-         *         "tcpFinSeconds": 120,
-         *         "udpSeconds": 300
-         *       },
-         *       "stateTimeouts": {
-         *         "tcp": {
-         *           "NONE": 2,
-         *           "SYN_SENT": 120,
-         *           "SYN_RECV": 60,
-         *           "TIME_WAIT": 120,
-         *           "CLOSE": 10,
-         *           "CLOSE_WAIT": 60,
-         *           "LAST_ACK": 30,
-         *           "LISTEN": 120,
-         *           "SYNACK": 120
-         *         },
-         *         "udp": {},
-         *         "sctp": {
-         *           "NONE": 2,
-         *           "INIT1": 4,
-         *           "INIT": 61,
-         *           "C-SENT": 61,
-         *           "C-REPLIED": 61,
-         *           "C-WAIT": 61,
-         *           "COOKIE": 61,
-         *           "C-ECHOED": 61,
-         *           "ESTABLISHED": 900,
-         *           "S-SENT": 61,
-         *           "S-RECEIVED": 61,
-         *           "S-ACK-SENT": 61,
-         *           "REJECTED": 4,
-         *           "CLOSED": 61
-         *         }
-         *       },
-         *       "expireNodestConn": true,
-         *       "expireQuiescentTemplate": false,
-         *       "connReuseMode": 1,
-         *       "sloppyTcp": false,
-         *       "sloppySctp": false,
-         *       "natIcmpSend": false,
-         *       "scheduleIcmp": false,
-         *       "pmtuDisc": true,
-         *       "cacheBypass": false,
-         *       "dropEntry": 0,
-         *       "dropPacket": 0,
-         *       "secureTcp": 0,
-         *       "amemthresh": 1024,
-         *       "amDroprate": 10,
-         *       "ftpPorts": [
-         *         21
-         *       ],
-         *       "ftpForeignPort": false,
-         *       "ftpForeignServer": false,
-         *       "ftpRewriteRetransmissions": true
-         *     }
-         */
-        SettingsConfig: {
-            /** @description As `ipvsadm --set`; connections feel them with their next packet. */
-            timeouts?: {
-                /**
-                 * @description Of established TCP connections.
-                 * @default 900
-                 */
-                tcpSeconds?: number;
-                /**
-                 * @description Of TCP connections that have seen a FIN.
-                 * @default 120
-                 */
-                tcpFinSeconds?: number;
-                /**
-                 * @description Of UDP.
-                 * @default 300
-                 */
-                udpSeconds?: number;
-            };
-            /** @description Seconds in the states that `timeouts` does not have, by the names of `ipvsadm -lc`; connections feel them with their next packet. */
-            stateTimeouts?: {
-                /** @description ESTABLISHED and FIN_WAIT are in `timeouts`. */
-                tcp?: {
-                    /** @default 2 */
-                    NONE?: number;
-                    /** @default 120 */
-                    SYN_SENT?: number;
-                    /** @default 60 */
-                    SYN_RECV?: number;
-                    /** @default 120 */
-                    TIME_WAIT?: number;
-                    /** @default 10 */
-                    CLOSE?: number;
-                    /** @default 60 */
-                    CLOSE_WAIT?: number;
-                    /** @default 30 */
-                    LAST_ACK?: number;
-                    /** @default 120 */
-                    LISTEN?: number;
-                    /** @default 120 */
-                    SYNACK?: number;
-                };
-                /** @description Its only state, UDP, is in `timeouts`. */
-                udp?: Record<string, never>;
-                /** @description All states. */
-                sctp?: {
-                    /** @default 2 */
-                    NONE?: number;
-                    /** @default 4 */
-                    INIT1?: number;
-                    /** @default 61 */
-                    INIT?: number;
-                    /** @default 61 */
-                    "C-SENT"?: number;
-                    /** @default 61 */
-                    "C-REPLIED"?: number;
-                    /** @default 61 */
-                    "C-WAIT"?: number;
-                    /** @default 61 */
-                    COOKIE?: number;
-                    /** @default 61 */
-                    "C-ECHOED"?: number;
-                    /** @default 900 */
-                    ESTABLISHED?: number;
-                    /** @default 61 */
-                    "S-SENT"?: number;
-                    /** @default 61 */
-                    "S-RECEIVED"?: number;
-                    /** @default 61 */
-                    "S-ACK-SENT"?: number;
-                    /** @default 4 */
-                    REJECTED?: number;
-                    /** @default 61 */
-                    CLOSED?: number;
-                };
-            };
-            /**
-             * @description Connections to a deleted real server end at once and are scheduled anew, instead of dropping packets until they time out.
-             * @default false
-             */
-            expireNodestConn?: boolean;
-            /**
-             * @description Persistence does not keep a client on a real server of weight 0.
-             * @default false
-             */
-            expireQuiescentTemplate?: boolean;
-            /**
-             * @description What a new connection from a port in use does. 0: follows the old one. Otherwise it is scheduled anew after TIME_WAIT and CLOSE; with bit 1 (2, 3) also in FIN_WAIT where answers do not pass here.
-             * @default 1
-             */
-            connReuseMode?: number;
-            /**
-             * @description Any TCP packet but a reset makes a connection, not only a SYN.
-             * @default false
-             */
-            sloppyTcp?: boolean;
-            /**
-             * @description Any SCTP packet makes an association, not only an INIT.
-             * @default false
-             */
-            sloppySctp?: boolean;
-            /**
-             * @description A real server that answers on no connection is told port unreachable.
-             * @default false
-             */
-            natIcmpSend?: boolean;
-            /**
-             * @description ICMP errors may make the connection that they are about.
-             * @default false
-             */
-            scheduleIcmp?: boolean;
-            /**
-             * @description Tunnels keep the don’t-fragment bit and answer packets that are too big; off: they fragment.
-             * @default true
-             */
-            pmtuDisc?: boolean;
-            /**
-             * @description Marked packets that no real server takes go to their own destination (transparent caches).
-             * @default false
-             */
-            cacheBypass?: boolean;
-            /**
-             * @description Each second entries of the table that look idle or forged go. 0: off. 1, 2: while less memory than `amemthresh` is available; the dataplane changes one into the other, see `status`. 3: on.
-             * @default 0
-             */
-            dropEntry?: number;
-            /**
-             * @description One of so many packets that would make a connection is dropped. 0: off. 1, 2: while less memory than `amemthresh` is available; the dataplane changes one into the other, see `status`. 3: on.
-             * @default 0
-             */
-            dropPacket?: number;
-            /**
-             * @description TCP believes a client only once the real server has answered (a second table of states). 0: off. 1, 2: while less memory than `amemthresh` is available; the dataplane changes one into the other, see `status`. 3: on.
-             * @default 0
-             */
-            secureTcp?: number;
-            /**
-             * @description Pages of 4 KiB. Memory is short while fewer are available, to the process or in the connection table; a small table is short when less than 1/8 of it is free. 0: never.
-             * @default 1024
-             */
-            amemthresh?: number;
-            /**
-             * @description With `dropPacket` 3, one of so many packets is dropped. 0: none.
-             * @default 10
-             */
-            amDroprate?: number;
-            /**
-             * @description TCP ports of virtual services whose real servers behind NAT speak FTP. New connections get the helper; those that there are keep what they have.
-             * @default [
-             *       21
-             *     ]
-             */
-            ftpPorts?: number[];
-            /**
-             * @description A client’s PORT or EPRT may name another host, as in the kernel (FTP bounce, RFC 2577).
-             * @default false
-             */
-            ftpForeignPort?: boolean;
-            /**
-             * @description A real server’s 227 or 229 may name another host, as in the kernel.
-             * @default false
-             */
-            ftpForeignServer?: boolean;
-            /**
-             * @description A reply that a real server sends again is rewritten again. Off, as in the kernel: the client is shown the private address.
-             * @default true
-             */
-            ftpRewriteRetransmissions?: boolean;
-            /** @description Ignored on write. */
-            readonly meta?: unknown;
-            /** @description Ignored on write. */
-            readonly status?: unknown;
-        };
-        /** @description The knobs of IPVS (net.ipv4.vs, ipvsadm --set). */
-        Settings: {
-            timeouts: {
-                tcpSeconds: number;
-                tcpFinSeconds: number;
-                udpSeconds: number;
-            };
-            stateTimeouts: {
-                tcp: {
-                    NONE: number;
-                    SYN_SENT: number;
-                    SYN_RECV: number;
-                    TIME_WAIT: number;
-                    CLOSE: number;
-                    CLOSE_WAIT: number;
-                    LAST_ACK: number;
-                    LISTEN: number;
-                    SYNACK: number;
-                };
-                udp: Record<string, never>;
-                sctp: {
-                    NONE: number;
-                    INIT1: number;
-                    INIT: number;
-                    "C-SENT": number;
-                    "C-REPLIED": number;
-                    "C-WAIT": number;
-                    COOKIE: number;
-                    "C-ECHOED": number;
-                    ESTABLISHED: number;
-                    "S-SENT": number;
-                    "S-RECEIVED": number;
-                    "S-ACK-SENT": number;
-                    REJECTED: number;
-                    CLOSED: number;
-                };
-            };
-            expireNodestConn: boolean;
-            expireQuiescentTemplate: boolean;
-            connReuseMode: number;
-            sloppyTcp: boolean;
-            sloppySctp: boolean;
-            natIcmpSend: boolean;
-            scheduleIcmp: boolean;
-            pmtuDisc: boolean;
-            cacheBypass: boolean;
-            dropEntry: number;
-            dropPacket: number;
-            secureTcp: number;
-            amemthresh: number;
-            amDroprate: number;
-            ftpPorts: number[];
-            ftpForeignPort: boolean;
-            ftpForeignServer: boolean;
-            ftpRewriteRetransmissions: boolean;
-            meta: components["schemas"]["Meta"];
-            /** @description The defence as it is, brought up to date once a second; ignored on write. */
-            readonly status: {
-                /** @description What `dropEntry` is now: 2 and 3 act. */
-                dropEntry: number;
-                /** @description What `dropPacket` is now. */
-                dropPacket: number;
-                /** @description What `secureTcp` is now. */
-                secureTcp: number;
-            };
         };
         /**
          * @description A 5-tuple, or a packet.
@@ -2042,10 +2653,6 @@ export type ServiceStatus = components['schemas']['ServiceStatus'];
 export type RealServerStatus = components['schemas']['RealServerStatus'];
 export type Fault = components['schemas']['Fault'];
 export type Problem = components['schemas']['Problem'];
-export type Actor = components['schemas']['Actor'];
-export type Event = components['schemas']['Event'];
-export type EventPage = components['schemas']['EventPage'];
-export type AuditLog = components['schemas']['AuditLog'];
 export type Tunnel = components['schemas']['Tunnel'];
 export type RealServerConfig = components['schemas']['RealServerConfig'];
 export type RealServer = components['schemas']['RealServer'];
@@ -2055,6 +2662,32 @@ export type Persistence = components['schemas']['Persistence'];
 export type VirtualServiceConfig = components['schemas']['VirtualServiceConfig'];
 export type VirtualService = components['schemas']['VirtualService'];
 export type VirtualServiceList = components['schemas']['VirtualServiceList'];
+export type DeclaredVirtualServiceList = components['schemas']['DeclaredVirtualServiceList'];
+export type MarkRuleConfig = components['schemas']['MarkRuleConfig'];
+export type MarkRule = components['schemas']['MarkRule'];
+export type MarkRuleList = components['schemas']['MarkRuleList'];
+export type DeclaredMarkRuleList = components['schemas']['DeclaredMarkRuleList'];
+export type FieldDifference = components['schemas']['FieldDifference'];
+export type Difference = components['schemas']['Difference'];
+export type SlotImpact = components['schemas']['SlotImpact'];
+export type Impact = components['schemas']['Impact'];
+export type Plan = components['schemas']['Plan'];
+export type SettingsConfig = components['schemas']['SettingsConfig'];
+export type Settings = components['schemas']['Settings'];
+export type Configuration = components['schemas']['Configuration'];
+export type Revision = components['schemas']['Revision'];
+export type RevisionList = components['schemas']['RevisionList'];
+export type DifferenceList = components['schemas']['DifferenceList'];
+export type RollbackRequest = components['schemas']['RollbackRequest'];
+export type Change = components['schemas']['Change'];
+export type ChangeList = components['schemas']['ChangeList'];
+export type PlanRequest = components['schemas']['PlanRequest'];
+export type Operation = components['schemas']['Operation'];
+export type OperationList = components['schemas']['OperationList'];
+export type Actor = components['schemas']['Actor'];
+export type Event = components['schemas']['Event'];
+export type EventPage = components['schemas']['EventPage'];
+export type AuditLog = components['schemas']['AuditLog'];
 export type ImportEntry = components['schemas']['ImportEntry'];
 export type ImportSummary = components['schemas']['ImportSummary'];
 export type ImportedDocument = components['schemas']['ImportedDocument'];
@@ -2073,11 +2706,6 @@ export type Version = components['schemas']['Version'];
 export type Health = components['schemas']['Health'];
 export type ProblemDescription = components['schemas']['ProblemDescription'];
 export type ZeroRequest = components['schemas']['ZeroRequest'];
-export type MarkRuleConfig = components['schemas']['MarkRuleConfig'];
-export type MarkRule = components['schemas']['MarkRule'];
-export type MarkRuleList = components['schemas']['MarkRuleList'];
-export type SettingsConfig = components['schemas']['SettingsConfig'];
-export type Settings = components['schemas']['Settings'];
 export type SimulationRequest = components['schemas']['SimulationRequest'];
 export type SimulatedServer = components['schemas']['SimulatedServer'];
 export type Simulation = components['schemas']['Simulation'];
@@ -2094,6 +2722,10 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; opaque. */
                 cursor?: string;
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+                /** @description Field, with - before it for descending: name, activeConnections, inactiveConnections, createdAt, updatedAt, position. */
+                sort?: string;
                 /** @description key=value; repeated, all must be there. */
                 labels?: string[];
                 protocol?: "tcp" | "udp" | "sctp";
@@ -2113,6 +2745,10 @@ export interface operations {
             /** @description One page. */
             200: {
                 headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
                     /** @description rel="next" (RFC 8288) when there is another page. */
                     Link?: string;
                     [name: string]: unknown;
@@ -2174,6 +2810,40 @@ export interface operations {
                      *       -> 10.0.0.1:8080                Masq    2      0          0
                      */
                     "text/plain": string;
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "protocol": "tcp",
+                     *           "address": "198.51.100.10",
+                     *           "port": 80,
+                     *           "scheduler": "wrr",
+                     *           "schedulerFlags": [],
+                     *           "onePacket": false,
+                     *           "manageAddress": true,
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "realServers": {
+                     *             "a": {
+                     *               "address": "10.0.0.1",
+                     *               "port": 8080,
+                     *               "weight": 1,
+                     *               "forwarding": "masq",
+                     *               "upperThreshold": 0,
+                     *               "lowerThreshold": 0,
+                     *               "adminState": "enabled",
+                     *               "labels": {
+                     *                 "rack": "a1"
+                     *               }
+                     *             }
+                     *           }
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/vnd.sluice.declared+json": components["schemas"]["DeclaredVirtualServiceList"];
                 };
             };
             /** @description Bad Request */
@@ -2285,7 +2955,10 @@ export interface operations {
     };
     getVirtualService: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+            };
             header?: never;
             path: {
                 /**
@@ -2305,6 +2978,8 @@ export interface operations {
                     ETag?: string;
                     /** @description Revision of the whole configuration. */
                     "Config-Revision"?: number;
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -2351,6 +3026,35 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["VirtualService"];
+                    /**
+                     * @example {
+                     *       "protocol": "tcp",
+                     *       "address": "198.51.100.10",
+                     *       "port": 80,
+                     *       "scheduler": "wrr",
+                     *       "schedulerFlags": [],
+                     *       "onePacket": false,
+                     *       "manageAddress": true,
+                     *       "labels": {
+                     *         "env": "prod"
+                     *       },
+                     *       "realServers": {
+                     *         "a": {
+                     *           "address": "10.0.0.1",
+                     *           "port": 8080,
+                     *           "weight": 1,
+                     *           "forwarding": "masq",
+                     *           "upperThreshold": 0,
+                     *           "lowerThreshold": 0,
+                     *           "adminState": "enabled",
+                     *           "labels": {
+                     *             "rack": "a1"
+                     *           }
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.declared+json": components["schemas"]["VirtualServiceConfig"];
                 };
             };
             /** @description Unchanged. */
@@ -2492,7 +3196,12 @@ export interface operations {
     };
     putVirtualService: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
             header?: never;
             path: {
                 /**
@@ -2590,6 +3299,49 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["VirtualService"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
                 };
             };
             /** @description Created. */
@@ -2784,7 +3536,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/virtual-services/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -2805,7 +3557,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/virtual-services/web",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -2904,6 +3656,10 @@ export interface operations {
     deleteVirtualService: {
         parameters: {
             query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
                 /** @description 204 also when there is nothing to delete. */
                 missingOk?: boolean;
             };
@@ -2919,6 +3675,57 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description With `dryRun`: what it would do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
             /** @description Deleted. */
             204: {
                 headers: {
@@ -3100,7 +3907,12 @@ export interface operations {
     };
     patchVirtualService: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
             header?: never;
             path: {
                 /**
@@ -3196,6 +4008,49 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["VirtualService"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
                 };
             };
             /** @description Bad Request */
@@ -3335,7 +4190,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/virtual-services/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -3356,7 +4211,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/virtual-services/web",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -3459,6 +4314,10 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; opaque. */
                 cursor?: string;
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+                /** @description Field, with - before it for descending: name, activeConnections, inactiveConnections, createdAt, updatedAt, position, weight. */
+                sort?: string;
                 /** @description key=value; repeated, all must be there. */
                 labels?: string[];
                 /** @description In any written form. */
@@ -3482,6 +4341,10 @@ export interface operations {
             /** @description One page. */
             200: {
                 headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
                     /** @description rel="next" (RFC 8288) when there is another page. */
                     Link?: string;
                     [name: string]: unknown;
@@ -3536,6 +4399,26 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["RealServerList"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "a",
+                     *           "address": "10.0.0.1",
+                     *           "port": 8080,
+                     *           "weight": 1,
+                     *           "forwarding": "masq",
+                     *           "upperThreshold": 0,
+                     *           "lowerThreshold": 0,
+                     *           "adminState": "enabled",
+                     *           "labels": {
+                     *             "rack": "a1"
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/vnd.sluice.declared+json": components["schemas"]["RealServerSet"];
                 };
             };
             /** @description Bad Request */
@@ -3669,6 +4552,10 @@ export interface operations {
     putRealServers: {
         parameters: {
             query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
                 /** @description merge leaves the real servers that are not in the document. */
                 mode?: "replace" | "merge";
             };
@@ -3710,6 +4597,10 @@ export interface operations {
             /** @description The set as it is now. */
             200: {
                 headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3762,6 +4653,49 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["RealServerList"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
                 };
             };
             /** @description Bad Request */
@@ -3901,7 +4835,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/virtual-services/web/real-servers",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -3922,7 +4856,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/virtual-services/web/real-servers",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -4020,7 +4954,10 @@ export interface operations {
     };
     getRealServer: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+            };
             header?: never;
             path: {
                 /**
@@ -4045,6 +4982,8 @@ export interface operations {
                     ETag?: string;
                     /** @description Revision of the whole configuration. */
                     "Config-Revision"?: number;
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4092,6 +5031,21 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["RealServer"];
+                    /**
+                     * @example {
+                     *       "address": "10.0.0.1",
+                     *       "port": 8080,
+                     *       "weight": 1,
+                     *       "forwarding": "masq",
+                     *       "upperThreshold": 0,
+                     *       "lowerThreshold": 0,
+                     *       "adminState": "enabled",
+                     *       "labels": {
+                     *         "rack": "a1"
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.declared+json": components["schemas"]["RealServerConfig"];
                 };
             };
             /** @description Unchanged. */
@@ -4233,7 +5187,12 @@ export interface operations {
     };
     putRealServer: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
             header?: never;
             path: {
                 /**
@@ -4323,6 +5282,49 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["RealServer"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
                 };
             };
             /** @description Created. */
@@ -4518,7 +5520,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -4539,7 +5541,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -4638,6 +5640,10 @@ export interface operations {
     deleteRealServer: {
         parameters: {
             query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
                 /** @description 204 also when there is nothing to delete. */
                 missingOk?: boolean;
             };
@@ -4658,6 +5664,57 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description With `dryRun`: what it would do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
             /** @description Deleted. */
             204: {
                 headers: {
@@ -4839,7 +5896,12 @@ export interface operations {
     };
     patchRealServer: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
             header?: never;
             path: {
                 /**
@@ -4931,6 +5993,49 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["RealServer"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
                 };
             };
             /** @description Bad Request */
@@ -5070,7 +6175,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -5091,7 +6196,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -5194,6 +6299,8 @@ export interface operations {
                 limit?: number;
                 /** @description `nextCursor` of the page before; opaque. */
                 cursor?: string;
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
                 /** @description key=value; repeated, all must be there. */
                 labels?: string[];
                 mark?: number;
@@ -5208,6 +6315,10 @@ export interface operations {
             /** @description One page. */
             200: {
                 headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
                     /** @description rel="next" (RFC 8288) when there is another page. */
                     Link?: string;
                     [name: string]: unknown;
@@ -5235,6 +6346,28 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["MarkRuleList"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "mark": 1,
+                     *           "addressFamily": "ipv4",
+                     *           "protocol": "tcp",
+                     *           "destination": "198.51.100.0/24",
+                     *           "destinationPorts": [
+                     *             "80",
+                     *             "8000-8099"
+                     *           ],
+                     *           "order": 100,
+                     *           "labels": {
+                     *             "team": "edge"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/vnd.sluice.declared+json": components["schemas"]["DeclaredMarkRuleList"];
                 };
             };
             /** @description Bad Request */
@@ -5346,7 +6479,10 @@ export interface operations {
     };
     getMarkRule: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+            };
             header?: never;
             path: {
                 /**
@@ -5366,6 +6502,8 @@ export interface operations {
                     ETag?: string;
                     /** @description Revision of the whole configuration. */
                     "Config-Revision"?: number;
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5386,6 +6524,23 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["MarkRule"];
+                    /**
+                     * @example {
+                     *       "mark": 1,
+                     *       "addressFamily": "ipv4",
+                     *       "protocol": "tcp",
+                     *       "destination": "198.51.100.0/24",
+                     *       "destinationPorts": [
+                     *         "80",
+                     *         "8000-8099"
+                     *       ],
+                     *       "order": 100,
+                     *       "labels": {
+                     *         "team": "edge"
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.declared+json": components["schemas"]["MarkRuleConfig"];
                 };
             };
             /** @description Unchanged. */
@@ -5527,7 +6682,12 @@ export interface operations {
     };
     putMarkRule: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
             header?: never;
             path: {
                 /**
@@ -5587,6 +6747,49 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["MarkRule"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
                 };
             };
             /** @description Created. */
@@ -5755,7 +6958,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/mark-rules/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -5776,7 +6979,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/mark-rules/web",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -5875,6 +7078,10 @@ export interface operations {
     deleteMarkRule: {
         parameters: {
             query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
                 /** @description 204 also when there is nothing to delete. */
                 missingOk?: boolean;
             };
@@ -5890,6 +7097,57 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description With `dryRun`: what it would do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
             /** @description Deleted. */
             204: {
                 headers: {
@@ -6071,7 +7329,12 @@ export interface operations {
     };
     patchMarkRule: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
             header?: never;
             path: {
                 /**
@@ -6137,6 +7400,49 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["MarkRule"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
                 };
             };
             /** @description Bad Request */
@@ -6276,7 +7582,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/mark-rules/web",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -6297,7 +7603,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/mark-rules/web",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -6395,7 +7701,10 @@ export interface operations {
     };
     getSettings: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6409,6 +7718,8 @@ export interface operations {
                     ETag?: string;
                     /** @description Revision of the whole configuration. */
                     "Config-Revision"?: number;
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6483,6 +7794,66 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Settings"];
+                    /**
+                     * @example {
+                     *       "timeouts": {
+                     *         "tcpSeconds": 900,
+                     *         "tcpFinSeconds": 120,
+                     *         "udpSeconds": 300
+                     *       },
+                     *       "stateTimeouts": {
+                     *         "tcp": {
+                     *           "NONE": 2,
+                     *           "SYN_SENT": 120,
+                     *           "SYN_RECV": 60,
+                     *           "TIME_WAIT": 120,
+                     *           "CLOSE": 10,
+                     *           "CLOSE_WAIT": 60,
+                     *           "LAST_ACK": 30,
+                     *           "LISTEN": 120,
+                     *           "SYNACK": 120
+                     *         },
+                     *         "udp": {},
+                     *         "sctp": {
+                     *           "NONE": 2,
+                     *           "INIT1": 4,
+                     *           "INIT": 61,
+                     *           "C-SENT": 61,
+                     *           "C-REPLIED": 61,
+                     *           "C-WAIT": 61,
+                     *           "COOKIE": 61,
+                     *           "C-ECHOED": 61,
+                     *           "ESTABLISHED": 900,
+                     *           "S-SENT": 61,
+                     *           "S-RECEIVED": 61,
+                     *           "S-ACK-SENT": 61,
+                     *           "REJECTED": 4,
+                     *           "CLOSED": 61
+                     *         }
+                     *       },
+                     *       "expireNodestConn": true,
+                     *       "expireQuiescentTemplate": false,
+                     *       "connReuseMode": 1,
+                     *       "sloppyTcp": false,
+                     *       "sloppySctp": false,
+                     *       "natIcmpSend": false,
+                     *       "scheduleIcmp": false,
+                     *       "pmtuDisc": true,
+                     *       "cacheBypass": false,
+                     *       "dropEntry": 0,
+                     *       "dropPacket": 0,
+                     *       "secureTcp": 0,
+                     *       "amemthresh": 1024,
+                     *       "amDroprate": 10,
+                     *       "ftpPorts": [
+                     *         21
+                     *       ],
+                     *       "ftpForeignPort": false,
+                     *       "ftpForeignServer": false,
+                     *       "ftpRewriteRetransmissions": true
+                     *     }
+                     */
+                    "application/vnd.sluice.declared+json": components["schemas"]["SettingsConfig"];
                 };
             };
             /** @description Unchanged. */
@@ -6603,7 +7974,12 @@ export interface operations {
     };
     putSettings: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6754,6 +8130,49 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Settings"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
                 };
             };
             /** @description Bad Request */
@@ -6851,7 +8270,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/settings",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -6872,7 +8291,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/settings",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -6970,7 +8389,12 @@ export interface operations {
     };
     patchSettings: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -7092,6 +8516,49 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Settings"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
                 };
             };
             /** @description Bad Request */
@@ -7189,7 +8656,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/settings",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -7210,7 +8677,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/settings",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -7296,6 +8763,4180 @@ export interface operations {
                      *       "status": 503,
                      *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/settings",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConfig: {
+        parameters: {
+            query?: {
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "virtualServices": {
+                     *         "web": {
+                     *           "protocol": "tcp",
+                     *           "address": "198.51.100.10",
+                     *           "port": 80,
+                     *           "scheduler": "wrr",
+                     *           "schedulerFlags": [],
+                     *           "onePacket": false,
+                     *           "manageAddress": true,
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "realServers": {
+                     *             "a": {
+                     *               "address": "10.0.0.1",
+                     *               "port": 8080,
+                     *               "weight": 1,
+                     *               "forwarding": "masq",
+                     *               "upperThreshold": 0,
+                     *               "lowerThreshold": 0,
+                     *               "adminState": "enabled",
+                     *               "labels": {
+                     *                 "rack": "a1"
+                     *               }
+                     *             }
+                     *           }
+                     *         }
+                     *       },
+                     *       "markRules": {
+                     *         "edge": {
+                     *           "mark": 1,
+                     *           "addressFamily": "ipv4",
+                     *           "protocol": "tcp",
+                     *           "destination": "198.51.100.0/24",
+                     *           "destinationPorts": [
+                     *             "80",
+                     *             "8000-8099"
+                     *           ],
+                     *           "order": 100,
+                     *           "labels": {
+                     *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "settings": {
+                     *         "timeouts": {
+                     *           "tcpSeconds": 7200
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Configuration"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                    /**
+                     * @example {
+                     *       "virtualServices": {
+                     *         "web": {
+                     *           "protocol": "tcp",
+                     *           "address": "198.51.100.10",
+                     *           "port": 80,
+                     *           "scheduler": "wrr",
+                     *           "schedulerFlags": [],
+                     *           "onePacket": false,
+                     *           "manageAddress": true,
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "realServers": {
+                     *             "a": {
+                     *               "address": "10.0.0.1",
+                     *               "port": 8080,
+                     *               "weight": 1,
+                     *               "forwarding": "masq",
+                     *               "upperThreshold": 0,
+                     *               "lowerThreshold": 0,
+                     *               "adminState": "enabled",
+                     *               "labels": {
+                     *                 "rack": "a1"
+                     *               }
+                     *             }
+                     *           }
+                     *         }
+                     *       },
+                     *       "markRules": {
+                     *         "edge": {
+                     *           "mark": 1,
+                     *           "addressFamily": "ipv4",
+                     *           "protocol": "tcp",
+                     *           "destination": "198.51.100.0/24",
+                     *           "destinationPorts": [
+                     *             "80",
+                     *             "8000-8099"
+                     *           ],
+                     *           "order": 100,
+                     *           "labels": {
+                     *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "settings": {
+                     *         "timeouts": {
+                     *           "tcpSeconds": 7200
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/yaml": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description Unchanged. */
+            304: {
+                headers: {
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/config",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/config",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/config",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/config",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/config",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putConfig: {
+        parameters: {
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+                /** @description The change is in force at once and is taken back by itself unless it is confirmed within this time; the answer is 202 with the operation to confirm. */
+                confirmWithinSeconds?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "virtualServices": {
+                 *         "web": {
+                 *           "protocol": "tcp",
+                 *           "address": "198.51.100.10",
+                 *           "port": 80,
+                 *           "scheduler": "wrr",
+                 *           "schedulerFlags": [],
+                 *           "onePacket": false,
+                 *           "manageAddress": true,
+                 *           "labels": {
+                 *             "env": "prod"
+                 *           },
+                 *           "realServers": {
+                 *             "a": {
+                 *               "address": "10.0.0.1",
+                 *               "port": 8080,
+                 *               "weight": 1,
+                 *               "forwarding": "masq",
+                 *               "upperThreshold": 0,
+                 *               "lowerThreshold": 0,
+                 *               "adminState": "enabled",
+                 *               "labels": {
+                 *                 "rack": "a1"
+                 *               }
+                 *             }
+                 *           }
+                 *         }
+                 *       },
+                 *       "markRules": {
+                 *         "edge": {
+                 *           "mark": 1,
+                 *           "addressFamily": "ipv4",
+                 *           "protocol": "tcp",
+                 *           "destination": "198.51.100.0/24",
+                 *           "destinationPorts": [
+                 *             "80",
+                 *             "8000-8099"
+                 *           ],
+                 *           "order": 100,
+                 *           "labels": {
+                 *             "team": "edge"
+                 *           }
+                 *         }
+                 *       },
+                 *       "settings": {
+                 *         "timeouts": {
+                 *           "tcpSeconds": 7200
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Configuration"];
+                /**
+                 * @example {
+                 *       "virtualServices": {
+                 *         "web": {
+                 *           "protocol": "tcp",
+                 *           "address": "198.51.100.10",
+                 *           "port": 80,
+                 *           "scheduler": "wrr",
+                 *           "schedulerFlags": [],
+                 *           "onePacket": false,
+                 *           "manageAddress": true,
+                 *           "labels": {
+                 *             "env": "prod"
+                 *           },
+                 *           "realServers": {
+                 *             "a": {
+                 *               "address": "10.0.0.1",
+                 *               "port": 8080,
+                 *               "weight": 1,
+                 *               "forwarding": "masq",
+                 *               "upperThreshold": 0,
+                 *               "lowerThreshold": 0,
+                 *               "adminState": "enabled",
+                 *               "labels": {
+                 *                 "rack": "a1"
+                 *               }
+                 *             }
+                 *           }
+                 *         }
+                 *       },
+                 *       "markRules": {
+                 *         "edge": {
+                 *           "mark": 1,
+                 *           "addressFamily": "ipv4",
+                 *           "protocol": "tcp",
+                 *           "destination": "198.51.100.0/24",
+                 *           "destinationPorts": [
+                 *             "80",
+                 *             "8000-8099"
+                 *           ],
+                 *           "order": 100,
+                 *           "labels": {
+                 *             "team": "edge"
+                 *           }
+                 *         }
+                 *       },
+                 *       "settings": {
+                 *         "timeouts": {
+                 *           "tcpSeconds": 7200
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/yaml": components["schemas"]["Configuration"];
+            };
+        };
+        responses: {
+            /** @description The configuration as it is now. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "virtualServices": {
+                     *         "web": {
+                     *           "protocol": "tcp",
+                     *           "address": "198.51.100.10",
+                     *           "port": 80,
+                     *           "scheduler": "wrr",
+                     *           "schedulerFlags": [],
+                     *           "onePacket": false,
+                     *           "manageAddress": true,
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "realServers": {
+                     *             "a": {
+                     *               "address": "10.0.0.1",
+                     *               "port": 8080,
+                     *               "weight": 1,
+                     *               "forwarding": "masq",
+                     *               "upperThreshold": 0,
+                     *               "lowerThreshold": 0,
+                     *               "adminState": "enabled",
+                     *               "labels": {
+                     *                 "rack": "a1"
+                     *               }
+                     *             }
+                     *           }
+                     *         }
+                     *       },
+                     *       "markRules": {
+                     *         "edge": {
+                     *           "mark": 1,
+                     *           "addressFamily": "ipv4",
+                     *           "protocol": "tcp",
+                     *           "destination": "198.51.100.0/24",
+                     *           "destinationPorts": [
+                     *             "80",
+                     *             "8000-8099"
+                     *           ],
+                     *           "order": 100,
+                     *           "labels": {
+                     *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "settings": {
+                     *         "timeouts": {
+                     *           "tcpSeconds": 7200
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Configuration"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                    /**
+                     * @example {
+                     *       "virtualServices": {
+                     *         "web": {
+                     *           "protocol": "tcp",
+                     *           "address": "198.51.100.10",
+                     *           "port": 80,
+                     *           "scheduler": "wrr",
+                     *           "schedulerFlags": [],
+                     *           "onePacket": false,
+                     *           "manageAddress": true,
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "realServers": {
+                     *             "a": {
+                     *               "address": "10.0.0.1",
+                     *               "port": 8080,
+                     *               "weight": 1,
+                     *               "forwarding": "masq",
+                     *               "upperThreshold": 0,
+                     *               "lowerThreshold": 0,
+                     *               "adminState": "enabled",
+                     *               "labels": {
+                     *                 "rack": "a1"
+                     *               }
+                     *             }
+                     *           }
+                     *         }
+                     *       },
+                     *       "markRules": {
+                     *         "edge": {
+                     *           "mark": 1,
+                     *           "addressFamily": "ipv4",
+                     *           "protocol": "tcp",
+                     *           "destination": "198.51.100.0/24",
+                     *           "destinationPorts": [
+                     *             "80",
+                     *             "8000-8099"
+                     *           ],
+                     *           "order": 100,
+                     *           "labels": {
+                     *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "settings": {
+                     *         "timeouts": {
+                     *           "tcpSeconds": 7200
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/yaml": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description With `confirmWithinSeconds`: in force, to be confirmed. */
+            202: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *       "kind": "confirmation",
+                     *       "state": "waiting",
+                     *       "createdAt": "2026-11-22T12:00:00.000Z",
+                     *       "deadline": "2026-11-22T12:01:00.000Z",
+                     *       "endedAt": null,
+                     *       "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *       "revision": 42,
+                     *       "rolledBackBy": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/config",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/config",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/config",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/config",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/config",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/config",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/config",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/config",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/config",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/config",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/config",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/config",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchConfig: {
+        parameters: {
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+                /** @description The change is in force at once and is taken back by itself unless it is confirmed within this time; the answer is 202 with the operation to confirm. */
+                confirmWithinSeconds?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "virtualServices": {
+                 *         "web": {
+                 *           "realServers": {
+                 *             "a": {
+                 *               "weight": 5
+                 *             }
+                 *           }
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "virtualServices": {
+                 *         "web": {
+                 *           "realServers": {
+                 *             "a": {
+                 *               "weight": 5
+                 *             }
+                 *           }
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/yaml": {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "virtualServices": {
+                 *         "web": {
+                 *           "realServers": {
+                 *             "a": {
+                 *               "weight": 5
+                 *             }
+                 *           }
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/merge-patch+json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The configuration as it is now. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "virtualServices": {
+                     *         "web": {
+                     *           "protocol": "tcp",
+                     *           "address": "198.51.100.10",
+                     *           "port": 80,
+                     *           "scheduler": "wrr",
+                     *           "schedulerFlags": [],
+                     *           "onePacket": false,
+                     *           "manageAddress": true,
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "realServers": {
+                     *             "a": {
+                     *               "address": "10.0.0.1",
+                     *               "port": 8080,
+                     *               "weight": 1,
+                     *               "forwarding": "masq",
+                     *               "upperThreshold": 0,
+                     *               "lowerThreshold": 0,
+                     *               "adminState": "enabled",
+                     *               "labels": {
+                     *                 "rack": "a1"
+                     *               }
+                     *             }
+                     *           }
+                     *         }
+                     *       },
+                     *       "markRules": {
+                     *         "edge": {
+                     *           "mark": 1,
+                     *           "addressFamily": "ipv4",
+                     *           "protocol": "tcp",
+                     *           "destination": "198.51.100.0/24",
+                     *           "destinationPorts": [
+                     *             "80",
+                     *             "8000-8099"
+                     *           ],
+                     *           "order": 100,
+                     *           "labels": {
+                     *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "settings": {
+                     *         "timeouts": {
+                     *           "tcpSeconds": 7200
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Configuration"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                    /**
+                     * @example {
+                     *       "virtualServices": {
+                     *         "web": {
+                     *           "protocol": "tcp",
+                     *           "address": "198.51.100.10",
+                     *           "port": 80,
+                     *           "scheduler": "wrr",
+                     *           "schedulerFlags": [],
+                     *           "onePacket": false,
+                     *           "manageAddress": true,
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "realServers": {
+                     *             "a": {
+                     *               "address": "10.0.0.1",
+                     *               "port": 8080,
+                     *               "weight": 1,
+                     *               "forwarding": "masq",
+                     *               "upperThreshold": 0,
+                     *               "lowerThreshold": 0,
+                     *               "adminState": "enabled",
+                     *               "labels": {
+                     *                 "rack": "a1"
+                     *               }
+                     *             }
+                     *           }
+                     *         }
+                     *       },
+                     *       "markRules": {
+                     *         "edge": {
+                     *           "mark": 1,
+                     *           "addressFamily": "ipv4",
+                     *           "protocol": "tcp",
+                     *           "destination": "198.51.100.0/24",
+                     *           "destinationPorts": [
+                     *             "80",
+                     *             "8000-8099"
+                     *           ],
+                     *           "order": 100,
+                     *           "labels": {
+                     *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "settings": {
+                     *         "timeouts": {
+                     *           "tcpSeconds": 7200
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/yaml": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description With `confirmWithinSeconds`: in force, to be confirmed. */
+            202: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *       "kind": "confirmation",
+                     *       "state": "waiting",
+                     *       "createdAt": "2026-11-22T12:00:00.000Z",
+                     *       "deadline": "2026-11-22T12:01:00.000Z",
+                     *       "endedAt": null,
+                     *       "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *       "revision": 42,
+                     *       "rolledBackBy": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/config",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/config",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/config",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/config",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/config",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/config",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/config",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/config",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/config",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/config",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/config",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/config",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRevisions: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before; opaque. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "revision": 42,
+                     *           "at": "2026-11-22T12:00:00.000Z",
+                     *           "actor": null,
+                     *           "requestId": "a598f468-6",
+                     *           "message": "more weight for a",
+                     *           "changes": [
+                     *             {
+                     *               "kind": "realServer",
+                     *               "name": "web/a",
+                     *               "action": "update"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RevisionList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/config/revisions",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/config/revisions",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/config/revisions",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/config/revisions",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/config/revisions",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRevision: {
+        parameters: {
+            query?: {
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Number of the revision.
+                 * @example 1
+                 */
+                revision: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The configuration of that time. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "virtualServices": {
+                     *         "web": {
+                     *           "protocol": "tcp",
+                     *           "address": "198.51.100.10",
+                     *           "port": 80,
+                     *           "scheduler": "wrr",
+                     *           "schedulerFlags": [],
+                     *           "onePacket": false,
+                     *           "manageAddress": true,
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "realServers": {
+                     *             "a": {
+                     *               "address": "10.0.0.1",
+                     *               "port": 8080,
+                     *               "weight": 1,
+                     *               "forwarding": "masq",
+                     *               "upperThreshold": 0,
+                     *               "lowerThreshold": 0,
+                     *               "adminState": "enabled",
+                     *               "labels": {
+                     *                 "rack": "a1"
+                     *               }
+                     *             }
+                     *           }
+                     *         }
+                     *       },
+                     *       "markRules": {
+                     *         "edge": {
+                     *           "mark": 1,
+                     *           "addressFamily": "ipv4",
+                     *           "protocol": "tcp",
+                     *           "destination": "198.51.100.0/24",
+                     *           "destinationPorts": [
+                     *             "80",
+                     *             "8000-8099"
+                     *           ],
+                     *           "order": 100,
+                     *           "labels": {
+                     *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "settings": {
+                     *         "timeouts": {
+                     *           "tcpSeconds": 7200
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Configuration"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                    /**
+                     * @example {
+                     *       "virtualServices": {
+                     *         "web": {
+                     *           "protocol": "tcp",
+                     *           "address": "198.51.100.10",
+                     *           "port": 80,
+                     *           "scheduler": "wrr",
+                     *           "schedulerFlags": [],
+                     *           "onePacket": false,
+                     *           "manageAddress": true,
+                     *           "labels": {
+                     *             "env": "prod"
+                     *           },
+                     *           "realServers": {
+                     *             "a": {
+                     *               "address": "10.0.0.1",
+                     *               "port": 8080,
+                     *               "weight": 1,
+                     *               "forwarding": "masq",
+                     *               "upperThreshold": 0,
+                     *               "lowerThreshold": 0,
+                     *               "adminState": "enabled",
+                     *               "labels": {
+                     *                 "rack": "a1"
+                     *               }
+                     *             }
+                     *           }
+                     *         }
+                     *       },
+                     *       "markRules": {
+                     *         "edge": {
+                     *           "mark": 1,
+                     *           "addressFamily": "ipv4",
+                     *           "protocol": "tcp",
+                     *           "destination": "198.51.100.0/24",
+                     *           "destinationPorts": [
+                     *             "80",
+                     *             "8000-8099"
+                     *           ],
+                     *           "order": 100,
+                     *           "labels": {
+                     *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "settings": {
+                     *         "timeouts": {
+                     *           "tcpSeconds": 7200
+                     *         }
+                     *       }
+                     *     }
+                     */
+                    "application/yaml": components["schemas"]["Configuration"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/config/revisions/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/config/revisions/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/config/revisions/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/config/revisions/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/EVENTS_TRUNCATED",
+                     *       "title": "Events from then on are no longer kept",
+                     *       "status": 410,
+                     *       "detail": "Something happened since then that the journal has removed. Read the state anew, then follow events without `after` or `Last-Event-ID`.",
+                     *       "instance": "/v1/config/revisions/web",
+                     *       "code": "EVENTS_TRUNCATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/config/revisions/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/config/revisions/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRevisionDiff: {
+        parameters: {
+            query?: {
+                /** @description An older state; the one before when absent. */
+                against?: number;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Number of the revision.
+                 * @example 1
+                 */
+                revision: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The differences. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "against": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DifferenceList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/config/revisions/web/diff",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/config/revisions/web/diff",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/config/revisions/web/diff",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/config/revisions/web/diff",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/EVENTS_TRUNCATED",
+                     *       "title": "Events from then on are no longer kept",
+                     *       "status": 410,
+                     *       "detail": "Something happened since then that the journal has removed. Read the state anew, then follow events without `after` or `Last-Event-ID`.",
+                     *       "instance": "/v1/config/revisions/web/diff",
+                     *       "code": "EVENTS_TRUNCATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/config/revisions/web/diff",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/config/revisions/web/diff",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rollbackConfig: {
+        parameters: {
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+                /** @description The change is in force at once and is taken back by itself unless it is confirmed within this time; the answer is 202 with the operation to confirm. */
+                confirmWithinSeconds?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "revision": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["RollbackRequest"];
+                /**
+                 * @example {
+                 *       "revision": 1
+                 *     }
+                 */
+                "application/yaml": components["schemas"]["RollbackRequest"];
+            };
+        };
+        responses: {
+            /** @description The revision that holds it. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 42,
+                     *       "at": "2026-11-22T12:00:00.000Z",
+                     *       "actor": null,
+                     *       "requestId": "a598f468-6",
+                     *       "message": "more weight for a",
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Revision"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description With `confirmWithinSeconds`: in force, to be confirmed. */
+            202: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *       "kind": "confirmation",
+                     *       "state": "waiting",
+                     *       "createdAt": "2026-11-22T12:00:00.000Z",
+                     *       "deadline": "2026-11-22T12:01:00.000Z",
+                     *       "endedAt": null,
+                     *       "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *       "revision": 42,
+                     *       "rolledBackBy": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Gone */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/EVENTS_TRUNCATED",
+                     *       "title": "Events from then on are no longer kept",
+                     *       "status": 410,
+                     *       "detail": "Something happened since then that the journal has removed. Read the state anew, then follow events without `after` or `Last-Event-ID`.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "EVENTS_TRUNCATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/config/rollbacks",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    applyChangeset: {
+        parameters: {
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+                /** @description The change is in force at once and is taken back by itself unless it is confirmed within this time; the answer is 202 with the operation to confirm. */
+                confirmWithinSeconds?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example [
+                 *       {
+                 *         "op": "put",
+                 *         "path": "/v1/virtual-services/web",
+                 *         "value": {
+                 *           "protocol": "tcp",
+                 *           "address": "198.51.100.10",
+                 *           "port": 80,
+                 *           "scheduler": "wrr",
+                 *           "schedulerFlags": [],
+                 *           "onePacket": false,
+                 *           "manageAddress": true,
+                 *           "labels": {
+                 *             "env": "prod"
+                 *           },
+                 *           "realServers": {
+                 *             "a": {
+                 *               "address": "10.0.0.1",
+                 *               "port": 8080,
+                 *               "weight": 1,
+                 *               "forwarding": "masq",
+                 *               "upperThreshold": 0,
+                 *               "lowerThreshold": 0,
+                 *               "adminState": "enabled",
+                 *               "labels": {
+                 *                 "rack": "a1"
+                 *               }
+                 *             }
+                 *           }
+                 *         }
+                 *       },
+                 *       {
+                 *         "op": "patch",
+                 *         "path": "/v1/virtual-services/web/real-servers/a",
+                 *         "value": {
+                 *           "weight": 5
+                 *         }
+                 *       },
+                 *       {
+                 *         "op": "patch",
+                 *         "path": "/v1/settings",
+                 *         "value": {
+                 *           "sloppyTcp": true
+                 *         }
+                 *       }
+                 *     ]
+                 */
+                "application/json": components["schemas"]["ChangeList"];
+                /**
+                 * @example [
+                 *       {
+                 *         "op": "put",
+                 *         "path": "/v1/virtual-services/web",
+                 *         "value": {
+                 *           "protocol": "tcp",
+                 *           "address": "198.51.100.10",
+                 *           "port": 80,
+                 *           "scheduler": "wrr",
+                 *           "schedulerFlags": [],
+                 *           "onePacket": false,
+                 *           "manageAddress": true,
+                 *           "labels": {
+                 *             "env": "prod"
+                 *           },
+                 *           "realServers": {
+                 *             "a": {
+                 *               "address": "10.0.0.1",
+                 *               "port": 8080,
+                 *               "weight": 1,
+                 *               "forwarding": "masq",
+                 *               "upperThreshold": 0,
+                 *               "lowerThreshold": 0,
+                 *               "adminState": "enabled",
+                 *               "labels": {
+                 *                 "rack": "a1"
+                 *               }
+                 *             }
+                 *           }
+                 *         }
+                 *       },
+                 *       {
+                 *         "op": "patch",
+                 *         "path": "/v1/virtual-services/web/real-servers/a",
+                 *         "value": {
+                 *           "weight": 5
+                 *         }
+                 *       },
+                 *       {
+                 *         "op": "patch",
+                 *         "path": "/v1/settings",
+                 *         "value": {
+                 *           "sloppyTcp": true
+                 *         }
+                 *       }
+                 *     ]
+                 */
+                "application/yaml": components["schemas"]["ChangeList"];
+            };
+        };
+        responses: {
+            /** @description The revision that holds them. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 42,
+                     *       "at": "2026-11-22T12:00:00.000Z",
+                     *       "actor": null,
+                     *       "requestId": "a598f468-6",
+                     *       "message": "more weight for a",
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Revision"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description With `confirmWithinSeconds`: in force, to be confirmed. */
+            202: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *       "kind": "confirmation",
+                     *       "state": "waiting",
+                     *       "createdAt": "2026-11-22T12:00:00.000Z",
+                     *       "deadline": "2026-11-22T12:01:00.000Z",
+                     *       "endedAt": null,
+                     *       "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *       "revision": 42,
+                     *       "rolledBackBy": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/changesets",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    planChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "changes": [
+                 *         {
+                 *           "op": "patch",
+                 *           "path": "/v1/virtual-services/web/real-servers/a",
+                 *           "value": {
+                 *             "weight": 0
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["PlanRequest"];
+                /**
+                 * @example {
+                 *       "changes": [
+                 *         {
+                 *           "op": "patch",
+                 *           "path": "/v1/virtual-services/web/real-servers/a",
+                 *           "value": {
+                 *             "weight": 0
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/yaml": components["schemas"]["PlanRequest"];
+            };
+        };
+        responses: {
+            /** @description What it would do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/plans",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listOperations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *           "kind": "confirmation",
+                     *           "state": "waiting",
+                     *           "createdAt": "2026-11-22T12:00:00.000Z",
+                     *           "deadline": "2026-11-22T12:01:00.000Z",
+                     *           "endedAt": null,
+                     *           "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *           "revision": 42,
+                     *           "rolledBackBy": null
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OperationList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/operations",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/operations",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/operations",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/operations",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/operations",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getOperation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Of the operation.
+                 * @example 0f8fad5b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The operation. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *       "kind": "confirmation",
+                     *       "state": "waiting",
+                     *       "createdAt": "2026-11-22T12:00:00.000Z",
+                     *       "deadline": "2026-11-22T12:01:00.000Z",
+                     *       "endedAt": null,
+                     *       "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *       "revision": 42,
+                     *       "rolledBackBy": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteOperation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Of the operation.
+                 * @example 0f8fad5b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken back. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *       "kind": "confirmation",
+                     *       "state": "waiting",
+                     *       "createdAt": "2026-11-22T12:00:00.000Z",
+                     *       "deadline": "2026-11-22T12:01:00.000Z",
+                     *       "endedAt": null,
+                     *       "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *       "revision": 42,
+                     *       "rolledBackBy": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/operations/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirmOperation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Of the operation.
+                 * @example 0f8fad5b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Confirmed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *       "kind": "confirmation",
+                     *       "state": "waiting",
+                     *       "createdAt": "2026-11-22T12:00:00.000Z",
+                     *       "deadline": "2026-11-22T12:01:00.000Z",
+                     *       "endedAt": null,
+                     *       "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *       "revision": 42,
+                     *       "rolledBackBy": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/operations/web/confirm",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/operations/web/confirm",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/operations/web/confirm",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/operations/web/confirm",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/operations/web/confirm",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/operations/web/confirm",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/operations/web/confirm",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/operations/web/confirm",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancelOperation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Of the operation.
+                 * @example 0f8fad5b
+                 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken back. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *       "kind": "confirmation",
+                     *       "state": "waiting",
+                     *       "createdAt": "2026-11-22T12:00:00.000Z",
+                     *       "deadline": "2026-11-22T12:01:00.000Z",
+                     *       "endedAt": null,
+                     *       "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *       "revision": 42,
+                     *       "rolledBackBy": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/operations/web/cancel",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/operations/web/cancel",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/operations/web/cancel",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/operations/web/cancel",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/operations/web/cancel",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/operations/web/cancel",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/operations/web/cancel",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/operations/web/cancel",
                      *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
@@ -8153,7 +13794,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/stats/zero",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -8174,7 +13815,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/stats/zero",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -8549,7 +14190,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/simulations",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -8570,7 +14211,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/simulations",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -8943,7 +14584,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/tokens",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -8964,7 +14605,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/tokens",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",
@@ -10433,7 +16074,7 @@ export interface operations {
                      *       "type": "/problems/BODY_TOO_LARGE",
                      *       "title": "The body is too large",
                      *       "status": 413,
-                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB.",
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
                      *       "instance": "/v1/imports",
                      *       "code": "BODY_TOO_LARGE",
                      *       "requestId": "a598f468-6",
@@ -10454,7 +16095,7 @@ export interface operations {
                      *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
                      *       "title": "The body has a content type that is not taken here",
                      *       "status": 415,
-                     *       "detail": "PUT takes application/json; PATCH also application/merge-patch+json.",
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
                      *       "instance": "/v1/imports",
                      *       "code": "UNSUPPORTED_MEDIA_TYPE",
                      *       "requestId": "a598f468-6",

@@ -52,6 +52,7 @@ export function addOpenApi(app: FastifyInstance): void {
         { name: 'Real servers', description: 'Who serves them.' },
         { name: 'Mark rules', description: 'Which packets carry which firewall mark.' },
         { name: 'Settings', description: 'The knobs of IPVS.' },
+        { name: 'Configuration', description: 'Everything as one document, with its history.' },
         { name: 'Live state', description: 'Connections, counters, interfaces.' },
         { name: 'Access', description: 'Who may do what.' },
         { name: 'Import and export', description: 'ipvsadm-save and keepalived.conf.' },

@@ -62,7 +62,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
 function detailOf(code: ProblemCode, error: unknown): string {
   if (code === 'BODY_TOO_LARGE') return 'The body is larger than this resource takes.'
   if (code === 'UNSUPPORTED_MEDIA_TYPE') {
-    return 'Send application/json; PATCH also takes application/merge-patch+json.'
+    return 'Send application/json or application/yaml; PATCH also takes application/merge-patch+json.'
   }
   return messageOf(error)
 }

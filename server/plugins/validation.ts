@@ -46,7 +46,12 @@ function result(value: unknown, faults: readonly Fault[]) {
 
 function checkNames(data: unknown, properties: Record<string, ParameterSchema>): Fault[] {
   return Object.entries(data as Record<string, string>).flatMap(([parameter, text]): Fault[] => {
-    if (properties[parameter]?.format !== 'name' || isValidName(text)) return []
+    const format = properties[parameter]?.format
+    if (format === 'revision' && !/^\d{1,15}$/.test(text)) {
+      const detail = `${quote(text)} is not the number of a revision.`
+      return [{ parameter, code: 'INVALID_PARAMETER', detail }]
+    }
+    if (format !== 'name' || isValidName(text)) return []
     const detail = `${quote(text)} is not a valid name.`
     const hint = '1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit.'
     return [{ parameter, code: 'INVALID_NAME', detail, hint }]

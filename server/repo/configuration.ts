@@ -1,11 +1,15 @@
 /** The configuration as one: its revision, and changes that happen whole or not at all. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Statement } from 'better-sqlite3'
 import { changesOf, type Commit, type CommitListener } from '../commit.js'
 import type { Database } from '../db.js'
+import { keyOf } from '../service-key.js'
 import { MarkRuleRepo } from './mark-rules.js'
 import type { MarkRuleRecord, ServiceRecord, SettingsRecord } from './records.js'
+import { RevisionRepo } from './revisions.js'
 import { SettingsRepo } from './settings.js'
 import { VirtualServiceRepo } from './virtual-services.js'
+import type { Commitment } from '../writer.js'
 
 /** Something before and after; null = not there. */
 export interface Change<T> {
@@ -41,9 +45,10 @@ export class ConfigurationRepo {
   readonly services: VirtualServiceRepo
   readonly markRules: MarkRuleRepo
   readonly settings: SettingsRepo
+  readonly revisions: RevisionRepo
   readonly #revision: Statement<[], { revision: number }>
   readonly #setRevision: Statement<[number]>
-  readonly #commit: (changes: ChangeSet, commit: Commit) => void
+  readonly #commit: (commitments: readonly Commitment[], commits: readonly Commit[]) => void
   readonly #listeners: readonly CommitListener[]
 
   constructor(database: Database, listeners: readonly CommitListener[] = []) {
@@ -51,37 +56,57 @@ export class ConfigurationRepo {
     this.services = new VirtualServiceRepo(database)
     this.markRules = new MarkRuleRepo(database)
     this.settings = new SettingsRepo(database)
+    this.revisions = new RevisionRepo(database)
     this.#revision = database.prepare('SELECT revision FROM configuration')
     this.#setRevision = database.prepare('UPDATE configuration SET revision = ?')
-    const commit = database.transaction((changes: ChangeSet, made: Commit) => {
-      this.#commitServices(changes.services ?? [])
-      this.#commitMarkRules(changes.markRules ?? [])
-      if (changes.settings !== undefined) this.settings.update(changes.settings.after)
-      this.#setRevision.run(made.revision)
-      for (const listener of listeners) listener.committing(made)
-    })
-    this.#commit = (changes, made) => commit.immediate(changes, made)
+    const commit = database.transaction(
+      (commitments: readonly Commitment[], commits: readonly Commit[]) => {
+        for (const [i, { head, changes, storing }] of commitments.entries()) {
+          this.#store(changes)
+          this.revisions.insert(commits[i]!)
+          for (const listener of listeners) listener.committing(commits[i]!)
+          storing?.(head)
+        }
+        this.#setRevision.run(commits.at(-1)!.revision)
+        this.revisions.prune()
+      },
+    )
+    this.#commit = (commitments, commits) => commit.immediate(commitments, commits)
   }
 
   revision(): number {
     return this.#revision.get()!.revision
   }
 
-  /** Durable when it returns. */
-  commit(changes: ChangeSet, head: RevisionHead): void {
-    const made: Commit = { ...head, changes: changesOf(changes) }
-    this.#commit(changes, made)
-    for (const listener of this.#listeners) listener.committed?.([made])
+  /** All of them or none; durable when it returns. */
+  commit(commitments: readonly Commitment[]): void {
+    const commits = commitments.map(({ head, changes }): Commit => ({
+      ...head,
+      changes: changesOf(changes),
+    }))
+    this.#commit(commitments, commits)
+    for (const listener of this.#listeners) listener.committed?.(commits)
+  }
+
+  #store({ services = [], markRules = [], settings }: ChangeSet): void {
+    this.#commitServices(services)
+    this.#commitMarkRules(markRules)
+    if (settings !== undefined) this.settings.update(settings.after)
   }
 
   #commitServices(changes: readonly ServiceChange[]): void {
-    // Deletions first: what takes their place may have the same key.
-    for (const { before, after } of changes) {
-      if (before !== null && after === null) this.services.delete(before.name)
-    }
-    for (const { before, after } of changes) {
-      if (before !== null && after !== null) this.services.update(before, after)
-      if (before === null && after !== null) this.services.insert(after)
+    // What is not what it was goes first: another may take its key, or two may have swapped theirs.
+    const stays = ({ before, after }: ServiceChange) =>
+      before !== null &&
+      after !== null &&
+      before.meta.uid === after.meta.uid &&
+      isDeepStrictEqual(keyOf(before), keyOf(after))
+    for (const change of changes)
+      if (change.before !== null && !stays(change)) this.services.delete(change.before.name)
+    for (const change of changes) {
+      if (change.after === null) continue
+      if (stays(change)) this.services.update(change.before!, change.after)
+      else this.services.insert(change.after)
     }
   }
 

@@ -32,7 +32,6 @@ export class RealServerRepo {
   readonly #list: Statement<[number], Row>
   readonly #insert: Statement<[Row & { service_id: number }]>
   readonly #delete: Statement<[number, string]>
-  readonly #count: Statement<[], { n: number }>
 
   constructor(database: Database) {
     this.#list = database.prepare(
@@ -42,16 +41,11 @@ export class RealServerRepo {
       `INSERT INTO real_server (service_id, ${COLUMNS}) VALUES (@service_id, ${VALUES})`,
     )
     this.#delete = database.prepare('DELETE FROM real_server WHERE service_id = ? AND name = ?')
-    this.#count = database.prepare('SELECT count(*) AS n FROM real_server')
   }
 
   /** In order of position. */
   list(serviceId: number): ServerRecord[] {
     return this.#list.all(serviceId).map(fromRow)
-  }
-
-  count(): number {
-    return this.#count.get()!.n
   }
 
   /** Makes the stored set equal to `after`; records that both hold (by identity) stay untouched. */

@@ -38,58 +38,21 @@ const COLUMNS =
 const VALUES = COLUMNS.replaceAll(/\w+/g, name => `@${name}`)
 const ASSIGNMENTS = COLUMNS.replaceAll(/\w+/g, name => `${name} = @${name}`)
 
-/** Filters of a list; an absent one lets everything through. */
-export interface ServiceFilter {
-  protocol?: string | undefined
-  address?: string | undefined
-  port?: number | undefined
-  fwmark?: number | undefined
-  scheduler?: string | undefined
-  interface?: string | undefined
-}
-interface PageParameters {
-  after: string
-  limit: number
-  protocol: string | null
-  address: string | null
-  port: number | null
-  fwmark: number | null
-  scheduler: string | null
-  interface: string | null
-  labels: string
-}
-
 export class VirtualServiceRepo {
   readonly #servers: RealServerRepo
   readonly #get: Statement<[string], StoredRow>
   readonly #all: Statement<[], StoredRow>
-  readonly #page: Statement<[PageParameters], StoredRow>
-  readonly #byAddress: Statement<[string, number, string], { name: string }>
-  readonly #byFwmark: Statement<[number, string], { name: string }>
   readonly #insert: Statement<[Row]>
   readonly #update: Statement<[Row & { id: number }]>
   readonly #delete: Statement<[string]>
-  readonly #count: Statement<[], { n: number }>
-  readonly #lastPosition: Statement<[], { position: number }>
 
   constructor(database: Database) {
     this.#servers = new RealServerRepo(database)
     this.#get = database.prepare('SELECT * FROM virtual_service WHERE name = ?')
     this.#all = database.prepare('SELECT * FROM virtual_service ORDER BY position, id')
-    this.#page = database.prepare(PAGE)
-    this.#byAddress = database.prepare(
-      'SELECT name FROM virtual_service WHERE address = ? AND port = ? AND protocol = ?',
-    )
-    this.#byFwmark = database.prepare(
-      'SELECT name FROM virtual_service WHERE fwmark = ? AND family = ?',
-    )
     this.#insert = database.prepare(`INSERT INTO virtual_service (${COLUMNS}) VALUES (${VALUES})`)
     this.#update = database.prepare(`UPDATE virtual_service SET ${ASSIGNMENTS} WHERE id = @id`)
     this.#delete = database.prepare('DELETE FROM virtual_service WHERE name = ?')
-    this.#count = database.prepare('SELECT count(*) AS n FROM virtual_service')
-    this.#lastPosition = database.prepare(
-      'SELECT coalesce(max(position), 0) AS position FROM virtual_service',
-    )
   }
 
   get(name: string): ServiceRecord | null {
@@ -100,44 +63,6 @@ export class VirtualServiceRepo {
   /** Everything, in order of position. */
   all(): ServiceRecord[] {
     return this.#all.all().map(row => this.#fromRow(row))
-  }
-
-  /** By name, after `after` ('' = from the beginning). */
-  page(
-    after: string,
-    limit: number,
-    filter: ServiceFilter,
-    labels: readonly [string, string][],
-  ): ServiceRecord[] {
-    const rows = this.#page.all({
-      after,
-      limit,
-      protocol: filter.protocol ?? null,
-      address: filter.address ?? null,
-      port: filter.port ?? null,
-      fwmark: filter.fwmark ?? null,
-      scheduler: filter.scheduler ?? null,
-      interface: filter.interface ?? null,
-      labels: JSON.stringify(labels),
-    })
-    return rows.map(row => this.#fromRow(row))
-  }
-
-  /** Name of the service that has this key, null when it is free. */
-  holder({ family, config }: Pick<ServiceRecord, 'family' | 'config'>): string | null {
-    const row =
-      config.fwmark === undefined
-        ? this.#byAddress.get(config.address!, config.port!, config.protocol!)
-        : this.#byFwmark.get(config.fwmark, family)
-    return row?.name ?? null
-  }
-
-  counts(): { services: number; servers: number } {
-    return { services: this.#count.get()!.n, servers: this.#servers.count() }
-  }
-
-  lastPosition(): number {
-    return this.#lastPosition.get()!.position
   }
 
   insert(service: ServiceRecord): void {
@@ -171,22 +96,6 @@ export class VirtualServiceRepo {
     }
   }
 }
-
-// `labels` holds pairs that must all be there.
-const PAGE = `
-  SELECT * FROM virtual_service AS service
-  WHERE name > @after
-    AND (@protocol IS NULL OR protocol = @protocol)
-    AND (@address IS NULL OR address = @address)
-    AND (@port IS NULL OR port = @port)
-    AND (@fwmark IS NULL OR fwmark = @fwmark)
-    AND (@scheduler IS NULL OR scheduler = @scheduler)
-    AND (@interface IS NULL OR interface = @interface)
-    AND NOT EXISTS (
-      SELECT 1 FROM json_each(@labels) AS wanted WHERE NOT EXISTS (
-        SELECT 1 FROM json_each(service.labels) AS own
-        WHERE own.key = wanted.value ->> 0 AND own.value = wanted.value ->> 1))
-  ORDER BY name LIMIT @limit`
 
 function configOf(row: Row): ServiceFields {
   const key =

@@ -5,8 +5,15 @@ import { STATUS_CODES } from 'node:http'
 import type { RawServerDefault, FastifyBaseLogger } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TSchema } from 'typebox'
-import type { Conditions, Intent } from '../conditions.js'
-import type { Written } from '../views.js'
+import type { Origin } from '../commit.js'
+import { isFresh, type Conditions } from '../conditions.js'
+import type { Control } from '../control.js'
+import type { Manner } from '../declared.js'
+import type { Plan } from '../ground.js'
+import type { Page } from '../paging.js'
+import { PlanDocument } from '../schemas/plan.js'
+import { MESSAGE_MAX } from '../schemas/parameters.js'
+import type { Resource } from '../views.js'
 import { Problem, type Fault } from '../errors.js'
 import { ProblemDocument } from '../schemas/common.js'
 import { linked } from '../schemas/components.js'
@@ -75,6 +82,43 @@ const LINK = {
 export const document = (description: string, schema: TSchema) =>
   answer(description, schema, { ...ETAG, ...REVISION })
 
+/** A document or a list that can also be had without its defaults, which is what may be written. */
+export const shown = (
+  description: string,
+  schema: TSchema,
+  declared: TSchema,
+  others: Readonly<Record<string, string>> = {},
+) =>
+  withMedia(
+    answer(description, schema, { ...ETAG, ...REVISION, ...LINK }, others),
+    DECLARED,
+    declared,
+  )
+
+/** The answer to a write; to a trial run, what the write would do. */
+export const written = (description: string, schema: TSchema) =>
+  withMedia(document(description, schema), PLAN, PlanDocument)
+
+const withMedia = (given: ReturnType<typeof answer>, type: string, schema: TSchema) => ({
+  ...given,
+  content: { ...given.content, [type]: { schema: linked(schema) } },
+})
+
+/** Of a deletion: 204, and 200 for the trial run of one. */
+export const deleted = () => ({
+  204: empty('Deleted.'),
+  200: {
+    description: 'With `dryRun`: what it would do.',
+    headers: {},
+    content: { [PLAN]: { schema: linked(PlanDocument) } },
+  },
+})
+
+/** What a trial run answers with. */
+export const PLAN = 'application/vnd.sluice.plan+json'
+/** A document without its defaults. */
+export const DECLARED = 'application/vnd.sluice.declared+json'
+
 export const empty = (description: string) => ({ description, type: 'null', headers: REVISION })
 
 /** Problems that every route with a body may answer with. */
@@ -85,25 +129,85 @@ export const conditionsOf = ({ headers }: FastifyRequest): Conditions => ({
   ifNoneMatch: headers['if-none-match'],
 })
 
-/** A write as the request asks for it. */
-export const intentOf = (request: FastifyRequest): Intent => ({
-  ...conditionsOf(request),
-  origin: { actor: request.actor, requestId: request.id, message: null },
-})
+interface WriteQuery {
+  dryRun?: boolean | undefined
+  message?: string | undefined
+}
+interface WriteRequest extends FastifyRequest {
+  query: WriteQuery
+}
+
+/** Who asks, and why: `?message=` or the header Config-Message. */
+export function originOf(request: WriteRequest): Origin {
+  const header = request.headers['config-message']
+  const message = request.query.message ?? (typeof header === 'string' ? header : null)
+  return { actor: request.actor, requestId: request.id, message: checkedMessage(message) }
+}
+
+function checkedMessage(message: string | null): string | null {
+  if (message === null || message === '') return null
+  if (message.length <= MESSAGE_MAX) return message
+  const detail = `The message has ${message.length} characters; at most ${MESSAGE_MAX} fit.`
+  throw new Problem('INVALID_PARAMETER', detail, {
+    errors: [{ parameter: 'message', code: 'TOO_LONG', detail }],
+  })
+}
+
+/**
+ * Carries a planned write through and answers, or says what it would do when `dryRun` asks for that.
+ * `location` is for what the write creates.
+ */
+export async function carryOut<T>(
+  control: Control,
+  request: WriteRequest,
+  reply: FastifyReply,
+  plan: Plan<Resource<T> | null>,
+  location: string,
+) {
+  if (request.query.dryRun === true) return sendTrial(reply, control, plan)
+  const { status, body, revision } = await control.write(originOf(request), plan)
+  void reply.code(status).header('config-revision', revision)
+  if (status === 201) void reply.header('location', location)
+  return body === null ? reply.send() : reply.header('etag', body.etag).send(body.view)
+}
+
+export function sendTrial<T>(
+  reply: FastifyReply,
+  control: Control,
+  plan: Plan<Resource<T> | null>,
+) {
+  const trial = control.attempt(plan, body => body?.view)
+  return reply.type(PLAN).header('config-revision', trial.revision).send(trial)
+}
+
+/** A document that was read, or 304 when the client has it. */
+export function sendRead(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  control: Control,
+  { view, etag }: Resource<unknown>,
+  manner: Manner = 'full',
+) {
+  void reply.headers({ etag, 'config-revision': control.revision() })
+  if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
+  return reply.type(manner === 'full' ? 'application/json' : DECLARED).send(view)
+}
+
+export function sendPage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  page: Page<unknown>,
+  manner: Manner = 'full',
+) {
+  linkNext(request, reply, page.nextCursor)
+  return reply.type(manner === 'full' ? 'application/json' : DECLARED).send(page)
+}
 
 /** The document that was sent; a write without one is a mistake, not an empty document. */
 export function bodyOf({ body }: FastifyRequest): unknown {
   if (body === undefined)
     throw new Problem('MISSING_BODY', 'Send the document as JSON in the body of the request.')
   return body
-}
-
-export function sendWritten<T>(reply: FastifyReply, written: Written<T>, location: string) {
-  if (written.created) void reply.header('location', location)
-  return reply
-    .code(written.created ? 201 : 200)
-    .headers({ etag: written.etag, 'config-revision': written.revision })
-    .send(written.view)
 }
 
 /** Link: rel="next" (RFC 8288) beside the cursor in the body. */

@@ -1,12 +1,30 @@
 /** /v1/mark-rules */
-import { Type } from 'typebox'
-import { isUnchanged } from '../conditions.js'
 import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
-import { MarkRule, MarkRuleConfig, MarkRuleList } from '../schemas/mark-rule.js'
-import { DeleteQuery, MarkRulePath, MarkRuleQuery } from '../schemas/parameters.js'
-import { answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
-import { intentOf, linkNext, listAnswer, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
+import {
+  DeclaredMarkRuleList,
+  MarkRule,
+  MarkRuleConfig,
+  MarkRuleList,
+} from '../schemas/mark-rule.js'
+import {
+  DeleteQuery,
+  MarkRulePath,
+  MarkRuleQuery,
+  ReadQuery,
+  WriteQuery,
+} from '../schemas/parameters.js'
+import {
+  answers,
+  bodyOf,
+  carryOut,
+  conditionsOf,
+  deleted,
+  document,
+  empty,
+  labelsOf,
+} from './answers.js'
+import { sendPage, sendRead, shown, written, WRITE_PROBLEMS, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Mark rules']
@@ -26,14 +44,16 @@ function addReads(app: App, control: Control): void {
         summary: 'Lists mark rules in the order in which they are asked',
         tags,
         querystring: MarkRuleQuery,
-        response: answers({ 200: listAnswer('One page.', MarkRuleList) }, 400),
+        response: answers({ 200: shown('One page.', MarkRuleList, DeclaredMarkRuleList) }, 400),
       },
     },
     (request, reply) => {
-      const { limit = 100, cursor, labels, ...filter } = request.query
-      const page = control.markRules.list(filter, { limit, cursor, labels: labelsOf(labels) })
-      linkNext(request, reply, page.nextCursor)
-      return reply.send(page)
+      const { limit = 100, cursor, labels, view = 'full', ...filter } = request.query
+      const paging = { limit, cursor, labels: labelsOf(labels) }
+      const { markRules } = control
+      const page =
+        view === 'full' ? markRules.list(filter, paging) : markRules.declaredList(filter, paging)
+      return sendPage(request, reply, page, view)
     },
   )
 
@@ -45,18 +65,19 @@ function addReads(app: App, control: Control): void {
         summary: 'Reads a mark rule',
         tags,
         params: MarkRulePath,
-        querystring: Type.Object({}),
+        querystring: ReadQuery,
         response: answers(
-          { 200: document('The mark rule.', MarkRule), 304: empty('Unchanged.') },
+          { 200: shown('The mark rule.', MarkRule, MarkRuleConfig), 304: empty('Unchanged.') },
           ...[400, 404],
         ),
       },
     },
     (request, reply) => {
-      const written = control.markRules.get(request.params.name)
-      if (isUnchanged(conditionsOf(request).ifNoneMatch, written.view))
-        return reply.code(304).header('etag', written.etag).send()
-      return sendWritten(reply, written, request.url)
+      const { name } = request.params
+      const { view = 'full' } = request.query
+      const { markRules } = control
+      const found = view === 'full' ? markRules.get(name) : markRules.declared(name)
+      return sendRead(request, reply, control, found, view)
     },
   )
 }
@@ -71,11 +92,11 @@ function addWrites(app: App, control: Control): void {
         description: 'Answers once packets are marked by it. Connections keep the mark they have.',
         tags,
         params: MarkRulePath,
-        querystring: Type.Object({}),
+        querystring: WriteQuery,
         body: linked(MarkRuleConfig),
         response: answers(
           {
-            200: document('Replaced, or unchanged.', MarkRule),
+            200: written('Replaced, or unchanged.', MarkRule),
             201: document('Created.', MarkRule),
           },
           ...WRITE_PROBLEMS,
@@ -84,8 +105,8 @@ function addWrites(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { name } = request.params
-      const written = await control.markRules.put(name, bodyOf(request), intentOf(request))
-      return sendWritten(reply, written, `/v1/mark-rules/${name}`)
+      const plan = control.markRules.put(name, bodyOf(request), conditionsOf(request))
+      return carryOut(control, request, reply, plan, `/v1/mark-rules/${name}`)
     },
   )
 
@@ -97,19 +118,19 @@ function addWrites(app: App, control: Control): void {
         summary: 'Changes fields of a mark rule (RFC 7396 merge patch)',
         tags,
         params: MarkRulePath,
-        querystring: Type.Object({}),
+        querystring: WriteQuery,
         consumes: ['application/merge-patch+json', 'application/json'],
         body: MergePatch({ destinationPorts: ['80', '443'] }),
         response: answers(
-          { 200: document('The mark rule as it is now.', MarkRule) },
+          { 200: written('The mark rule as it is now.', MarkRule) },
           ...WRITE_PROBLEMS,
         ),
       },
     },
     async (request, reply) => {
       const { name } = request.params
-      const written = await control.markRules.patch(name, bodyOf(request), intentOf(request))
-      return sendWritten(reply, written, request.url)
+      const plan = control.markRules.patch(name, bodyOf(request), conditionsOf(request))
+      return carryOut(control, request, reply, plan, request.url)
     },
   )
 
@@ -122,14 +143,14 @@ function addWrites(app: App, control: Control): void {
         tags,
         params: MarkRulePath,
         querystring: DeleteQuery,
-        response: answers({ 204: empty('Deleted.') }, ...[400, 404, 412, 500, 503]),
+        response: answers(deleted(), ...[400, 404, 412, 500, 503]),
       },
     },
     async (request, reply) => {
       const { missingOk = false } = request.query
-      const intent = intentOf(request)
-      const revision = await control.markRules.delete(request.params.name, intent, missingOk)
-      return reply.code(204).header('config-revision', revision).send()
+      const { name } = request.params
+      const plan = control.markRules.delete(name, conditionsOf(request), missingOk)
+      return carryOut(control, request, reply, plan, request.url)
     },
   )
 }

@@ -1,14 +1,27 @@
 /** /v1/virtual-services/{name}/real-servers */
-import { Type } from 'typebox'
-import { isUnchanged } from '../conditions.js'
 import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
-import { DeleteQuery, ServerPath, ServerQuery } from '../schemas/parameters.js'
+import {
+  DeleteQuery,
+  ReadQuery,
+  ServerPath,
+  ServerQuery,
+  WriteQuery,
+} from '../schemas/parameters.js'
 import { ServicePath, SetQuery } from '../schemas/parameters.js'
 import { RealServer, RealServerConfig, RealServerList } from '../schemas/real-server.js'
 import { RealServerSet } from '../schemas/real-server.js'
-import { answer, answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
-import { intentOf, linkNext, listAnswer, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
+import {
+  answers,
+  bodyOf,
+  carryOut,
+  conditionsOf,
+  deleted,
+  document,
+  empty,
+  labelsOf,
+} from './answers.js'
+import { sendPage, sendRead, shown, written, WRITE_PROBLEMS, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Real servers']
@@ -31,15 +44,19 @@ function addCollection(app: App, control: Control): void {
         tags,
         params: ServicePath,
         querystring: ServerQuery,
-        response: answers({ 200: listAnswer('One page.', RealServerList) }, 400, 404),
+        response: answers({ 200: shown('One page.', RealServerList, RealServerSet) }, 400, 404),
       },
     },
     (request, reply) => {
-      const { limit = 100, cursor, labels, ...filter } = request.query
-      const paging = { limit, cursor, labels: labelsOf(labels) }
-      const page = control.listServers(request.params.name, filter, paging)
-      linkNext(request, reply, page.nextCursor)
-      return reply.send(page)
+      const { limit = 100, cursor, labels, sort, view = 'full', ...filter } = request.query
+      const paging = { limit, cursor, sort, labels: labelsOf(labels) }
+      const { name } = request.params
+      const { services } = control
+      const page =
+        view === 'full'
+          ? services.listServers(name, filter, paging)
+          : services.declaredServers(name, filter, paging)
+      return sendPage(request, reply, page, view)
     },
   )
 
@@ -55,7 +72,7 @@ function addCollection(app: App, control: Control): void {
         querystring: SetQuery,
         body: linked(RealServerSet),
         response: answers(
-          { 200: answer('The set as it is now.', RealServerList) },
+          { 200: written('The set as it is now.', RealServerList) },
           ...WRITE_PROBLEMS,
         ),
       },
@@ -63,13 +80,9 @@ function addCollection(app: App, control: Control): void {
     async (request, reply) => {
       const { mode = 'replace' } = request.query
       const { name } = request.params
-      const { page, revision } = await control.replaceServers(
-        name,
-        bodyOf(request),
-        mode,
-        intentOf(request),
-      )
-      return reply.header('config-revision', revision).send(page)
+      const conditions = conditionsOf(request)
+      const plan = control.services.putServers(name, bodyOf(request), mode, conditions)
+      return carryOut(control, request, reply, plan, request.url)
     },
   )
 }
@@ -83,18 +96,23 @@ function addReads(app: App, control: Control): void {
         summary: 'Reads a real server',
         tags,
         params: ServerPath,
-        querystring: Type.Object({}),
+        querystring: ReadQuery,
         response: answers(
-          { 200: document('The real server.', RealServer), 304: empty('Unchanged.') },
+          {
+            200: shown('The real server.', RealServer, RealServerConfig),
+            304: empty('Unchanged.'),
+          },
           ...[400, 404],
         ),
       },
     },
     (request, reply) => {
-      const written = control.getServer(request.params.name, request.params.server)
-      if (isUnchanged(conditionsOf(request).ifNoneMatch, written.view))
-        return reply.code(304).header('etag', written.etag).send()
-      return sendWritten(reply, written, request.url)
+      const { name, server } = request.params
+      const { view = 'full' } = request.query
+      const { services } = control
+      const found =
+        view === 'full' ? services.getServer(name, server) : services.declaredServer(name, server)
+      return sendRead(request, reply, control, found, view)
     },
   )
 }
@@ -109,11 +127,11 @@ function addWrites(app: App, control: Control): void {
         description: 'Answers once the dataplane has it. Repeating the request changes nothing.',
         tags,
         params: ServerPath,
-        querystring: Type.Object({}),
+        querystring: WriteQuery,
         body: linked(RealServerConfig),
         response: answers(
           {
-            200: document('Replaced, or unchanged.', RealServer),
+            200: written('Replaced, or unchanged.', RealServer),
             201: document('Created.', RealServer),
           },
           ...WRITE_PROBLEMS,
@@ -122,9 +140,10 @@ function addWrites(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { name, server } = request.params
-      const intent = intentOf(request)
-      const written = await control.putServer(name, server, bodyOf(request), intent)
-      return sendWritten(reply, written, `/v1/virtual-services/${name}/real-servers/${server}`)
+      const conditions = conditionsOf(request)
+      const plan = control.services.putServer(name, server, bodyOf(request), conditions)
+      const location = `/v1/virtual-services/${name}/real-servers/${server}`
+      return carryOut(control, request, reply, plan, location)
     },
   )
 
@@ -136,20 +155,20 @@ function addWrites(app: App, control: Control): void {
         summary: 'Changes fields of a real server (RFC 7396 merge patch)',
         tags,
         params: ServerPath,
-        querystring: Type.Object({}),
+        querystring: WriteQuery,
         consumes: ['application/merge-patch+json', 'application/json'],
         body: MergePatch({ weight: 0 }),
         response: answers(
-          { 200: document('The real server as it is now.', RealServer) },
+          { 200: written('The real server as it is now.', RealServer) },
           ...WRITE_PROBLEMS,
         ),
       },
     },
     async (request, reply) => {
       const { name, server } = request.params
-      const intent = intentOf(request)
-      const written = await control.patchServer(name, server, bodyOf(request), intent)
-      return sendWritten(reply, written, request.url)
+      const conditions = conditionsOf(request)
+      const plan = control.services.patchServer(name, server, bodyOf(request), conditions)
+      return carryOut(control, request, reply, plan, request.url)
     },
   )
 
@@ -162,15 +181,14 @@ function addWrites(app: App, control: Control): void {
         tags,
         params: ServerPath,
         querystring: DeleteQuery,
-        response: answers({ 204: empty('Deleted.') }, ...[400, 404, 412, 500, 503]),
+        response: answers(deleted(), ...[400, 404, 412, 500, 503]),
       },
     },
     async (request, reply) => {
       const { name, server } = request.params
       const { missingOk = false } = request.query
-      const intent = intentOf(request)
-      const revision = await control.deleteServer(name, server, intent, missingOk)
-      return reply.code(204).header('config-revision', revision).send()
+      const plan = control.services.deleteServer(name, server, conditionsOf(request), missingOk)
+      return carryOut(control, request, reply, plan, request.url)
     },
   )
 }

@@ -1,11 +1,10 @@
 /** /v1/settings */
-import { Type } from 'typebox'
-import { isUnchanged } from '../conditions.js'
 import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
+import { ReadQuery, WriteQuery } from '../schemas/parameters.js'
 import { Settings, SettingsConfig } from '../schemas/settings.js'
-import { answers, bodyOf, conditionsOf, document, empty } from './answers.js'
-import { intentOf, sendWritten, type App } from './answers.js'
+import { answers, bodyOf, carryOut, conditionsOf, empty } from './answers.js'
+import { sendRead, shown, written, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Settings']
@@ -20,19 +19,18 @@ export function addSettings(app: App, control: Control): void {
         operationId: 'getSettings',
         summary: 'Reads the settings',
         tags,
-        querystring: Type.Object({}),
+        querystring: ReadQuery,
         response: answers(
-          { 200: document('The settings.', Settings), 304: empty('Unchanged.') },
+          { 200: shown('The settings.', Settings, SettingsConfig), 304: empty('Unchanged.') },
           400,
         ),
       },
     },
     (request, reply) => {
-      const written = control.settings.get()
-      const identified = { name: 'settings', meta: written.view.meta }
-      if (isUnchanged(conditionsOf(request).ifNoneMatch, identified))
-        return reply.code(304).header('etag', written.etag).send()
-      return sendWritten(reply, written, path)
+      const { view = 'full' } = request.query
+      const { settings } = control
+      const found = view === 'full' ? settings.get() : settings.declared()
+      return sendRead(request, reply, control, found, view)
     },
   )
 
@@ -45,14 +43,14 @@ export function addSettings(app: App, control: Control): void {
         description:
           'The names of /proc/sys/net/ipv4/vs that are not here are refused, each with the reason.',
         tags,
-        querystring: Type.Object({}),
+        querystring: WriteQuery,
         body: linked(SettingsConfig),
-        response: answers({ 200: document('The settings as they are now.', Settings) }, ...BAD),
+        response: answers({ 200: written('The settings as they are now.', Settings) }, ...BAD),
       },
     },
     async (request, reply) => {
-      const written = await control.settings.put(bodyOf(request), intentOf(request))
-      return sendWritten(reply, written, path)
+      const plan = control.settings.put(bodyOf(request), conditionsOf(request))
+      return carryOut(control, request, reply, plan, path)
     },
   )
 
@@ -63,18 +61,18 @@ export function addSettings(app: App, control: Control): void {
         operationId: 'patchSettings',
         summary: 'Changes settings (RFC 7396 merge patch)',
         tags,
-        querystring: Type.Object({}),
+        querystring: WriteQuery,
         consumes: ['application/merge-patch+json', 'application/json'],
         body: MergePatch({
           timeouts: { tcpSeconds: 7200 },
           stateTimeouts: { tcp: { SYN_RECV: 10 } },
         }),
-        response: answers({ 200: document('The settings as they are now.', Settings) }, ...BAD),
+        response: answers({ 200: written('The settings as they are now.', Settings) }, ...BAD),
       },
     },
     async (request, reply) => {
-      const written = await control.settings.patch(bodyOf(request), intentOf(request))
-      return sendWritten(reply, written, path)
+      const plan = control.settings.patch(bodyOf(request), conditionsOf(request))
+      return carryOut(control, request, reply, plan, path)
     },
   )
 }

@@ -1,15 +1,28 @@
 /** /v1/virtual-services */
-import { Type } from 'typebox'
 import { preferred } from '../accept.js'
-import { isUnchanged } from '../conditions.js'
 import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
-import { DeleteQuery, ServicePath, ServiceQuery } from '../schemas/parameters.js'
+import {
+  DeleteQuery,
+  ReadQuery,
+  ServicePath,
+  ServiceQuery,
+  WriteQuery,
+} from '../schemas/parameters.js'
 import { VirtualService, VirtualServiceConfig } from '../schemas/virtual-service.js'
-import { VirtualServiceList } from '../schemas/virtual-service.js'
+import { DeclaredServiceList, VirtualServiceList } from '../schemas/virtual-service.js'
+import {
+  answers,
+  bodyOf,
+  carryOut,
+  conditionsOf,
+  deleted,
+  document,
+  empty,
+  labelsOf,
+} from './answers.js'
+import { sendPage, sendRead, shown, written, WRITE_PROBLEMS, type App } from './answers.js'
 import { serviceTable } from '../service-table.js'
-import { answers, bodyOf, conditionsOf, document, empty, labelsOf } from './answers.js'
-import { intentOf, linkNext, listAnswer, sendWritten, WRITE_PROBLEMS, type App } from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Virtual services']
@@ -34,19 +47,23 @@ export function addVirtualServices(app: App, control: Control): void {
         summary: 'Lists virtual services by name',
         tags,
         querystring: ServiceQuery,
-        description: 'As text it is the whole table of `ipvsadm -Ln`, whatever the limit.',
-        response: answers({ 200: listAnswer('One page.', VirtualServiceList, TABLE) }, 400),
+        response: answers(
+          { 200: shown('One page.', VirtualServiceList, DeclaredServiceList, TABLE) },
+          400,
+        ),
       },
     },
     async (request, reply) => {
-      const { limit = 100, cursor, labels, ...filter } = request.query
+      const { limit = 100, cursor, labels, sort, view = 'full', ...filter } = request.query
       if (preferred(request.headers.accept, ['application/json', TEXT]) === TEXT) {
         const text = await serviceTable(control, 'services', filter, labelsOf(labels))
         return reply.type(`${TEXT}; charset=utf-8`).send(text)
       }
-      const page = control.listServices(filter, { limit, cursor, labels: labelsOf(labels) })
-      linkNext(request, reply, page.nextCursor)
-      return reply.send(page)
+      const paging = { limit, cursor, sort, labels: labelsOf(labels) }
+      const { services } = control
+      const page =
+        view === 'full' ? services.list(filter, paging) : services.declaredList(filter, paging)
+      return sendPage(request, reply, page, view)
     },
   )
 
@@ -58,18 +75,22 @@ export function addVirtualServices(app: App, control: Control): void {
         summary: 'Reads a virtual service with its real servers',
         tags,
         params: ServicePath,
-        querystring: Type.Object({}),
+        querystring: ReadQuery,
         response: answers(
-          { 200: document('The virtual service.', VirtualService), 304: empty('Unchanged.') },
+          {
+            200: shown('The virtual service.', VirtualService, VirtualServiceConfig),
+            304: empty('Unchanged.'),
+          },
           ...[400, 404],
         ),
       },
     },
     (request, reply) => {
-      const written = control.getService(request.params.name)
-      if (isUnchanged(conditionsOf(request).ifNoneMatch, written.view))
-        return reply.code(304).header('etag', written.etag).send()
-      return sendWritten(reply, written, request.url)
+      const { name } = request.params
+      const { view = 'full' } = request.query
+      const { services } = control
+      const found = view === 'full' ? services.get(name) : services.declared(name)
+      return sendRead(request, reply, control, found, view)
     },
   )
 
@@ -84,11 +105,11 @@ export function addVirtualServices(app: App, control: Control): void {
           'the real servers there are stay. Repeating the request changes nothing.',
         tags,
         params: ServicePath,
-        querystring: Type.Object({}),
+        querystring: WriteQuery,
         body: linked(VirtualServiceConfig),
         response: answers(
           {
-            200: document('Replaced, or unchanged.', VirtualService),
+            200: written('Replaced, or unchanged.', VirtualService),
             201: document('Created.', VirtualService),
           },
           ...WRITE_PROBLEMS,
@@ -97,8 +118,8 @@ export function addVirtualServices(app: App, control: Control): void {
     },
     async (request, reply) => {
       const { name } = request.params
-      const written = await control.putService(name, bodyOf(request), intentOf(request))
-      return sendWritten(reply, written, `/v1/virtual-services/${name}`)
+      const plan = control.services.put(name, bodyOf(request), conditionsOf(request))
+      return carryOut(control, request, reply, plan, `/v1/virtual-services/${name}`)
     },
   )
 
@@ -110,19 +131,19 @@ export function addVirtualServices(app: App, control: Control): void {
         summary: 'Changes fields of a virtual service (RFC 7396 merge patch)',
         tags,
         params: ServicePath,
-        querystring: Type.Object({}),
+        querystring: WriteQuery,
         consumes: ['application/merge-patch+json', 'application/json'],
         body: MergePatch({ scheduler: 'wrr', realServers: { a: { weight: 5 } } }),
         response: answers(
-          { 200: document('The virtual service as it is now.', VirtualService) },
+          { 200: written('The virtual service as it is now.', VirtualService) },
           ...WRITE_PROBLEMS,
         ),
       },
     },
     async (request, reply) => {
       const { name } = request.params
-      const written = await control.patchService(name, bodyOf(request), intentOf(request))
-      return sendWritten(reply, written, request.url)
+      const plan = control.services.patch(name, bodyOf(request), conditionsOf(request))
+      return carryOut(control, request, reply, plan, request.url)
     },
   )
 
@@ -135,14 +156,14 @@ export function addVirtualServices(app: App, control: Control): void {
         tags,
         params: ServicePath,
         querystring: DeleteQuery,
-        response: answers({ 204: empty('Deleted.') }, ...[400, 404, 412, 500, 503]),
+        response: answers(deleted(), ...[400, 404, 412, 500, 503]),
       },
     },
     async (request, reply) => {
       const { missingOk = false } = request.query
-      const intent = intentOf(request)
-      const revision = await control.deleteService(request.params.name, intent, missingOk)
-      return reply.code(204).header('config-revision', revision).send()
+      const { name } = request.params
+      const plan = control.services.delete(name, conditionsOf(request), missingOk)
+      return carryOut(control, request, reply, plan, request.url)
     },
   )
 }

@@ -119,6 +119,14 @@ export const MarkRuleList = component(
   }),
 )
 
+export const DeclaredMarkRuleList = component(
+  'DeclaredMarkRuleList',
+  Type.Object({
+    items: Type.Array(MarkRuleConfig),
+    nextCursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+  }),
+)
+
 /** A rule's configuration, complete and normalised: what is stored and compared. */
 export interface MarkRuleFields {
   mark: number

@@ -33,9 +33,71 @@ const address = Type.Optional(Type.String({ format: 'ip', description: 'In any w
 
 const mark = Type.Optional(Type.Integer({ minimum: 1, maximum: FWMARK_MAX }))
 
+export const MESSAGE_MAX = 512
+
+const view = Type.Optional(
+  StringEnum(['full', 'declared'], {
+    default: 'full',
+    description: 'full says every default, declared leaves them out. Either can be sent back.',
+  }),
+)
+const sort = (fields: readonly string[]) =>
+  Type.Optional(
+    Type.String({
+      ...{ maxLength: 64, default: 'name' },
+      description: `Field, with - before it for descending: ${fields.join(', ')}.`,
+    }),
+  )
+const SORTS = ['name', 'activeConnections', 'inactiveConnections', 'createdAt', 'updatedAt']
+
+/** What every write takes. */
+const write = {
+  dryRun: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description: 'Only says what the request would do: answer, differences, impact.',
+    }),
+  ),
+  message: Type.Optional(
+    Type.String({
+      maxLength: MESSAGE_MAX,
+      description: 'Why, for the history. The header Config-Message does the same.',
+    }),
+  ),
+}
+const confirmWithinSeconds = Type.Optional(
+  Type.Integer({
+    ...{ minimum: 1, maximum: 86_400 },
+    description:
+      'The change is in force at once and is taken back by itself unless it is confirmed within ' +
+      'this time; the answer is 202 with the operation to confirm.',
+  }),
+)
+
+export const ReadQuery = Type.Object({ view })
+export const WriteQuery = Type.Object(write)
+export const ConfirmQuery = Type.Object({ ...write, confirmWithinSeconds })
+export const RevisionsQuery = Type.Object({ limit, cursor })
+export const RevisionPath = Type.Object({
+  revision: Type.String({
+    ...{ format: 'revision', pattern: '^\\d{1,15}$', maxLength: 15, examples: ['1'] },
+    description: 'Number of the revision.',
+  }),
+})
+export const DifferenceQuery = Type.Object({
+  against: Type.Optional(
+    Type.Integer({ minimum: 0, description: 'An older state; the one before when absent.' }),
+  ),
+})
+export const OperationPath = Type.Object({
+  id: Type.String({ maxLength: 64, description: 'Of the operation.', examples: ['0f8fad5b'] }),
+})
+
 export const ServiceQuery = Type.Object({
   limit,
   cursor,
+  view,
+  sort: sort([...SORTS, 'position']),
   labels,
   protocol: Type.Optional(StringEnum(PROTOCOLS)),
   address,
@@ -48,6 +110,8 @@ export const ServiceQuery = Type.Object({
 export const ServerQuery = Type.Object({
   limit,
   cursor,
+  view,
+  sort: sort([...SORTS, 'position', 'weight']),
   labels,
   address,
   port,
@@ -58,6 +122,7 @@ export const ServerQuery = Type.Object({
 export const MarkRuleQuery = Type.Object({
   limit,
   cursor,
+  view,
   labels,
   mark,
   addressFamily: Type.Optional(StringEnum(FAMILIES)),
@@ -120,12 +185,14 @@ export const StatisticsQuery = Type.Object({
 })
 
 export const DeleteQuery = Type.Object({
+  ...write,
   missingOk: Type.Optional(
     Type.Boolean({ default: false, description: '204 also when there is nothing to delete.' }),
   ),
 })
 
 export const SetQuery = Type.Object({
+  ...write,
   mode: Type.Optional(
     StringEnum(['replace', 'merge'], {
       default: 'replace',

@@ -199,6 +199,14 @@ export const VirtualServiceList = component(
   }),
 )
 
+export const DeclaredServiceList = component(
+  'DeclaredVirtualServiceList',
+  Type.Object({
+    items: Type.Array(VirtualServiceConfig),
+    nextCursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+  }),
+)
+
 export interface PersistenceConfig {
   timeoutSeconds: number
   /** IPv4 services. */

@@ -18,7 +18,7 @@ export function copyService(file: string, model: string, endpoints: readonly End
     const original = services.get(model)
     if (!original) throw new Error(`${file} holds no service ${model}`)
     const fresh = () => ({ ...original.meta, uid: randomUUID() })
-    const first = services.lastPosition() + 1
+    const first = Math.max(...services.all().map(({ position }) => position)) + 1
     const copy = ({ address, port }: Endpoint, i: number) =>
       services.insert({
         ...original,

@@ -169,7 +169,8 @@ t.test('two services cannot be stored under one key', async t => {
   const twin = { ...web1, name: 'twin', meta: { ...web1.meta, uid: 'other' }, servers: [] }
   const origin = { actor: SYSTEM, requestId: null, message: null }
   const head = { revision: 2, at: '2030-01-01T00:00:00.000Z', ...origin }
-  t.throws(() => repo.commit({ services: [{ before: null, after: twin }] }, head), {
+  const changes = { services: [{ before: null, after: twin }] }
+  t.throws(() => repo.commit([{ head, changes, storing: undefined }]), {
     code: /CONSTRAINT/,
   })
   t.equal(repo.revision(), 1, 'and the revision is not spent')

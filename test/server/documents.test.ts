@@ -185,7 +185,7 @@ async function refused(appliance: Appliance, t: TestLike, url: string, body: obj
 
 const snapshot = ({ control, dataplane, host }: Appliance) => ({
   revision: control.revision(),
-  services: control.listServices({}, { limit: 1000, labels: [] }),
+  services: control.services.list({}, { limit: 1000, labels: [] }),
   table: dataplane.table(),
   ops: dataplane.log.length,
   addresses: host.addresses(),

@@ -125,7 +125,7 @@ const request = fc.record({
 const state = ({ control, dataplane, host }: Appliance) =>
   JSON.stringify([
     control.revision(),
-    control.listServices({}, { limit: 1000, labels: [] }),
+    control.services.list({}, { limit: 1000, labels: [] }),
     control.markRules.list({}, { limit: 1000, labels: [] }),
     control.settings.get(),
     dataplane.markRules,

@@ -22,7 +22,8 @@ t.test('every operation is described', async t => {
   const ids = operations.map(({ operationId }) => operationId)
   t.equal(new Set(ids).size, ids.length)
   for (const { operationId, summary, tags, path, parameters = [], responses } of operations) {
-    t.match(operationId, /^(list|get|put|patch|create|delete|zero|simulate|import|export)[A-Z]/)
+    const verbs = 'list|get|put|patch|create|delete|zero|simulate|import|export|apply|plan|rollback'
+    t.match(operationId, new RegExp(`^(${verbs}|confirm|cancel)[A-Z]`))
     t.ok(summary && tags.length === 1, operationId)
     const wanted = [...path.matchAll(/\{(\w+)\}/g)].map(match => match[1])
     const given = parameters.filter(each => each.in === 'path').map(({ name }) => name)

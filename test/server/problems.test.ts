@@ -18,6 +18,25 @@ type Answer = Awaited<ReturnType<Appliance['send']>>
 /** What makes each problem, told to an appliance that has the service `web`. */
 const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   MALFORMED_JSON: a => a.send('PUT', url, '{"a":'),
+  MALFORMED_YAML: a => a.send('PUT', url, 'a: [', { 'content-type': 'application/yaml' }),
+  REVISION_NOT_FOUND: a => a.send('GET', '/v1/config/revisions/99'),
+  REVISION_GONE: a => {
+    a.database.exec('DELETE FROM revision WHERE revision = 0')
+    return a.send('POST', '/v1/config/rollbacks', { revision: 0 })
+  },
+  OPERATION_NOT_FOUND: a => a.send('GET', '/v1/operations/none'),
+  OPERATION_ENDED: async a => {
+    const change = [{ op: 'patch', path: '/v1/settings', value: { sloppyTcp: true } }]
+    const begun = await a.send('POST', '/v1/changesets?confirmWithinSeconds=60', change)
+    const { id } = begun.json<{ id: string }>()
+    await a.send('POST', `/v1/operations/${id}/confirm`)
+    return a.send('POST', `/v1/operations/${id}/cancel`)
+  },
+  IDEMPOTENCY_KEY_REUSED: async a => {
+    const headers = { 'idempotency-key': 'k' }
+    await a.send('POST', '/v1/changesets', [{ op: 'delete', path: url }], headers)
+    return a.send('POST', '/v1/changesets', [], headers)
+  },
   MISSING_BODY: a => a.send('PUT', url),
   INVALID_REQUEST: a => a.send('GET', '/v1/virtual-services/%zz'),
   INVALID_PARAMETER: a => a.send('GET', '/v1/virtual-services?limit=x&limit=2&nope=1&cursor=!'),
@@ -79,8 +98,12 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   NOT_SUPPORTED_YET: a => a.send('PATCH', '/v1/settings', { syncVersion: 0 }),
   INTERFACE_NOT_FOUND: a => failingHost(a, new Problem('INTERFACE_NOT_FOUND', 'no eth9')),
   INTERNAL_ERROR: a => {
-    a.database.exec('DROP TABLE real_server')
-    return a.send('GET', url)
+    a.dataplane.before = () => {
+      throw new Error('a bug')
+    }
+    const endpoint = { address: '192.0.2.1', port: 1 }
+    const packet = { protocol: 'tcp', client: endpoint, virtual: endpoint }
+    return a.send('POST', '/v1/simulations', packet)
   },
   DATAPLANE_REFUSED: a => refusing(a, 'EINVAL'),
   STORAGE_FAILED: a => {

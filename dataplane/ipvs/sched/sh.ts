@@ -55,16 +55,24 @@ export class SourceHashing implements Scheduler {
   }
 
   #fill(): void {
-    const { dests } = this.#context
-    let index = 0
-    let taken = 0
-    for (let i = 0; i < SIZE; i++) {
-      const dest = dests[index] ?? null
-      this.#buckets[i] = dest
-      if (dest === null || ++taken < dest.weight) continue
-      index = index + 1 === dests.length ? 0 : index + 1
-      taken = 0
-    }
+    fillBuckets(this.#context.dests, this.#buckets)
     this.#isStale = false
   }
+}
+
+/** The buckets, each with its server; null where there is none at all. */
+export function fillBuckets(
+  dests: readonly Dest[],
+  buckets = new Array<Dest | null>(SIZE).fill(null),
+): (Dest | null)[] {
+  let index = 0
+  let taken = 0
+  for (let i = 0; i < SIZE; i++) {
+    const dest = dests[index] ?? null
+    buckets[i] = dest
+    if (dest === null || ++taken < dest.weight) continue
+    index = index + 1 === dests.length ? 0 : index + 1
+    taken = 0
+  }
+  return buckets
 }

@@ -7,6 +7,17 @@ import { mediaTypes, shown, Stage, type Answered, type Shown } from './replay.js
 const BEFORE: Readonly<Record<string, (stage: Stage) => Promise<Record<string, string>>>> = {
   getToken: withToken,
   deleteToken: withToken,
+  getOperation: withOperation,
+  confirmOperation: withOperation,
+  cancelOperation: withOperation,
+  deleteOperation: withOperation,
+}
+
+async function withOperation(stage: Stage) {
+  const apply = shown.find(({ operationId }) => operationId === 'applyChangeset')!
+  const begun = await stage.play({ ...apply, path: `${apply.path}?confirmWithinSeconds=60` })
+  const { id } = JSON.parse(begun.text) as { id: string }
+  return { id }
 }
 
 async function withToken(stage: Stage) {

@@ -2,17 +2,14 @@
 import { randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceDraft } from './documents.js'
-import { endpointOf } from './documents.js'
-import { keyOf } from './plan.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { ServerConfig } from './schemas/real-server.js'
+import { endpointOf, keyOf } from './service-key.js'
 
 /** Identity of a change: the revision it makes and when. */
 export interface Stamp {
   revision: number
   now: string
-  /** Place of a virtual service that the dataplane is to get as a new one. */
-  position: number
 }
 
 /** The record after a write; `before` itself when the write changes nothing. */
@@ -21,6 +18,8 @@ export function nextService(
   before: ServiceRecord | null,
   draft: ServiceDraft,
   stamp: Stamp,
+  /** Its place if the dataplane is to get it as a new one. */
+  lastPosition: number,
 ): ServiceRecord {
   const servers = nextServers(before?.servers ?? [], draft.servers, stamp)
   if (before !== null && servers === before.servers) {
@@ -28,7 +27,7 @@ export function nextService(
   }
   const { family, config } = draft
   const keeps = before !== null && isDeepStrictEqual(keyOf(before), keyOf(draft))
-  const position = keeps ? before.position : stamp.position
+  const position = keeps ? before.position : lastPosition + 1
   return { name, meta: nextMeta(before, stamp), position, family, config, servers }
 }
 

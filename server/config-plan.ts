@@ -1,0 +1,78 @@
+/** The whole configuration as a client wrote it, noted in a draft; or every fault in it. */
+import { escapePointer, Problem, problemOf, type Fault, type FaultCode } from './errors.js'
+import { FAULTS_MAX } from './findings.js'
+import type { Ground } from './ground.js'
+import type { MarkRuleControl } from './mark-rule-control.js'
+import { ConfigurationOutline } from './schemas/configuration.js'
+import { faultsOf, isObject } from './schemas/walk.js'
+import { rivalFault, setService } from './service-plans.js'
+import { putSettings } from './settings-control.js'
+
+export interface ConfigPlanOptions {
+  rules: MarkRuleControl
+  /** What was once stored may name interfaces of another day. */
+  lenient?: boolean
+}
+
+/** What the document leaves out is not there, or has its default. Throws a Problem. */
+export function planConfiguration(
+  ground: Ground,
+  body: unknown,
+  { rules, lenient = false }: ConfigPlanOptions,
+): void {
+  const faults = faultsOf(ConfigurationOutline, body)
+  if (!isObject(body) || faults.length > 0) throw problemOf(faults)
+  const { draft } = ground
+  const services = membersOf(body.virtualServices)
+  const markRules = membersOf(body.markRules)
+  for (const { name } of [...draft.services()])
+    if (!services.has(name)) draft.setService(name, null)
+  for (const { name } of [...draft.markRules()])
+    if (!markRules.has(name)) draft.setMarkRule(name, null)
+  for (const [name, document] of services) {
+    if (faults.length >= FAULTS_MAX) break
+    collect(faults, `/virtualServices/${escapePointer(name)}`, () =>
+      setService(ground, name, document, {}),
+    )
+  }
+  for (const [name, document] of markRules)
+    collect(faults, `/markRules/${escapePointer(name)}`, () =>
+      rules.putRule(ground, name, document, null, lenient),
+    )
+  collect(faults, '/settings', () => putSettings(ground, body.settings ?? {}, null))
+  if (faults.length === 0) faults.push(...rivals(ground, services.keys()))
+  if (faults.length > 0) throw problemOf(faults.slice(0, FAULTS_MAX))
+}
+
+/** Each pair of services that take the same packets, told once for each of them. */
+function rivals({ draft }: Ground, names: Iterable<string>): Fault[] {
+  return [...names].flatMap(name => {
+    const service = draft.service(name)
+    const fault = service === null ? null : rivalFault(draft, service)
+    return fault === null ? [] : [under(`/virtualServices/${escapePointer(name)}`, fault)]
+  })
+}
+
+const membersOf = (value: unknown): ReadonlyMap<string, unknown> =>
+  new Map(isObject(value) ? Object.entries(value) : [])
+
+/** Runs `work`; what it finds wrong is added with its place in the whole. */
+export function collect(faults: Fault[], pointer: string, work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    faults.push(...faultsIn(error).map(fault => under(pointer, fault)))
+  }
+}
+
+/** A problem without faults of its own is one itself. */
+function faultsIn(problem: Problem): readonly Fault[] {
+  if (problem.errors.length > 0) return problem.errors
+  return [{ pointer: '', code: problem.code as FaultCode, detail: problem.message }]
+}
+
+const under = (pointer: string, { parameter: _, ...fault }: Fault): Fault => ({
+  ...fault,
+  pointer: `${pointer}${fault.pointer ?? ''}`,
+})

@@ -1,0 +1,79 @@
+/**
+ * Two ways to show a configuration: `full` says every default, `declared` leaves them out. Either can
+ * be sent back and means the same. Members are in one order, so that equal configurations are equal
+ * texts.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import type { MarkRuleRecord, ServerRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
+import { ORDER_DEFAULT } from './schemas/mark-rule.js'
+import { DEFAULT_SETTINGS } from './schemas/settings.js'
+import { isObject } from './schemas/walk.js'
+import { byName } from './views.js'
+
+export type Manner = 'full' | 'declared'
+type Fields = Record<string, unknown>
+
+const SERVER = {
+  ...{ weight: 1, forwarding: 'masq', upperThreshold: 0, lowerThreshold: 0 },
+  ...{ adminState: 'enabled', labels: {}, tunnel: {} },
+}
+const TUNNEL = { type: 'ipip', checksum: 'none' }
+const SERVICE = {
+  ...{ scheduler: 'wlc', schedulerFlags: [], onePacket: false, manageAddress: true, labels: {} },
+}
+const PERSISTENCE = { timeoutSeconds: 360, netmask: '255.255.255.255', prefixLength: 128 }
+const MARK_RULE = { protocol: 'any', order: ORDER_DEFAULT, labels: {} }
+
+/** Fields that have another value than the default; an object keeps those of its own that have. */
+function without(config: object, defaults: object): Fields {
+  const known = new Map(Object.entries(defaults))
+  return Object.fromEntries(
+    Object.entries(config).flatMap(([name, value]): [string, unknown][] => {
+      const usual: unknown = known.get(name)
+      if (isDeepStrictEqual(value, usual)) return []
+      if (!isObject(value) || !isObject(usual)) return [[name, value]]
+      const inner = without(value, usual)
+      return Object.keys(inner).length === 0 ? [] : [[name, inner]]
+    }),
+  )
+}
+
+/** Configuration alone, without its real servers. */
+export function serviceFields({ config }: Pick<ServiceRecord, 'config'>, manner: Manner): Fields {
+  if (manner === 'full') return { ...config }
+  const { persistence, ...rest } = config
+  return {
+    ...without(rest, SERVICE),
+    // Empty, it still means something.
+    ...(persistence === undefined ? {} : { persistence: without(persistence, PERSISTENCE) }),
+  }
+}
+
+export function serverFields(
+  service: Pick<ServiceRecord, 'config'>,
+  { config }: Pick<ServerRecord, 'config'>,
+  manner: Manner,
+): Fields {
+  if (manner === 'full') return { ...config }
+  const { tunnel, ...rest } = config
+  const shown = tunnel === undefined ? rest : { ...rest, tunnel: without(tunnel, TUNNEL) }
+  return without(shown, { ...SERVER, port: service.config.port ?? 0 })
+}
+
+export const markRuleFields = ({ config }: MarkRuleRecord, manner: Manner): Fields =>
+  manner === 'full' ? { ...config } : without(config, MARK_RULE)
+
+export const settingsFields = ({ config }: SettingsRecord, manner: Manner): Fields =>
+  manner === 'full' ? { ...config } : without(config, DEFAULT_SETTINGS)
+
+/** A service as one document, with its real servers by name. */
+export function serviceFieldsWhole(service: ServiceRecord, manner: Manner): Fields {
+  const servers = [...service.servers]
+    .sort(byName)
+    .map(server => [server.name, serverFields(service, server, manner)] as const)
+  const none = manner === 'declared' && servers.length === 0
+  return {
+    ...serviceFields(service, manner),
+    ...(none ? {} : { realServers: Object.fromEntries(servers) }),
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The history of the configuration in SQLite: each revision with what it changed, so that an older
+ * state is the present one walked back. The newest REVISIONS_MAX are kept, or fewer when their
+ * documents would need more than OCTETS_MAX; the newest one always.
+ */
+import type { Statement } from 'better-sqlite3'
+import type { Actor } from '../actor.js'
+import type { Commit, CommittedChange, Kind } from '../commit.js'
+import type { Database } from '../db.js'
+
+export const REVISIONS_MAX = 10_000
+const OCTETS_MAX = 256 * 1024 * 1024
+
+interface Row {
+  revision: number
+  at: string
+  actor: string | null
+  request_id: string | null
+  message: string | null
+  octets: number
+}
+interface ChangeRow {
+  kind: Kind
+  name: string
+  before: string | null
+  after: string | null
+}
+/** Without its changes. */
+export type RevisionHeading = Omit<Commit, 'changes'>
+
+export class RevisionRepo {
+  readonly #insert: Statement<[Row]>
+  readonly #insertChange: Statement<[ChangeRow & { revision: number; place: number }]>
+  readonly #get: Statement<[number], Row>
+  readonly #page: Statement<[{ before: number; limit: number }], Row>
+  readonly #changes: Statement<[number, number], ChangeRow>
+  readonly #ends: Statement<[], { oldest: number; newest: number; octets: number }>
+  readonly #dropThrough: Statement<[number]>
+  readonly #oldest: Statement<[], { revision: number; octets: number }>
+  readonly #drop: Statement<[number]>
+  readonly #max: number
+  #octets = 0
+
+  constructor(database: Database, max = REVISIONS_MAX) {
+    this.#max = max
+    this.#insert = database.prepare(
+      'INSERT INTO revision (revision, at, actor, request_id, message, octets) ' +
+        'VALUES (@revision, @at, @actor, @request_id, @message, @octets)',
+    )
+    this.#insertChange = database.prepare(
+      'INSERT INTO revision_change (revision, place, kind, name, before, after) ' +
+        'VALUES (@revision, @place, @kind, @name, @before, @after)',
+    )
+    this.#get = database.prepare('SELECT * FROM revision WHERE revision = ?')
+    this.#page = database.prepare(
+      'SELECT * FROM revision WHERE revision < @before ORDER BY revision DESC LIMIT @limit',
+    )
+    this.#changes = database.prepare(
+      'SELECT kind, name, before, after FROM revision_change WHERE revision = ? ORDER BY place LIMIT ?',
+    )
+    this.#ends = database.prepare(
+      'SELECT min(revision) AS oldest, max(revision) AS newest, sum(octets) AS octets FROM revision',
+    )
+    this.#dropThrough = database.prepare('DELETE FROM revision WHERE revision <= ?')
+    this.#oldest = database.prepare(
+      'SELECT revision, octets FROM revision ORDER BY revision LIMIT 1',
+    )
+    this.#drop = database.prepare('DELETE FROM revision WHERE revision = ?')
+    this.#octets = this.#ends.get()!.octets
+  }
+
+  /** Within the transaction that makes the revision. */
+  insert({ changes, revision, at, actor, requestId, message }: Commit): void {
+    const rows = changes.map(({ kind, name, before, after }, place) => ({
+      ...{ revision, place, kind, name },
+      before: before === null ? null : JSON.stringify(before),
+      after: after === null ? null : JSON.stringify(after),
+    }))
+    const octets = rows.reduce((sum, row) => sum + sizeOf(row), 0)
+    const who = actor === null ? null : JSON.stringify(actor)
+    this.#insert.run({ revision, at, actor: who, request_id: requestId, message, octets })
+    for (const row of rows) this.#insertChange.run(row)
+    this.#octets += octets
+  }
+
+  /** Forgets what is beyond the bounds. */
+  prune(): void {
+    const { oldest, newest } = this.#ends.get()!
+    if (newest - this.#max >= oldest) {
+      this.#dropThrough.run(newest - this.#max)
+      this.#octets = this.#ends.get()!.octets
+    }
+    while (this.#octets > OCTETS_MAX) {
+      const { revision, octets } = this.#oldest.get()!
+      if (revision === newest) return
+      this.#drop.run(revision)
+      this.#octets -= octets
+    }
+  }
+
+  get(revision: number): RevisionHeading | null {
+    const row = this.#get.get(revision)
+    return row === undefined ? null : fromRow(row)
+  }
+
+  /** Newest first, all of them older than `before`. */
+  page(before: number, limit: number): RevisionHeading[] {
+    return this.#page.all({ before, limit }).map(fromRow)
+  }
+
+  /** In the order in which they were written down; -1 for all. */
+  changes(revision: number, limit = -1): CommittedChange[] {
+    return this.#changes.all(revision, limit).map(({ kind, name, before, after }) => ({
+      ...{ kind, name, before: parse(before), after: parse(after) },
+    }))
+  }
+
+  /** The oldest that is kept. */
+  oldest(): number {
+    return this.#ends.get()!.oldest
+  }
+}
+
+const parse = (text: string | null): object | null =>
+  text === null ? null : (JSON.parse(text) as object)
+
+const sizeOf = ({ name, before, after }: ChangeRow): number =>
+  64 + name.length + (before?.length ?? 0) + (after?.length ?? 0)
+
+function fromRow({ revision, at, actor, request_id: requestId, message }: Row): RevisionHeading {
+  return { revision, at, actor: parse(actor) as Actor | null, requestId, message }
+}
