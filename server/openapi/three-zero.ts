@@ -4,7 +4,7 @@
  * exclusive bounds, nothing beside a `$ref`. What it cannot say is left out, never changed.
  */
 import type { OpenApi } from './document.js'
-import { isObject, type SchemaNode } from './schema-node.js'
+import { isObject, resolve, type Components, type SchemaNode } from './schema-node.js'
 
 /** Keywords of JSON Schema 2020-12 that 3.0 does not know. */
 const UNKNOWN = [
@@ -31,6 +31,7 @@ export function toThreeZero(given: OpenApi): OpenApi {
   withoutMutualTls(document)
   delete document.webhooks
   delete document.jsonSchemaDialect
+  typeNullable(document, document.components.schemas)
   return document
 }
 
@@ -149,9 +150,25 @@ function alternativesOf(schema: SchemaNode, key: 'anyOf' | 'oneOf'): void {
   const all = schema[key]
   const rest = all?.filter(each => !isNull(each))
   if (all === undefined || rest === undefined || rest.length === all.length) return
-  schema[key] = rest.map(each =>
+  const nullable = rest.map(each =>
     each.$ref === undefined
       ? { ...each, nullable: true }
       : { allOf: [{ $ref: each.$ref }], nullable: true },
   )
+  if (nullable.length > 1) schema[key] = nullable
+  else {
+    delete schema[key]
+    Object.assign(schema, nullable[0])
+  }
+}
+
+/** 3.0 wants a type beside `nullable`: that of what is referred to. */
+function typeNullable(value: unknown, components: Components): void {
+  if (typeof value !== 'object' || value === null) return
+  const node = value as SchemaNode
+  const reference = node.nullable === true && node.type === undefined ? node.allOf?.[0] : undefined
+  const type = reference === undefined ? undefined : resolve(reference, components).type
+  if (type !== undefined) node.type = type
+  for (const [key, each] of Object.entries(node))
+    if (key !== 'example' && key !== 'examples') typeNullable(each, components)
 }

@@ -9,7 +9,7 @@ import { document, document30 } from './published.js'
 const convert = (schema: SchemaNode): unknown =>
   toThreeZero({
     ...{ openapi: '3.1.0', info: {}, paths: {} },
-    components: { schemas: { It: schema } },
+    components: { schemas: { It: schema, A: { type: 'object' } } },
   }).components.schemas.It
 
 const cases: readonly [what: string, from: SchemaNode, to: object][] = [
@@ -23,7 +23,7 @@ const cases: readonly [what: string, from: SchemaNode, to: object][] = [
   [
     'null as an alternative',
     { anyOf: [{ $ref: '#/components/schemas/A' }, { type: 'null' }] },
-    { anyOf: [{ allOf: [{ $ref: '#/components/schemas/A' }], nullable: true }] },
+    { type: 'object', allOf: [{ $ref: '#/components/schemas/A' }], nullable: true },
   ],
   [
     'several types',
