@@ -20,6 +20,7 @@ import { addValidation } from './plugins/validation.js'
 import { addConfig } from './routes/config.js'
 import { addEvents } from './routes/events.js'
 import { addExchange } from './routes/exchange.js'
+import { addDrains } from './routes/drains.js'
 import { addLive } from './routes/live.js'
 import { addMarkRules } from './routes/mark-rules.js'
 import { addOperations } from './routes/operations.js'
@@ -93,6 +94,7 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
     const typed = routes.withTypeProvider<TypeBoxTypeProvider>()
     addVirtualServices(typed, control)
     addRealServers(typed, control)
+    addDrains(typed, control)
     addMarkRules(typed, control)
     addSettings(typed, control)
     addConfig(typed, control)

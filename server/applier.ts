@@ -124,6 +124,7 @@ export class Applier {
 
   /**
    * Only one at a time. `changes` is what all of them change together; returns when it is in force.
+   * Without commitments it is no configuration (a drain) and makes no revision.
    */
   async apply(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
     if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
@@ -180,14 +181,15 @@ export class Applier {
 
   async #store(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
     try {
-      this.#repo.commit(commitments)
+      if (commitments.length === 0) this.#repo.storeAside(changes)
+      else this.#repo.commit(commitments)
     } catch (cause) {
       await this.#tidy()
       this.#retryLater()
       const detail = `The database refused the change: ${messageOf(cause)}. Nothing was stored.`
       throw new Problem('STORAGE_FAILED', detail, { cause })
     }
-    this.#state.apply(changes, commitments.at(-1)!.head.revision)
+    this.#state.apply(changes, commitments.at(-1)?.head.revision)
     this.directory.apply(changes)
     for (const name of namesOf(changes)) this.#refused.delete(name)
   }

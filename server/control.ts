@@ -8,6 +8,7 @@ import { ConnectionLister, type ConnectionQuery, type ConnectionSource } from '.
 import { Confirmations } from './confirmations.js'
 import { memoriesOf, type Dataplane } from './dataplane-client.js'
 import type { Database } from './db.js'
+import { DrainControl } from './drain-control.js'
 import { differenceOf } from './difference.js'
 import { State } from './draft.js'
 import { Problem, problemOf } from './errors.js'
@@ -67,6 +68,7 @@ export class Control {
   readonly config: ConfigControl
   readonly exchange: ExchangeControl
   readonly kills: KillControl
+  readonly drains: DrainControl
   readonly history: History
   readonly confirmations: Confirmations
   readonly idempotency: IdempotencyRepo
@@ -107,7 +109,11 @@ export class Control {
       ...{ operations: new OperationRepo(database), writer: this.#writer, config: this.config },
       ...{ repo, state, now, logger: options.logger, after: options.after ?? timer },
     })
-    this.kills = new KillControl(new KillRunner(options), name => state.service(name))
+    const runner = new KillRunner(options)
+    this.kills = new KillControl(runner, name => state.service(name))
+    this.drains = new DrainControl({
+      ...{ ...options, state, writer: this.#writer, applier: this.#applier, runner, now },
+    })
     this.#statistics = new StatisticsReader(dataplane, rows)
     const service = (name: string) => state.service(name)
     this.#connections = new ConnectionLister(options.connections, rows, directory, service)
@@ -121,7 +127,9 @@ export class Control {
     // What nobody confirmed in time is gone before the first packet.
     this.confirmations.start()
     const exclusive = (work: () => Promise<void>) => this.#writer.exclusive(work)
-    if (await this.#applier.start(deadlineMs, exclusive)) return
+    const ready = await this.#applier.start(deadlineMs, exclusive)
+    this.drains.start()
+    if (ready) return
     const reason = this.#dataplane.reason ?? 'The dataplane did not come up.'
     throw new Problem('DATAPLANE_UNAVAILABLE', reason)
   }
@@ -130,6 +138,7 @@ export class Control {
   async stop(): Promise<void> {
     this.confirmations.stop()
     this.#applier.stop()
+    this.drains.stop()
     await this.#writer.idle()
     await this.#dataplane.stop()
   }

@@ -76,6 +76,11 @@ export const problems = {
     title: 'No such real server',
     about: 'The virtual service exists, but has no real server of this name.',
   },
+  DRAIN_NOT_FOUND: {
+    status: 404,
+    title: 'The real server is not being drained',
+    about: 'A drain begins with PUT and stays until it is deleted, or until adminState changes.',
+  },
   MARK_RULE_NOT_FOUND: {
     status: 404,
     title: 'No such mark rule',
@@ -121,6 +126,11 @@ export const problems = {
     status: 409,
     title: 'Another token has this name',
     about: 'Names of tokens are unique, so that the audit log is. Revoke the other one first.',
+  },
+  REAL_SERVER_DISABLED: {
+    status: 409,
+    title: 'The real server is disabled',
+    about: 'It is not in the dataplane, so it has nothing to drain. Set its adminState first.',
   },
   LIMIT_REACHED: {
     status: 409,

@@ -79,6 +79,10 @@ function nextServer(
     meta: nextMeta(was ?? null, stamp),
     position,
     stateSince: same ? was.stateSince : stamp.now,
+    // An operator who decides on its state anew has decided on its drain too.
+    ...(was?.drain !== undefined && was.config.adminState === config.adminState
+      ? { drain: was.drain }
+      : {}),
     config,
   }
 }

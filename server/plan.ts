@@ -2,14 +2,14 @@
 import type { DestConfig, MarkRuleConfig, Op, RestoredService } from '../dataplane/protocol.js'
 import type { ServiceConfig, SettingsConfig } from '../dataplane/protocol.js'
 import { isDeepStrictEqual } from 'node:util'
+import { deriveWeight, type Weighed } from './effective-weight.js'
 import type { ChangeSet, ServiceChange } from './repo/configuration.js'
 import type { ServerRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
 import type { RowTable } from './row-table.js'
 import { endpointOf, keyOf, keyText } from './service-key.js'
 
-/** The one derivation of the weight that the scheduler sees. */
-export const effectiveWeight = ({ config }: Pick<ServerRecord, 'config'>): number =>
-  config.adminState === 'enabled' ? config.weight : 0
+/** The weight that the scheduler sees. */
+export const effectiveWeight = (server: Weighed): number => deriveWeight(server).weight
 
 /** A disabled real server is not in the dataplane at all. */
 export const isInDataplane = ({ config }: Pick<ServerRecord, 'config'>): boolean =>

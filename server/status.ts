@@ -1,6 +1,6 @@
 /** The derived half of a document: status words are Octavia's, reasons say why. */
 import { Col, readRows, sumOf, type Statistics } from '../dataplane/shared/statistics.js'
-import { effectiveWeight } from './plan.js'
+import { deriveWeight } from './effective-weight.js'
 import type { ServerRecord } from './repo/records.js'
 import type { OperatingStatus, RealServerStatus, Reason, Status } from './schemas/common.js'
 
@@ -26,17 +26,14 @@ export function readLive(memories: readonly Float64Array[], row: number | null):
 }
 
 export function serverStatus(server: ServerRecord, row: number | null, live: Live) {
-  const { config, stateSince: since } = server
-  const reasons: Reason[] = []
-  if (config.adminState === 'draining') reasons.push({ code: 'ADMIN_DRAINING', since })
-  if (config.adminState === 'disabled') reasons.push({ code: 'ADMIN_DISABLED', since })
-  else if (config.weight === 0) reasons.push({ code: 'WEIGHT_ZERO', since })
+  const { config } = server
+  const { weight, reasons } = deriveWeight(server)
   if (config.adminState !== 'disabled' && row === null) reasons.push({ code: 'NOT_APPLIED' })
   if (live.overloaded) reasons.push({ code: 'OVERLOADED' })
   const status: RealServerStatus = {
     operatingStatus: serverWord(reasons),
     reasons,
-    effectiveWeight: effectiveWeight(server),
+    effectiveWeight: weight,
     activeConns: live.activeConns,
     inactConns: live.inactConns,
     persistConns: live.persistConns,
@@ -49,7 +46,7 @@ function serverWord(reasons: readonly Reason[]): OperatingStatus {
   const has = (code: string) => reasons.some(reason => reason.code === code)
   if (has('ADMIN_DISABLED')) return 'OFFLINE'
   if (has('NOT_APPLIED')) return 'ERROR'
-  if (has('ADMIN_DRAINING') || has('WEIGHT_ZERO')) return 'DRAINING'
+  if (has('ADMIN_DRAINING') || has('DRAIN') || has('WEIGHT_ZERO')) return 'DRAINING'
   // Nothing checks its health yet, so nobody can say that it is online.
   return has('OVERLOADED') ? 'DEGRADED' : 'NO_MONITOR'
 }

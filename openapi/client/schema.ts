@@ -118,6 +118,38 @@ export interface paths {
         patch: operations["patchRealServer"];
         trace?: never;
     };
+    "/v1/virtual-services/{name}/real-servers/{server}/drain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads how far a drain has come
+         * @description Needs the scope `read`.
+         */
+        get: operations["getDrain"];
+        /**
+         * Drains a real server
+         * @description From the answer on it gets no new connections; those that it has go on until the deadline, clients with a persistence template come back to it (unless `expireQuiescentTemplate` is set). Asked for again as it is, nothing changes; any other request moves the deadline, counted from now. It makes no revision.
+         *
+         *     Needs the scope `operate`.
+         */
+        put: operations["putDrain"];
+        post?: never;
+        /**
+         * Cancels a drain, or ends one that is over
+         * @description The real server gets new connections again, by its weight and state.
+         *
+         *     Needs the scope `operate`.
+         */
+        delete: operations["deleteDrain"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/mark-rules": {
         parameters: {
             query?: never;
@@ -833,7 +865,7 @@ export interface components {
             /** @enum {string} */
             operatingStatus: "ONLINE" | "DRAINING" | "OFFLINE" | "DEGRADED" | "ERROR" | "NO_MONITOR";
             reasons: components["schemas"]["Reason"][];
-            /** @description Derived from weight and adminState; what the scheduler sees. */
+            /** @description Derived from weight, adminState and drain; what the scheduler sees. */
             effectiveWeight: number;
             /** @description Connections in an active state. */
             activeConns: number;
@@ -2065,6 +2097,95 @@ export interface components {
             text: string;
             losses: components["schemas"]["ExportLoss"][];
         };
+        /**
+         * @description A drain as asked for.
+         * @example {
+         *       "deadlineSeconds": 300,
+         *       "onDeadline": "reset"
+         *     }
+         */
+        DrainRequest: {
+            /** @description From the request on; the moment itself is kept, through a restart too. */
+            deadlineSeconds: number;
+            /**
+             * @description What becomes of connections that are left. keep: they go on. reset: they are ended (reset, ABORT; UDP flows go to another real server with their next datagram), templates too.
+             * @default keep
+             * @enum {string}
+             */
+            onDeadline?: "keep" | "reset";
+            /** @description Ignored on write. */
+            readonly status?: unknown;
+        };
+        /**
+         * @description A drain of a real server.
+         * @example {
+         *       "deadlineSeconds": 300,
+         *       "onDeadline": "reset",
+         *       "status": {
+         *         "state": "draining",
+         *         "startedAt": "2026-11-22T12:00:00.000Z",
+         *         "requestedAt": "2026-11-22T12:00:00.000Z",
+         *         "deadlineAt": "2026-11-22T12:05:00.000Z",
+         *         "connectionsAtStart": 400,
+         *         "connections": 100,
+         *         "activeConns": 80,
+         *         "inactConns": 20,
+         *         "persistConns": 0,
+         *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+         *         "endedAt": null,
+         *         "connectionsReset": null
+         *       }
+         *     }
+         */
+        Drain: {
+            /** @description From the request on; the moment itself is kept, through a restart too. */
+            deadlineSeconds: number;
+            /**
+             * @description What becomes of connections that are left. keep: they go on. reset: they are ended (reset, ABORT; UDP flows go to another real server with their next datagram), templates too.
+             * @default keep
+             * @enum {string}
+             */
+            onDeadline: "keep" | "reset";
+            /** @description How far it has come; ignored on write. */
+            readonly status: {
+                /**
+                 * @description drained: no connection is left. resetting: the deadline has passed, what is left is being ended. expired: it has passed, and connections go on. In all of them the real server gets no new connections until the drain is deleted.
+                 * @enum {string}
+                 */
+                state: "draining" | "drained" | "resetting" | "expired";
+                /**
+                 * Format: date-time
+                 * @description When it began.
+                 */
+                startedAt: string;
+                /**
+                 * Format: date-time
+                 * @description When it was asked for as it is now.
+                 */
+                requestedAt: string;
+                /**
+                 * Format: date-time
+                 * @description When `onDeadline` happens.
+                 */
+                deadlineAt: string;
+                /** @description Connections when it began. */
+                connectionsAtStart: number;
+                /** @description Connections now, active or not. */
+                connections: number;
+                /** @description Of these in an active state. */
+                activeConns: number;
+                /** @description The others. */
+                inactConns: number;
+                /** @description Persistence templates, whose clients keep coming here. */
+                persistConns: number;
+                /** @description When the last will have gone at the rate so far, or at the deadline that ends them; null when nothing can be said. */
+                estimatedEndAt: string | null;
+                /** @description When the deadline had been seen to. */
+                endedAt: string | null;
+                /** @description How many were ended then. */
+                connectionsReset: number | null;
+            };
+        };
         Endpoint: {
             address: string;
             port: number;
@@ -2694,6 +2815,8 @@ export type ImportedDocument = components['schemas']['ImportedDocument'];
 export type ImportResult = components['schemas']['ImportResult'];
 export type ExportLoss = components['schemas']['ExportLoss'];
 export type ExportResult = components['schemas']['ExportResult'];
+export type DrainRequest = components['schemas']['DrainRequest'];
+export type Drain = components['schemas']['Drain'];
 export type Endpoint = components['schemas']['Endpoint'];
 export type VirtualEndpoint = components['schemas']['VirtualEndpoint'];
 export type Connection = components['schemas']['Connection'];
@@ -6282,6 +6405,742 @@ export interface operations {
                      *       "status": 503,
                      *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getDrain: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the virtual service.
+                 * @example web
+                 */
+                name: string;
+                /**
+                 * @description Name of the real server.
+                 * @example a
+                 */
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The drain. */
+            200: {
+                headers: {
+                    /** @description Over what was asked for. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deadlineSeconds": 300,
+                     *       "onDeadline": "reset",
+                     *       "status": {
+                     *         "state": "draining",
+                     *         "startedAt": "2026-11-22T12:00:00.000Z",
+                     *         "requestedAt": "2026-11-22T12:00:00.000Z",
+                     *         "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *         "connectionsAtStart": 400,
+                     *         "connections": 100,
+                     *         "activeConns": 80,
+                     *         "inactConns": 20,
+                     *         "persistConns": 0,
+                     *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+                     *         "endedAt": null,
+                     *         "connectionsReset": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Drain"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putDrain: {
+        parameters: {
+            query?: {
+                /** @description Answers what would be, and does nothing. */
+                dryRun?: boolean;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the virtual service.
+                 * @example web
+                 */
+                name: string;
+                /**
+                 * @description Name of the real server.
+                 * @example a
+                 */
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "deadlineSeconds": 300,
+                 *       "onDeadline": "reset"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DrainRequest"];
+            };
+        };
+        responses: {
+            /** @description Nothing is left to wait for, or a trial run. */
+            200: {
+                headers: {
+                    /** @description Over what was asked for. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deadlineSeconds": 300,
+                     *       "onDeadline": "reset",
+                     *       "status": {
+                     *         "state": "draining",
+                     *         "startedAt": "2026-11-22T12:00:00.000Z",
+                     *         "requestedAt": "2026-11-22T12:00:00.000Z",
+                     *         "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *         "connectionsAtStart": 400,
+                     *         "connections": 100,
+                     *         "activeConns": 80,
+                     *         "inactConns": 20,
+                     *         "persistConns": 0,
+                     *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+                     *         "endedAt": null,
+                     *         "connectionsReset": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Drain"];
+                };
+            };
+            /** @description It is under way. */
+            202: {
+                headers: {
+                    /** @description Over what was asked for. */
+                    ETag?: string;
+                    /** @description The drain: read its progress here. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "deadlineSeconds": 300,
+                     *       "onDeadline": "reset",
+                     *       "status": {
+                     *         "state": "draining",
+                     *         "startedAt": "2026-11-22T12:00:00.000Z",
+                     *         "requestedAt": "2026-11-22T12:00:00.000Z",
+                     *         "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *         "connectionsAtStart": 400,
+                     *         "connections": 100,
+                     *         "activeConns": 80,
+                     *         "inactConns": 20,
+                     *         "persistConns": 0,
+                     *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+                     *         "endedAt": null,
+                     *         "connectionsReset": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Drain"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteDrain: {
+        parameters: {
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+                /** @description 204 also when there is nothing to delete. */
+                missingOk?: boolean;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the virtual service.
+                 * @example web
+                 */
+                name: string;
+                /**
+                 * @description Name of the real server.
+                 * @example a
+                 */
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Cancelled. */
+            204: {
+                headers: {
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
                      *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []

@@ -49,6 +49,7 @@ export class ConfigurationRepo {
   readonly #revision: Statement<[], { revision: number }>
   readonly #setRevision: Statement<[number]>
   readonly #commit: (commitments: readonly Commitment[], commits: readonly Commit[]) => void
+  readonly #aside: (changes: ChangeSet) => void
   readonly #listeners: readonly CommitListener[]
 
   constructor(database: Database, listeners: readonly CommitListener[] = []) {
@@ -72,6 +73,8 @@ export class ConfigurationRepo {
       },
     )
     this.#commit = (commitments, commits) => commit.immediate(commitments, commits)
+    const aside = database.transaction((changes: ChangeSet) => this.#store(changes))
+    this.#aside = changes => aside.immediate(changes)
   }
 
   revision(): number {
@@ -86,6 +89,11 @@ export class ConfigurationRepo {
     }))
     this.#commit(commitments, commits)
     for (const listener of this.#listeners) listener.committed?.(commits)
+  }
+
+  /** What is no configuration (a drain) makes no revision. Durable when it returns. */
+  storeAside(changes: ChangeSet): void {
+    this.#aside(changes)
   }
 
   #store({ services = [], markRules = [], settings }: ChangeSet): void {

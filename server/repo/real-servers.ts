@@ -2,7 +2,7 @@
 import type { Statement } from 'better-sqlite3'
 import type { Database } from '../db.js'
 import type { ServerConfig, TunnelConfig } from '../schemas/real-server.js'
-import type { ServerRecord } from './records.js'
+import type { DrainRecord, ServerRecord } from './records.js'
 
 interface Row {
   name: string
@@ -21,11 +21,12 @@ interface Row {
   admin_state: ServerConfig['adminState']
   state_since: string
   labels: string
+  drain: string | null
 }
 
 const COLUMNS =
   'name, uid, revision, created_at, updated_at, position, address, port, weight, forwarding, ' +
-  'tunnel, upper_threshold, lower_threshold, admin_state, state_since, labels'
+  'tunnel, upper_threshold, lower_threshold, admin_state, state_since, labels, drain'
 const VALUES = COLUMNS.replaceAll(/\w+/g, name => `@${name}`)
 
 export class RealServerRepo {
@@ -73,6 +74,7 @@ function fromRow(row: Row): ServerRecord {
     },
     position: row.position,
     stateSince: row.state_since,
+    ...(row.drain === null ? {} : { drain: JSON.parse(row.drain) as DrainRecord }),
     config: {
       address: row.address,
       port: row.port,
@@ -87,7 +89,7 @@ function fromRow(row: Row): ServerRecord {
   }
 }
 
-function toRow({ name, meta, position, stateSince, config }: ServerRecord): Row {
+function toRow({ name, meta, position, stateSince, drain, config }: ServerRecord): Row {
   return {
     name,
     uid: meta.uid,
@@ -105,5 +107,6 @@ function toRow({ name, meta, position, stateSince, config }: ServerRecord): Row 
     admin_state: config.adminState,
     state_since: stateSince,
     labels: JSON.stringify(config.labels),
+    drain: drain === undefined ? null : JSON.stringify(drain),
   }
 }

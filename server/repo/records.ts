@@ -6,6 +6,22 @@ import type { ServerConfig } from '../schemas/real-server.js'
 import type { SettingsFields } from '../schemas/settings.js'
 import type { ServiceFields } from '../schemas/virtual-service.js'
 
+/** A drain (server/drain-control.ts): what was asked for, and what became of it. */
+export interface DrainRecord {
+  deadlineSeconds: number
+  onDeadline: 'keep' | 'reset'
+  /** ISO 8601, as all moments here. */
+  startedAt: string
+  /** When it was last asked for: its deadline counts from there. */
+  requestedAt: string
+  deadlineAt: string
+  connectionsAtStart: number
+  /** When its deadline had been seen to; null before. */
+  endedAt: string | null
+  /** Connections that were ended then; null when none were to be. */
+  connectionsReset: number | null
+}
+
 export interface ServerRecord {
   name: string
   meta: Meta
@@ -13,6 +29,8 @@ export interface ServerRecord {
   position: number
   /** When it last began or stopped to take new connections. */
   stateSince: string
+  /** Not configuration: a change of it makes no revision. */
+  drain?: DrainRecord
   config: ServerConfig
 }
 

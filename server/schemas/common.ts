@@ -111,7 +111,7 @@ export const RealServerStatus = component(
     {
       operatingStatus: StringEnum(OPERATING_STATUSES),
       reasons: Type.Array(Reason),
-      effectiveWeight: count('Derived from weight and adminState; what the scheduler sees.'),
+      effectiveWeight: count('Derived from weight, adminState and drain; what the scheduler sees.'),
       activeConns: count('Connections in an active state.'),
       inactConns: count('Other connections.'),
       persistConns: count('Persistence templates.'),

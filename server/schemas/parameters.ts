@@ -191,6 +191,12 @@ export const DeleteQuery = Type.Object({
   ),
 })
 
+export const DrainQuery = Type.Object({
+  dryRun: Type.Optional(
+    Type.Boolean({ default: false, description: 'Answers what would be, and does nothing.' }),
+  ),
+})
+
 export const SetQuery = Type.Object({
   ...write,
   mode: Type.Optional(

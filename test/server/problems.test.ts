@@ -44,6 +44,11 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   NOT_FOUND: a => a.send('GET', '/v2'),
   SERVICE_NOT_FOUND: a => a.send('PATCH', '/v1/virtual-services/none', {}),
   REAL_SERVER_NOT_FOUND: a => a.send('GET', `${url}/real-servers/none`),
+  DRAIN_NOT_FOUND: a => a.send('GET', `${url}/real-servers/a/drain`),
+  REAL_SERVER_DISABLED: async a => {
+    await a.send('PATCH', `${url}/real-servers/a`, { adminState: 'disabled' })
+    return a.send('PUT', `${url}/real-servers/a/drain`, { deadlineSeconds: 1 })
+  },
   MARK_RULE_NOT_FOUND: a => a.send('PATCH', '/v1/mark-rules/none', {}),
   UNAUTHENTICATED: a => {
     const gate = new Gate({ tokens: a.access.tokens, open: false })

@@ -11,6 +11,13 @@ const BEFORE: Readonly<Record<string, (stage: Stage) => Promise<Record<string, s
   confirmOperation: withOperation,
   cancelOperation: withOperation,
   deleteOperation: withOperation,
+  getDrain: withDrain,
+  deleteDrain: withDrain,
+}
+
+async function withDrain(stage: Stage) {
+  await stage.must('putDrain')
+  return {}
 }
 
 async function withOperation(stage: Stage) {
