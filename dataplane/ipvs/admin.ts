@@ -112,6 +112,7 @@ export class Admin {
     this.#services.remove(service)
     for (const dest of [...service.dests]) this.#unlink(service, dest)
     for (const dest of this.#o.dests) if (dest?.serviceRow === service.row) dest.serviceRow = 0
+    service.scheduler?.done?.()
     service.scheduler = null
     if (service.fwmark === 0) {
       this.#o.guarded.release(Role.vip, service, service.protocol, service.port)
@@ -278,6 +279,7 @@ export class Admin {
     service.flags = flags
     // The same scheduler keeps its state; it sees the flags through its context.
     if (service.schedulerName !== config.scheduler || service.scheduler === null) {
+      service.scheduler?.done?.()
       service.scheduler = factory(service.schedulerContext(this.#o.random, this.#o.nowMs))
       service.schedulerName = config.scheduler
     }
@@ -289,9 +291,10 @@ export class Admin {
     keepRow: number | null,
     wanted: number | null,
   ): Dest {
-    const row = rowIn(this.#o.destRows, keepRow, wanted)
-    if (row === 0) throw new OpError('ENOSPC', 'no room for another real server')
     const { destRows } = this.#o
+    let row = rowIn(destRows, keepRow, wanted)
+    if (row === 0 && this.trash.evict()) row = rowIn(destRows, keepRow, wanted)
+    if (row === 0) throw new OpError('ENOSPC', 'no room for another real server')
     const dest = new Dest(row, destRows.memory, { ...where, port }, destRows.peers)
     this.#o.dests[row] = dest
     this.#o.destEstimator.register(row)

@@ -44,6 +44,8 @@ export class Dest {
   pathMtuInUse = false
   /** References from connections and templates; the trash frees a dest that has none. */
   references = 0
+  /** How often lblc and lblcr remember it; that keeps it in the trash, too. */
+  remembered = 0
 
   constructor(
     row: number,

@@ -80,7 +80,7 @@ export class Trash {
   /** One sweep: marks what has become idle, frees what has been idle for 120 s. */
   sweep(tick: number): void {
     for (const [row, e] of this.#entries) {
-      if (e.dest.referred) {
+      if (e.dest.referred || e.dest.remembered > 0) {
         e.idleSince = -1
       } else if (e.idleSince < 0) {
         e.idleSince = tick
@@ -89,6 +89,17 @@ export class Trash {
         this.#onFree(e.dest)
       }
     }
+  }
+
+  /** Frees one that is only remembered, before rows run out. False when there is none. */
+  evict(): boolean {
+    for (const [row, e] of this.#entries) {
+      if (e.dest.referred) continue
+      this.#remove(row, e)
+      this.#onFree(e.dest)
+      return true
+    }
+    return false
   }
 
   #remove(row: number, e: Entry): void {

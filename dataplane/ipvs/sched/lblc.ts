@@ -10,7 +10,7 @@ import type { Scheduler, SchedulerContext, SchedulerState } from './scheduler.js
 
 export class LocalityLeastConnection implements Scheduler {
   readonly #context: SchedulerContext
-  readonly #cache = new LocalityCache<Dest>()
+  readonly #cache = new LocalityCache<Dest>(dest => dest.remembered--)
 
   constructor(context: SchedulerContext) {
     this.#context = context
@@ -32,9 +32,18 @@ export class LocalityLeastConnection implements Scheduler {
     }
     const dest = leastLoaded(dests)
     if (dest === null) return null
-    if (entry !== null) entry.value = dest
-    else this.#cache.add(flow, dest, nowMs)
+    dest.remembered++
+    if (entry === null) {
+      this.#cache.add(flow, dest, nowMs)
+    } else {
+      entry.value.remembered--
+      entry.value = dest
+    }
     return dest
+  }
+
+  done(): void {
+    this.#cache.clear()
   }
 
   /** The flow's entry. One whose server is gone would only be replaced. */
@@ -46,7 +55,9 @@ export class LocalityLeastConnection implements Scheduler {
 
   restore([index = -1, lastUseMs = 0]: SchedulerState, flow: Flow): void {
     const dest = this.#context.dests[index]
-    if (dest !== undefined) this.#cache.add(flow, dest, lastUseMs)
+    if (dest === undefined) return
+    dest.remembered++
+    this.#cache.add(flow, dest, lastUseMs)
   }
 
   tick(): void {

@@ -16,12 +16,14 @@ class ServerSet {
   constructor(dest: Dest, nowMs: number) {
     this.dests = [dest]
     this.lastChangeMs = nowMs
+    dest.remembered++
   }
 
   insert(dest: Dest, nowMs: number): void {
     if (this.dests.includes(dest)) return
     this.dests.unshift(dest)
     this.lastChangeMs = nowMs
+    dest.remembered++
   }
 
   least(): Dest | null {
@@ -47,12 +49,18 @@ class ServerSet {
     if (most === null) return
     this.dests.splice(this.dests.indexOf(most), 1)
     this.lastChangeMs = nowMs
+    most.remembered--
+  }
+
+  clear(): void {
+    for (const dest of this.dests) dest.remembered--
+    this.dests.length = 0
   }
 }
 
 export class LocalityLeastConnectionReplicated implements Scheduler {
   readonly #context: SchedulerContext
-  readonly #cache = new LocalityCache<ServerSet>()
+  readonly #cache = new LocalityCache<ServerSet>(set => set.clear())
 
   constructor(context: SchedulerContext) {
     this.#context = context
@@ -80,6 +88,10 @@ export class LocalityLeastConnectionReplicated implements Scheduler {
     const dest = leastLoaded(dests)
     if (dest !== null) set.insert(dest, nowMs)
     return dest
+  }
+
+  done(): void {
+    this.#cache.clear()
   }
 
   /** The flow's set. Servers of it that are gone are never chosen. */

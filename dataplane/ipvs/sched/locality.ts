@@ -38,10 +38,16 @@ export class LocalityEntry<T> {
 }
 
 export class LocalityCache<T> {
+  /** Told of the value of each entry that goes. */
+  readonly #onDrop: (value: T) => void
   readonly #buckets = new Array<LocalityEntry<T> | null>(SIZE).fill(null)
   #size = 0
   #rover = 0
   #ticks = 1
+
+  constructor(onDrop: (value: T) => void) {
+    this.#onDrop = onDrop
+  }
 
   get size(): number {
     return this.#size
@@ -87,6 +93,10 @@ export class LocalityCache<T> {
     }
   }
 
+  clear(): void {
+    for (let i = 0; i < SIZE; i++) this.#sweep(i, Infinity)
+  }
+
   /** Drops a bucket's entries that were last used at `untilMs` or before; returns how many. */
   #sweep(bucket: number, untilMs: number): number {
     let dropped = 0
@@ -97,6 +107,7 @@ export class LocalityCache<T> {
         if (before === null) this.#buckets[bucket] = entry.next
         else before.next = entry.next
         dropped++
+        this.#onDrop(entry.value)
       } else {
         before = entry
       }

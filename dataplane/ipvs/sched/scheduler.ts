@@ -35,6 +35,8 @@ export interface Scheduler {
    * error, whose destination is the client.
    */
   schedule(flow: Flow, inverse: boolean): Dest | null
+  /** It will not be asked any more: lets go of the real servers that it remembers. */
+  done?(): void
   /** Periodic work (garbage collection of lblc and lblcr); called about every 60 s. */
   tick?(): void
   /**

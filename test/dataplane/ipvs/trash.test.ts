@@ -88,3 +88,17 @@ t.test('taken back only by an equal service', async t => {
   t.notOk(isHeld(), 'its service holds the endpoint itself now')
   t.equal(trash.take(service, real, 8080), null)
 })
+
+t.test('one that is only remembered stays until its row is needed', async t => {
+  const { trash, service, dest, told } = setup()
+  trash.put(dest, service)
+  dest.remembered = 1
+  for (let tick = 0; tick < 100_000; tick += TRASH_PERIOD_TICKS) trash.sweep(tick)
+  t.strictSame(told, ['idle 1'], 'its endpoints are the host’s')
+  dest.references = 1
+  t.notOk(trash.evict(), 'never one with connections')
+  dest.references = 0
+  t.ok(trash.evict())
+  t.strictSame(told, ['idle 1', 'free 1'])
+  t.notOk(trash.evict())
+})

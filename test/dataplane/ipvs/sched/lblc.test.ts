@@ -28,7 +28,8 @@ t.test('crowded only while another server has not half of its weight', async t =
 })
 
 t.test('what is remembered is forgotten after a day, earlier when there is too much', async t => {
-  const cache = new LocalityCache<number>()
+  const dropped: number[] = []
+  const cache = new LocalityCache<number>(value => dropped.push(value))
   const minuteMs = 60_000
   let nowMs = 0
   const flow = (i: number) => flowOf('192.0.2.1', 1, `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`)
@@ -42,6 +43,7 @@ t.test('what is remembered is forgotten after a day, earlier when there is too m
   pass(60)
   t.equal(cache.size, 1)
   t.equal(cache.get(flow(7))?.value, 7)
+  t.equal(dropped.length, 99, 'each is told')
   for (let i = 100; i < 100 + 16384 + 300; i++) cache.add(flow(i), i, nowMs)
   pass(5)
   t.equal(cache.size, 16384 + 300, 'only the one from an hour ago went')
