@@ -105,7 +105,8 @@ export class Core {
       return Verdict.drop
     }
     const f = pkt.flow
-    if (this.#network.isLocal(f.family, f.src0, f.src1, f.src2, f.src3)) {
+    // fib_validate_source; IPv6 has no such test, so answers of DR servers pass (semantics 0.5).
+    if (f.family === IPV4 && this.#network.isLocal(IPV4, f.src0, 0, 0, 0)) {
       this.#counters[Counter.martianSource]!++
       return Verdict.drop
     }

@@ -7,13 +7,17 @@ import * as icmp from '../wire/icmp.js'
 import { AH, ESP, ICMP, ICMPV6, SCTP, TCP, UDP } from '../wire/ip-protocol.js'
 import { Verdict } from '../verdict.js'
 import * as checksum from '../wire/checksum.js'
+import * as ipv4 from '../wire/ipv4.js'
+import * as ipv6 from '../wire/ipv6.js'
 import * as seq from '../wire/seq.js'
 import * as sctp from '../wire/sctp.js'
 import * as tcp from '../wire/tcp.js'
 import type { Forwarder } from './forwarder.js'
 import type { Guarded } from './guarded.js'
 import { isRelated } from './icmp.js'
+import { isIntact } from './intact.js'
 import { originate } from './originate.js'
+import { answerTo } from './out-of-the-blue.js'
 
 /** ECN capable: what the kernel's SCTP puts on the packets it sends. */
 const TOS_ECT0 = 2
@@ -53,6 +57,10 @@ export class HostStack {
     if (pkt.mark === 0 && !this.#guarded.isToVip(f, false)) return Verdict.accept
     // Linux answers for no IPv4 address that only a mark has made local.
     if (pkt.mark !== 0 && f.family === IPV4 && !this.#isOurs(f)) return Verdict.drop
+    if (!isIntact(pkt)) {
+      this.#counters[Counter.badTransportChecksum]!++
+      return Verdict.drop
+    }
     switch (f.protocol) {
       case TCP:
       case SCTP:
@@ -106,7 +114,10 @@ export class HostStack {
     const { view, l4 } = pkt
     const flags = tcp.flags(view, l4)
     if ((flags & tcp.RST) !== 0) return
-    const reply = this.#reply(pkt, tcp.MIN_LENGTH, TCP, 0)
+    const isIpv4 = pkt.flow.family === IPV4
+    const tos = isIpv4 ? ipv4.tos(view, pkt.l3) : ipv6.trafficClass(view, pkt.l3)
+    // The class of service of what it answers, but no congestion mark (tcp_v4_send_reset).
+    const reply = this.#reply(pkt, tcp.MIN_LENGTH, TCP, tos & ~ipv4.ECN_MASK)
     if (reply === null) return
     const out = reply.view
     const at = reply.l4
@@ -125,14 +136,13 @@ export class HostStack {
     this.#send(reply)
   }
 
-  /** RFC 9260 8.4: an out-of-the-blue packet draws an ABORT with its own tag, an INIT with the new. */
+  /** RFC 9260 8.4: with the packet's own verification tag; an INIT's answer has the INIT's new one. */
   #abort(pkt: Packet): void {
     const { view, l4, end } = pkt
     const chunk = l4 + sctp.MIN_LENGTH
-    if (end - chunk < 4) return
-    const type = sctp.chunkType(view, chunk)
-    if (type === sctp.ABORT || type === sctp.SHUTDOWN_COMPLETE) return
-    const init = type === sctp.INIT && end - chunk >= 8
+    const type = answerTo(view, l4, end)
+    if (type < 0) return
+    const init = sctp.chunkType(view, chunk) === sctp.INIT && end - chunk >= 8
     const reply = this.#reply(pkt, sctp.MIN_LENGTH + 4, SCTP, TOS_ECT0)
     if (reply === null) return
     const out = reply.view
@@ -144,7 +154,7 @@ export class HostStack {
       at,
       init ? sctp.initiateTag(view, chunk) : sctp.verificationTag(view, l4),
     )
-    sctp.writeChunk(out, at + sctp.MIN_LENGTH, sctp.ABORT, init ? 0 : sctp.T_BIT, sctp.CHUNK_LENGTH)
+    sctp.writeChunk(out, at + sctp.MIN_LENGTH, type, init ? 0 : sctp.T_BIT, sctp.CHUNK_LENGTH)
     sctp.setChecksum(out, at, sctp.computeChecksum(out, at, reply.end))
     this.#send(reply)
   }

@@ -171,8 +171,8 @@ export class Director {
 
   /** What the host sends passes the guard too, on its way to the wire or to the dataplane. */
   #fromHost(frames: readonly HostFrame[]): void {
-    for (const { port, dmac, ip } of frames) {
-      const sent = this.#guard.sent(ip, readHeaders(ip)!)
+    for (const { port, dmac, ip, forwarded } of frames) {
+      const sent = forwarded ? null : this.#guard.sent(ip, readHeaders(ip)!)
       if (sent !== null) {
         this.#driver.injectOfHost(ip, sent === 'diverted')
         this.#breathe()

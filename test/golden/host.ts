@@ -9,6 +9,7 @@ import type { Clock } from '../../dataplane/clock.js'
 import type { NetworkTable } from '../../dataplane/net/network-table.js'
 import { buildBytes, onesComplement } from '../fixtures/packets.js'
 import { readHeaders, type Headers } from './headers.js'
+import { isIntact } from './intact.js'
 import { WIRES } from './topology.js'
 import type { Wire } from './case.js'
 
@@ -29,6 +30,8 @@ export interface HostFrame {
   port: Wire
   dmac: string
   ip: Uint8Array
+  /** Only passes through: what the guard does with the host's own packets does not concern it. */
+  forwarded: boolean
 }
 
 export interface HostOptions {
@@ -72,8 +75,8 @@ export class Host {
   }
 
   #isAcceptable(ip: Uint8Array, h: Headers): boolean {
-    if (this.#isLocal(h.src)) return false
     if (h.family === 6) return !h.src.startsWith('ff') && h.src !== '::'
+    if (this.#isLocal(h.src)) return false
     if (onesComplement(ip.subarray(0, h.l4)) !== 0) return false
     const first = Number(h.src.split('.')[0])
     if (first === 0 || first === 127 || first >= 224) return false
@@ -91,12 +94,13 @@ export class Host {
     if (h.fragmentOffset !== 0 || h.moreFragments) return
     const payload = ip.subarray(h.l4)
     const b = Buffer.from(payload)
+    if (!isIntact(ip, h)) return
     switch (h.protocol) {
       case TCP:
         if (payload.length >= 20) this.#reset(h, b)
         return
       case SCTP:
-        if (payload.length >= 16) this.#abort(h, b)
+        if (payload.length >= 16) this.#refuseSctp(h, b)
         return
       case ICMP:
       case ICMPV6:
@@ -120,6 +124,7 @@ export class Host {
     const octets = data + ((flags >>> 1) & 1) + (flags & 1)
     this.#reply(h, {
       df: true,
+      tos: h.tos & 0xfc,
       tcp: {
         srcPort: h.ports!.dst,
         dstPort: h.ports!.src,
@@ -131,10 +136,20 @@ export class Host {
     })
   }
 
-  #abort(h: Headers, b: Buffer): void {
-    const type = b[12]!
-    if (type === 6 || type === 14) return
-    const isInit = type === 1 && b.length >= 20
+  /** RFC 9260 section 8.4. */
+  #refuseSctp(h: Headers, b: Buffer): void {
+    const chunks: number[] = []
+    for (let at = 12; at + 4 <= b.length;) {
+      chunks.push(b[at]!)
+      const octets = b.readUInt16BE(at + 2)
+      if (octets < 4) break
+      at += Math.ceil(octets / 4) * 4
+    }
+    if (chunks.includes(6) || chunks.includes(14) || chunks.lastIndexOf(1) > 0) return
+    const opens = chunks[0] === 1 || chunks[0] === 10
+    const type = !opens && chunks.includes(8) ? 14 : 6
+    if (!opens && type === 6 && chunks.includes(11)) return
+    const isInit = chunks[0] === 1 && b.length >= 20
     this.#reply(h, {
       df: true,
       tos: 2,
@@ -142,7 +157,7 @@ export class Host {
         srcPort: h.ports!.dst,
         dstPort: h.ports!.src,
         tag: isInit ? b.readUInt32BE(16) : b.readUInt32BE(4),
-        chunks: [{ type: 6, flags: isInit ? 0 : 1 }],
+        chunks: [{ type, flags: isInit ? 0 : 1 }],
       },
     })
   }
@@ -204,20 +219,20 @@ export class Host {
       const sum = onesComplement(out.subarray(0, h.l4))
       out.set([sum >>> 8, sum & 0xff], 10)
     }
-    this.#emit(out, towards)
+    this.#emit(out, towards, true)
   }
 
   #send(ip: Uint8Array): void {
     this.#emit(ip, this.#resolve(readHeaders(ip)!.dst))
   }
 
-  #emit(ip: Uint8Array, towards: Adjacency): void {
+  #emit(ip: Uint8Array, towards: Adjacency, forwarded = false): void {
     if (towards.kind !== NextHop.ethernet) return
     const v = new DataView(new ArrayBuffer(6))
     v.setUint16(0, towards.dstMacHigh)
     v.setInt32(2, towards.dstMacLow)
     const dmac = Buffer.from(v.buffer).toString('hex').match(/../g)!.join(':')
-    this.#sent.push({ port: WIRES[towards.port]!, dmac, ip })
+    this.#sent.push({ port: WIRES[towards.port]!, dmac, ip, forwarded })
   }
 
   #isLocal(text: string): boolean {
