@@ -30,11 +30,11 @@ export function segmentOctets(pkt: Packet): number {
 
 /**
  * Cuts a parsed offload frame (TCPV4, TCPV6, UDP_L4, UDP) into packets of at most gsoSize octets of
- * payload with complete checksums, and hands each to `emit`. Headroom, port and Ethernet header
+ * payload with complete checksums, or pending ones where asked, and hands each to `emit`. Headroom, port and Ethernet header
  * are `take`'s. Returns false when it ran out of packets or the offload header is nonsense; the
  * segments already emitted stay so. The frame itself is used up.
  */
-export function segment(pkt: Packet, take: Take, emit: Emit): boolean {
+export function segment(pkt: Packet, take: Take, emit: Emit, pending = false): boolean {
   const { view, l3, l4, end } = pkt
   const offload = pkt.l2 - virtioNet.LENGTH
   const gsoSize = virtioNet.gsoSize(view, offload)
@@ -51,7 +51,8 @@ export function segment(pkt: Packet, take: Take, emit: Emit): boolean {
     copyOctets(pkt, at, at + octets, piece, piece.l4 + transport)
     setLengths(piece, index)
     if (pkt.flow.protocol === TCP) finishTcp(piece, at - payload, at + octets === end)
-    else finishUdp(piece)
+    else udp.setLength(piece.view, piece.l4, piece.end - piece.l4)
+    finishChecksum(piece, pending)
     emit(piece)
   }
   return true
@@ -89,15 +90,20 @@ function finishTcp(piece: Packet, offset: number, last: boolean): void {
   if (!last) flags &= ~(tcp.FIN | tcp.PSH)
   if (offset !== 0) flags &= ~tcp.CWR
   tcp.setFlags(view, l4, flags)
-  tcp.setChecksum(view, l4, 0)
-  tcp.setChecksum(view, l4, checksum.transport(piece))
 }
 
-function finishUdp(piece: Packet): void {
-  const { view, l4, end } = piece
-  udp.setLength(view, l4, end - l4)
-  udp.setChecksum(view, l4, 0)
-  udp.setChecksum(view, l4, checksum.udpFull(piece))
+function finishChecksum(piece: Packet, pending: boolean): void {
+  const { view, l2, l3, l4, end } = piece
+  const { protocol } = piece.flow
+  const offset = protocol === TCP ? tcp.CHECKSUM_OFFSET : udp.CHECKSUM_OFFSET
+  const field = l4 + offset
+  if (pending) {
+    view.setUint16(field, checksum.pseudo(view, l3, protocol, end - l4))
+    virtioNet.leaveChecksum(view, l2 - virtioNet.LENGTH, l4 - l2, offset)
+    return
+  }
+  view.setUint16(field, 0)
+  view.setUint16(field, protocol === TCP ? checksum.transport(piece) : checksum.udpFull(piece))
 }
 
 /** UFO, the old UDP offload that some virtual machines still use: one datagram, IP fragments. */

@@ -53,6 +53,11 @@ export class Output {
     else this.#emit(pkt, adjacency)
   }
 
+  /** Whether a checksum inside a tunnel may be left to the egress interface. */
+  sumsFor({ kind, port }: Adjacency): boolean {
+    return kind === NextHop.ethernet && this.#driver.ports[port]!.sums
+  }
+
   #takesOffload({ kind, port }: Adjacency): boolean {
     return kind === NextHop.ethernet && this.#driver.ports[port]!.segments
   }

@@ -34,7 +34,16 @@ export class ReplayNetwork {
     this.ports = this.#plan.interfaces.map(({ name, mac, mtuOctets }, index) => {
       const { high, low } = mac ?? inventedMac(index)
       const ifIndex = FIRST_INDEX + index
-      return { index, name, ifIndex, macHigh: high, macLow: low, mtuOctets, segments: true }
+      return {
+        index,
+        name,
+        ifIndex,
+        macHigh: high,
+        macLow: low,
+        mtuOctets,
+        segments: true,
+        sums: false,
+      }
     })
     for (const { mac } of this.#plan.interfaces) if (mac !== null) this.#own.add(textOf(mac))
     const table = new NetworkTable({ ports: this.ports, ethernet: true })

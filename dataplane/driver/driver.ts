@@ -24,6 +24,11 @@ export interface Port {
    * a socket that bypasses the queueing discipline may not send several for one (dev_direct_xmit).
    */
   segments: boolean
+  /**
+   * Whether a pending checksum may stand behind a tunnel's header: the device completes any, or the
+   * kernel does it. A device that does TCP and UDP alone looks for them behind the first header.
+   */
+  sums: boolean
 }
 
 /**

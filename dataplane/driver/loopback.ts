@@ -20,6 +20,7 @@ export interface LoopbackPort {
   mtuOctets: number
   /** True when absent. */
   segments?: boolean
+  sums?: boolean
 }
 
 export interface SentFrame {
@@ -65,7 +66,14 @@ export class LoopbackDriver implements Driver {
     this.#counters = counters
     this.ports = ports.map(({ mac, ...port }, index) => {
       const v = new DataView(mac.buffer, mac.byteOffset, mac.byteLength)
-      return { segments: true, ...port, index, macHigh: v.getUint16(0), macLow: v.getInt32(2) }
+      return {
+        segments: true,
+        sums: false,
+        ...port,
+        index,
+        macHigh: v.getUint16(0),
+        macLow: v.getInt32(2),
+      }
     })
     this.#small = buffers(BUFFERS, SMALL_OCTETS)
     this.#large = buffers(LARGE_BUFFERS, FRAME_MAX)

@@ -42,6 +42,7 @@ export class PacketPort implements Port {
   macLow = 0
   mtuOctets = 0
   segments = false
+  sums = false
 
   readonly #shared: Shared
   readonly #queue: TransmitQueue
@@ -160,6 +161,7 @@ export class PacketPort implements Port {
     this.macLow = v.getInt32(2)
     this.mtuOctets = found.mtuOctets
     this.segments = found.segments
+    this.sums = found.sums
   }
 
   close(): void {

@@ -84,7 +84,16 @@ export class RawSocketDriver implements Driver {
     // Owned by the main thread: it must stay what it is while no worker lives.
     this.descriptors = [this.#toWorker.descriptor]
     this.ports = interfaces.map((name, index) => {
-      const port = { index, name, ifIndex: 0, macHigh: 0, macLow: 0, mtuOctets: 0, segments: false }
+      const port = {
+        index,
+        name,
+        ifIndex: 0,
+        macHigh: 0,
+        macLow: 0,
+        mtuOctets: 0,
+        segments: false,
+        sums: false,
+      }
       if (this.#adopt(port) === null) throw new SystemError(`interface ${name}`, ENODEV)
       return port
     })

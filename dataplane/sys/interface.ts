@@ -11,6 +11,13 @@ const SIOCGIFINDEX = 0x8933
 const SIOCETHTOOL = 0x8946
 /** ethtool(8)'s `tcp-segmentation-offload`, of either family. */
 const ETHTOOL_GTSO = 0x1e
+/** All of its features: struct ethtool_gfeatures, two blocks of 32 bits, the third word is active. */
+const ETHTOOL_GFEATURES = 0x3a
+const FEATURE_BLOCKS = 2
+const ACTIVE = 2 + 2
+/** Bits of the first block (include/linux/netdev_features.h): any checksum; TCP's and UDP's alone. */
+const HW_CSUM = 1 << 3
+const IP_OR_IPV6_CSUM = (1 << 1) | (1 << 4)
 const NAME_MAX = 15
 const VALUE = 16 // struct ifreq: name of 16 octets, then a union
 const ARPHRD_ETHER = 1
@@ -28,6 +35,8 @@ export interface InterfaceProperties {
   ethernet: boolean
   /** Whether the device cuts TCP segments itself. */
   segments: boolean
+  /** Whether a pending checksum is completed wherever in a frame it is, by device or kernel. */
+  sums: boolean
 }
 
 /** Null when there is no interface of that name. */
@@ -47,14 +56,15 @@ export function interfaceProperties(
     setName()
     return libc.ioctl(fd, what, request) >= 0
   }
-  const askSegments = (): boolean => {
-    const value = new Mapping(ledger, 8) // struct ethtool_value: cmd, data
+  /** Word `answer` of what ethtool says when asked with the others; null when it does not say. */
+  const askEthtool = (words: readonly number[], answer: number): number | null => {
+    const value = new Mapping(ledger, words.length * 4)
     try {
-      const words = new Uint32Array(value.buffer, 0, 2)
-      words[0] = ETHTOOL_GTSO
+      const there = new Uint32Array(value.buffer, 0, words.length)
+      there.set(words)
       setName()
       v.setBigUint64(VALUE, BigInt(value.address), libc.HOST_ORDER)
-      return libc.ioctl(fd, SIOCETHTOOL, request) >= 0 && words[1] !== 0
+      return libc.ioctl(fd, SIOCETHTOOL, request) >= 0 ? there[answer]! : null
     } finally {
       value.close()
     }
@@ -69,8 +79,12 @@ export function interfaceProperties(
     const mtuOctets = v.getInt32(VALUE, libc.HOST_ORDER)
     if (!ask(SIOCGIFFLAGS)) return null
     const flags = v.getUint16(VALUE, libc.HOST_ORDER)
-    const segments = askSegments()
-    return { ifIndex, mac, mtuOctets, flags, ethernet, segments }
+    const segments = (askEthtool([ETHTOOL_GTSO, 0], 1) ?? 0) !== 0
+    const blocks = new Array<number>(FEATURE_BLOCKS * 4).fill(0)
+    const features = askEthtool([ETHTOOL_GFEATURES, FEATURE_BLOCKS, ...blocks], ACTIVE)
+    const sums =
+      features !== null && ((features & HW_CSUM) !== 0 || (features & IP_OR_IPV6_CSUM) === 0)
+    return { ifIndex, mac, mtuOctets, flags, ethernet, segments, sums }
   } finally {
     ledger.close(fd)
   }

@@ -57,6 +57,14 @@ export const needsChecksum = (v: DataView, at: number): boolean =>
 /** Whether the frame stands for several packets. */
 export const isGso = (v: DataView, at: number): boolean => v.getUint8(at + GSO_TYPE) !== GSO_NONE
 
+/** An ordinary frame whose checksum somebody behind completes: from `start` on, at `offset` there. */
+export function leaveChecksum(v: DataView, at: number, start: number, offset: number): void {
+  clear(v, at)
+  setFlags(v, at, NEEDS_CSUM)
+  setCsumStart(v, at, start)
+  setCsumOffset(v, at, offset)
+}
+
 /** No offload: an ordinary frame with complete checksums. */
 export function clear(v: DataView, at: number): void {
   v.setInt32(at, 0)

@@ -7,7 +7,7 @@ import type { Output } from '../../output.js'
 import { IPV4, type Packet } from '../../packet.js'
 import * as checksum from '../../wire/checksum.js'
 import * as gre from '../../wire/gre.js'
-import { GRE, IPIP, IPV6 as IPV6_IN, UDP } from '../../wire/ip-protocol.js'
+import { GRE, IPIP, IPV6 as IPV6_IN, SCTP, UDP } from '../../wire/ip-protocol.js'
 import * as ethernet from '../../wire/ethernet.js'
 import * as ipv4 from '../../wire/ipv4.js'
 import * as ipv6 from '../../wire/ipv6.js'
@@ -41,7 +41,8 @@ export interface TunnelOptions {
  * VS/TUN: puts the client's packet, otherwise untouched, behind an outer header to the real server
  * (ip_vs_tunnel_xmit): IPIP, SIT and their IPv6 twins, GUE (draft-ietf-intarea-gue) or GRE
  * (RFC 2784), over either family. Headroom is there, so nothing is copied; an offload frame is
- * segmented first, because no receiver could tell its tunnelled segments apart.
+ * segmented first, because no receiver could tell its tunnelled segments apart. A pending checksum
+ * stays pending where the egress interface completes it.
  */
 export class Tunnel {
   readonly #driver: Driver
@@ -73,21 +74,28 @@ export class Tunnel {
       this.#counters[Counter.noRoute]!++
       return
     }
+    // A checksum over all that the tunnel carries wants the inner one to be final.
+    const pending = dest.tunnelFlags === 0 && this.#output.sumsFor(adjacency)
     if (virtioNet.isGso(pkt.view, pkt.l2 - virtioNet.LENGTH)) {
       this.#dest = dest
       this.#adjacency = adjacency
       this.#counters[Counter.segmented]!++
-      gso.segment(pkt, this.#take, this.#segment)
+      gso.segment(pkt, this.#take, this.#segment, pending)
     } else {
-      gso.completeChecksum(pkt)
+      // CRC32c cannot be asked for through our socket, and pieces are cut from what is final.
+      if (!pending || pkt.pieces !== null || pkt.flow.protocol === SCTP) gso.completeChecksum(pkt)
       this.#encapsulate(pkt, dest, adjacency)
     }
   }
 
   #encapsulate(pkt: Packet, dest: Dest, adjacency: Adjacency): void {
-    // Read before the outer header takes the packet's place.
+    // Read before outer and offload header take the packet's place.
     const inner4 = pkt.flow.family === IPV4
     const { view, l3 } = pkt
+    const from = pkt.l2 - virtioNet.LENGTH
+    const pending = virtioNet.needsChecksum(view, from)
+    const start = pkt.l2 + virtioNet.csumStart(view, from)
+    const offset = virtioNet.csumOffset(view, from)
     const tos = inner4 ? ipv4.tos(view, l3) : ipv6.trafficClass(view, l3)
     const hops = inner4 ? ipv4.ttl(view, l3) : ipv6.hopLimit(view, l3)
     const df = inner4 && this.#settings.pmtuDisc && ipv4.dontFragment(view, l3)
@@ -107,7 +115,9 @@ export class Tunnel {
     pkt.flow.family = dest.family
     pkt.flow.protocol = protocol
     pkt.l2 = pkt.l3 - ethernet.MIN_LENGTH
-    virtioNet.clear(view, pkt.l2 - virtioNet.LENGTH)
+    const to = pkt.l2 - virtioNet.LENGTH
+    if (pending) virtioNet.leaveChecksum(view, to, start - pkt.l2, offset)
+    else virtioNet.clear(view, to)
     this.#output.send(pkt, adjacency, limitOctets)
   }
 

@@ -6,6 +6,8 @@ Reads what comes in by DEVICE, reassembles the outer packets, checks every field
 and hands what was inside to the kernel through TUN, as if it had been decapsulated there. Written
 from RFC 2003, 2473, 2784, 4213 and draft-ietf-intarea-gue, in another language than the sender.
 HOPS routers stand between sender and here, which the outer packet alone has passed.
+A virtual link hands over checksums that a device was to complete; this end does it then, as the
+device would: it adds what lies behind to the sum of the pseudo-header that has to be there.
 
 Prints "ready"; answers each line on standard input with a line of JSON about the time since the
 last one: packets by kind, the largest outer packet, outer fragments, and everything found wrong.
@@ -21,6 +23,7 @@ import sys
 
 ETH_P_ALL = 3
 PACKET_HOST = 0
+SOL_PACKET, PACKET_AUXDATA, TP_STATUS_CSUMNOTREADY = 263, 8, 8
 TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_NO_PI = 0x0001, 0x1000
 IPIP, TCP, UDP, IPV6, FRAGMENT, GRE = 4, 6, 17, 41, 44, 47
@@ -98,8 +101,8 @@ class TunnelEnd:
         self.reset()
         return text
 
-    def take(self, packet):
-        """What is to be injected, or None."""
+    def take(self, packet, pending):
+        """What is to be injected, or None. `pending`: its inner checksum was left to a device."""
         if packet[16:20] not in self.own and packet[24:40] not in self.own:
             return None
         try:
@@ -110,7 +113,7 @@ class TunnelEnd:
             if outer.is_fragment:
                 self.fragments += 1
             self.largest = max(self.largest, len(packet))
-            return whole and self.decapsulate(whole)
+            return whole and self.decapsulate(whole, pending)
         except (Fault, struct.error) as fault:
             if len(self.faults) < FAULTS_MAX:
                 self.faults.append(str(fault))
@@ -135,7 +138,7 @@ class TunnelEnd:
         whole.payload = payload
         return whole
 
-    def decapsulate(self, outer):
+    def decapsulate(self, outer, pending):
         expect(outer.src in self.peers, f"outer: source {ipaddress.ip_address(outer.src)}")
         body = outer.payload
         if outer.protocol in (IPIP, IPV6):
@@ -148,10 +151,22 @@ class TunnelEnd:
                 return None
         inner = Ip(inside, "inner")
         expect(inner.version == version, f"inner: IP version {inner.version} announced as {version}")
+        if pending:
+            inside = self.complete(inner, inside)
+            inner = Ip(inside, "inner")
         self.compare(outer, inner)
         kind = f"{kind} {inner.version}in{outer.version}"
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         return inside
+
+    def complete(self, inner, inside):
+        expect(inner.protocol in (TCP, UDP) and not inner.is_fragment, "inner: nothing to complete")
+        body = bytearray(inner.payload)
+        at = 16 if inner.protocol == TCP else 6
+        head = pseudo(inner.src, inner.dst, inner.protocol, len(body))
+        expect(struct.unpack_from("!H", body, at)[0] == ones(head), "inner: pending checksum")
+        struct.pack_into("!H", body, at, ~ones(bytes(body)) & 0xFFFF or 0xFFFF)
+        return inside[:len(inside) - len(body)] + bytes(body)
 
     def gre(self, body):
         flags, ethertype = struct.unpack("!HH", body[:4])
@@ -209,6 +224,7 @@ def main():
     tun = open_tun(tun_name)
     link = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
     link.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+    link.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
     link.bind((device, ETH_P_ALL))
     print("ready", flush=True)
     while True:
@@ -218,9 +234,11 @@ def main():
                     return
                 print(end.report(), flush=True)
                 continue
-            packet, (_, ethertype, kind, _, _) = link.recvfrom(1 << 16)
+            packet, notes, _, (_, ethertype, kind, _, _) = link.recvmsg(1 << 16, 64)
+            status = next(struct.unpack("=I", data[:4])[0] for _, what, data in notes
+                          if what == PACKET_AUXDATA)
             is_ours = kind == PACKET_HOST and ethertype in ETHERTYPES and len(packet) >= 20
-            inside = end.take(packet) if is_ours else None
+            inside = end.take(packet, status & TP_STATUS_CSUMNOTREADY != 0) if is_ours else None
             if inside:
                 os.write(tun, inside)
 
