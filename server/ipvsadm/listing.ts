@@ -72,7 +72,7 @@ async function serviceLine(service: ListedService, format: Format, names: Names)
   const cell = key.family === 6 ? name : name.slice(0, SERVICE_COLUMNS)
   if (format.stats) return cell.padEnd(SERVICE_COLUMNS) + statsCells(service.statistics, format)
   if (format.rate) return cell.padEnd(SERVICE_COLUMNS) + rateCells(service.statistics, format, true)
-  return `${name} ${service.scheduler}${flagsText(service)}\n`
+  return `${cell} ${service.scheduler}${flagsText(service)}\n`
 }
 
 function flagsText(service: ListedService): string {

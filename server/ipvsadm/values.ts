@@ -60,13 +60,20 @@ function splitEndpoint(text: string): { host: string; port: string | null } {
     if (close < 0) return { host: '', port: null }
     const behind = text.slice(close + 1)
     const host = text.slice(1, close)
-    return behind.startsWith(':') ? { host, port: behind.slice(1) } : { host: '', port: null }
+    if (!behind.startsWith(':')) return { host: '', port: null }
+    // What is no IPv6 address is read without the brackets, and without what stands behind them.
+    return isIPv6(host) ? { host, port: behind.slice(1) } : splitEndpoint4(host)
   }
-  if (address.parse(text)?.family === 6) return { host: text, port: null }
+  return isIPv6(text) ? { host: text, port: null } : splitEndpoint4(text)
+}
+
+function splitEndpoint4(text: string): { host: string; port: string | null } {
   const colon = text.lastIndexOf(':')
   if (colon < 0) return { host: text, port: null }
   return { host: text.slice(0, colon), port: text.slice(colon + 1) }
 }
+
+const isIPv6 = (text: string): boolean => address.parse(text)?.family === 6
 
 async function hostAddress(
   host: string,

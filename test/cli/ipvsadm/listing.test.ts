@@ -88,3 +88,17 @@ t.test('sorting wraps around as 32-bit integers do', async t => {
   const newestFirst = [...unsorted.out.matchAll(/-> (\d[\d.]+):/g)].map(m => m[1])
   t.strictSame(newestFirst, [...addresses].reverse())
 })
+
+t.test('long names of IPv4 are cut to their columns in every listing (12.2)', async t => {
+  const host = 'a-rather-long-name-of-a-host.example.com'
+  const names = { ...NAMELESS, host: async () => host }
+  const backend = new MemoryBackend()
+  await run(['-A', '-t', '192.0.2.1:80', '-s', 'rr'], backend, { names: NAMELESS })
+  await run(['-a', '-t', '192.0.2.1:80', '-r', '10.0.0.1'], backend, { names: NAMELESS })
+  for (const option of [[], ['--thresholds'], ['--persistent-conn'], ['--tun-info']]) {
+    const { out } = await run(['-L', ...option], backend, { names })
+    t.match(out, `\nTCP  ${host.slice(0, 28)} rr\n  -> ${host.slice(0, 28)} `, option.join())
+  }
+  const { out } = await run(['-S'], backend, { names })
+  t.match(out, `-A -t ${host}:80 -s rr\n-a -t ${host}:80 -r ${host}:80 -g`, 'never when saving')
+})

@@ -77,6 +77,9 @@ t.test('addresses', async t => {
   t.equal(await key('2001:db8::80'), '2001:db8::80 0')
   t.equal(await key('10.1:80'), '10.0.0.1 80')
   t.equal(await key('0x0a.010.0.1:80'), '10.8.0.1 80')
+  // Brackets mean nothing around anything else (parse_service): the port is looked for within.
+  t.equal(await key('[192.0.2.1]:80'), '192.0.2.1 0')
+  t.equal(await key('[192.0.2.1:81]:80'), '192.0.2.1 81')
   for (const bad of ['80', '[2001:db8::80:443', '256.0.0.1:80', '1.2.3.4:', '1.2.3.4:-1']) {
     t.equal(await reason(`-D -t ${bad}`), 'illegal virtual server address[:port] specified', bad)
   }
