@@ -12,6 +12,7 @@ import { FWD_MASK, INACTIVE, MASQ, NOOUTPUT } from '../shared/conn-record.js'
 import * as address from '../wire/address.js'
 import {
   checkThresholds,
+  checkUnicast,
   configOf,
   destAddress,
   familyNumber,
@@ -133,6 +134,7 @@ export class Admin {
     if (service.find(where, config.port) !== undefined) {
       throw new OpError('EEXIST', `the real server ${config.address}:${config.port} already exists`)
     }
+    checkUnicast(where)
     const dest =
       this.trash.take(service, where, config.port, wanted) ??
       this.#create(where, config.port, keepRow, wanted)
@@ -154,9 +156,9 @@ export class Admin {
 
   editDest(key: ServiceKey, config: DestConfig): { row: number } {
     const service = this.service(key)
-    const dest = this.dest(service, config)
     destAddress(service, config)
     checkThresholds(config)
+    const dest = this.dest(service, config)
     this.#services.removeServer(service, dest)
     this.#set(dest, config)
     this.#services.addServer(service, dest)

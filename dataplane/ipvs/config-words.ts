@@ -54,13 +54,17 @@ export function keyOf(service: Service): ServiceKey {
   return { family, protocol, address: textOf(service), port: service.port }
 }
 
+/** Throws for one of the other family that is not reached by a tunnel. */
 export function destAddress(service: Service, config: DestConfig): address.Address {
   const where = parseAddress(config.address)
   if (where.family !== service.family && config.forwarding !== 'tunnel') {
     throw new OpError('EINVAL', 'only a tunnel reaches a real server of the other address family')
   }
-  if (!isUnicast(where)) throw new OpError('EINVAL', `${config.address} is not a unicast address`)
   return where
+}
+
+export function checkUnicast(where: address.Address): void {
+  if (!isUnicast(where)) throw new OpError('EINVAL', `${textOf(where)} is not a unicast address`)
 }
 
 /** Addresses of this host are fine too, whatever they look like; broadcasts of links are not seen. */

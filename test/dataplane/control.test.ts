@@ -54,6 +54,14 @@ t.test('ops are answered with rows or with the kernel’s codes', async t => {
   t.match(s.run({ op: 'delDest', key, dest: dest('10.0.0.9') }), { ok: false, code: 'ENOENT' })
   const crossed = { ...dest('10.0.0.2'), upperThreshold: 5, lowerThreshold: 6 }
   t.match(s.run({ op: 'addDest', key, dest: crossed }), { ok: false, code: 'ERANGE' })
+  // The order of ip_vs_add_dest and ip_vs_edit_dest: thresholds, the server, its address.
+  for (const address of ['10.0.0.1', '0.0.0.0', '10.0.0.9']) {
+    const limits = { ...crossed, address }
+    t.match(s.run({ op: 'addDest', key, dest: limits }), { ok: false, code: 'ERANGE' }, address)
+    t.match(s.run({ op: 'editDest', key, dest: limits }), { ok: false, code: 'ERANGE' }, address)
+  }
+  t.match(s.run({ op: 'addDest', key, dest: dest('0.0.0.0') }), { ok: false, code: 'EINVAL' })
+  t.match(s.run({ op: 'editDest', key, dest: dest('0.0.0.0') }), { ok: false, code: 'ENOENT' })
   const other = dest('2001:db8:2::1')
   t.match(s.run({ op: 'addDest', key, dest: other }), { ok: false, code: 'EINVAL' })
   t.strictSame(picture(s), ['80 rr [1:1@1]'], 'refused ops left nothing behind')

@@ -43,6 +43,8 @@ export class EngineBackend implements Backend {
   }
 
   async addService(service: model.ServiceSpec) {
+    // The kernel looks for the service before it looks at the rest (ip_vs_genl_set_cmd).
+    if (this.#lookUp(service.key) !== undefined) throw new KernelError('EEXIST')
     this.apply({ op: 'addService', service: serviceConfig(service) })
   }
 
@@ -56,10 +58,12 @@ export class EngineBackend implements Backend {
   }
 
   async addDest(key: model.ServiceKey, dest: model.DestSpec) {
+    this.#find(key)
     this.apply({ op: 'addDest', key: serviceKey(key), dest: destConfig(dest) })
   }
 
   async editDest(key: model.ServiceKey, dest: model.DestSpec) {
+    this.#find(key)
     this.apply({ op: 'editDest', key: serviceKey(key), dest: destConfig(dest) })
   }
 
@@ -130,15 +134,18 @@ export class EngineBackend implements Backend {
   }
 
   #find(key: model.ServiceKey): Service {
+    const found = this.#lookUp(key)
+    if (found === undefined) throw new KernelError('ESRCH')
+    return found
+  }
+
+  #lookUp(key: model.ServiceKey): Service | undefined {
     const { services } = this.#ipvs
     const where = address.parse(key.address)
     const number = Number(Object.keys(PROTOCOLS).find(n => PROTOCOLS[Number(n)] === key.protocol))
-    const found =
-      key.fwmark !== 0
-        ? services.getMark(key.family, key.fwmark)
-        : services.get(where!, number, key.port)
-    if (found === undefined) throw new KernelError('ESRCH')
-    return found
+    return key.fwmark !== 0
+      ? services.getMark(key.family, key.fwmark)
+      : services.get(where!, number, key.port)
   }
 
   #listed(service: Service): model.ListedService {
