@@ -230,7 +230,8 @@ export function writeTemplateKey(
 ): void {
   const { netmask } = service
   const ipv4 = params.family === IPV4
-  const marked = service.fwmark !== 0
+  // A marked packet to port 0 counts as one to the service's own port, which is 0.
+  const marked = service.fwmark !== 0 && !own
   key.family = params.family
   key.protocol = marked ? 0 : params.protocol
   key.c0 = params.c0 & (ipv4 ? netmask : maskWord(netmask, 0))
@@ -243,7 +244,7 @@ export function writeTemplateKey(
   key.v2 = marked ? 0 : params.v2
   key.v3 = marked ? 0 : params.v3
   // FTP shares one template between its control and its data connections.
-  key.vport = own && !marked && service.port !== FTP_PORT ? params.vport : 0
+  key.vport = own && service.port !== FTP_PORT ? params.vport : 0
   key.destFamily = 0
   key.dport = 0
 }
