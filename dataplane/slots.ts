@@ -16,19 +16,26 @@ export interface SlotDest {
   lastWeight: number
 }
 
-const fillers = { mh: fillTable, sh: fillBuckets } as const
+const fillers = {
+  mh: fillTable,
+  sh: (dests: readonly Dest[]) => fillBuckets(dests),
+} as const
 export type HashingScheduler = keyof typeof fillers
 
 export const isHashing = (scheduler: string): scheduler is HashingScheduler => scheduler in fillers
 
 /**
  * For each slot the position in `dests` of the server that its clients get, -1 where they get none.
- * `dests` newest first, as the dataplane has them. Slots of a server of weight 0 serve nobody.
+ * `dests` newest first, as the dataplane has them; `family` is the service's, 4 or 6. Slots of a server of weight 0 serve nobody.
  */
-export function slotsOf(scheduler: HashingScheduler, dests: readonly SlotDest[]): Int32Array {
+export function slotsOf(
+  scheduler: HashingScheduler,
+  dests: readonly SlotDest[],
+  family: number,
+): Int32Array {
   const stats = new Float64Array(STRIDE)
   const places = new Map(dests.map((dest, i) => [destOf(dest, stats), i]))
-  const table: readonly (Dest | null)[] = fillers[scheduler]([...places.keys()])
+  const table: readonly (Dest | null)[] = fillers[scheduler]([...places.keys()], family)
   return Int32Array.from(table, dest =>
     dest === null || dest.weight === 0 ? -1 : places.get(dest)!,
   )

@@ -99,7 +99,8 @@ function slots(
     return { address, port, weight: effectiveWeight(server), lastWeight }
   })
   const endpoints = dests.map(endpointOf)
-  return Array.from(slotsOf(scheduler, dests), place => endpoints[place])
+  const family = service.family === 'ipv6' ? 6 : 4
+  return Array.from(slotsOf(scheduler, dests, family), place => endpoints[place])
 }
 
 const inDataplane = (service: ServiceRecord | null): ServerRecord[] =>

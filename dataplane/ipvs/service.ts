@@ -79,6 +79,7 @@ export class Service {
   schedulerContext(random: (bound: number) => number, nowMs: () => number): SchedulerContext {
     const flag = (bit: number) => (this.flags & bit) !== 0
     return {
+      family: this.family,
       dests: this.dests,
       get fallback() {
         return flag(SCHED1)

@@ -18,4 +18,6 @@ export const foldSource = (flow: Flow): number =>
 export const foldDestination = (flow: Flow): number =>
   foldWords(flow.dst0, flow.dst1, flow.dst2, flow.dst3)
 
-export const foldDest = (dest: Dest): number => foldWords(dest.w0, dest.w1, dest.w2, dest.w3)
+/** As an address of the service's family: IPv4 services see one word of an IPv6 real server. */
+export const foldDest = (dest: Dest, family: number): number =>
+  family === 6 ? foldWords(dest.w0, dest.w1, dest.w2, dest.w3) : dest.w0

@@ -57,13 +57,16 @@ export class Maglev implements Scheduler {
   }
 
   #fill(): void {
-    this.#slots = fillTable(this.#context.dests)
+    this.#slots = fillTable(this.#context.dests, this.#context.family)
     this.#isStale = false
   }
 }
 
-/** The slots, each with its server; none at all when no server ever had a weight. */
-export function fillTable(dests: readonly Dest[]): Dest[] {
+/**
+ * The slots, each with its server; none at all when no server ever had a weight. `family` is the
+ * service's, 4 or 6.
+ */
+export function fillTable(dests: readonly Dest[], family: number): Dest[] {
   const divisor = dests.reduce((gcd, dest) => greatestCommonDivisor(dest.lastWeight, gcd), 0)
   if (divisor === 0) return []
   const heaviest = dests.reduce((max, dest) => Math.max(max, dest.lastWeight), 0)
@@ -71,7 +74,7 @@ export function fillTable(dests: readonly Dest[]): Dest[] {
   const rows = dests
     .filter(dest => dest.lastWeight !== 0)
     .map(dest => {
-      const key = (dest.port + foldDest(dest)) | 0
+      const key = (dest.port + foldDest(dest, family)) | 0
       return {
         dest,
         turns: Math.max(1, (dest.lastWeight / divisor) >>> shift),

@@ -3,6 +3,8 @@ import type { Dest } from '../dest.js'
 
 /** What a scheduler may look at. */
 export interface SchedulerContext {
+  /** Of the service, 4 or 6; real servers of a tunnel may be of the other one. */
+  readonly family: number
   /** The service's real servers, newest first, as in the kernel: the live array, not a copy. */
   readonly dests: readonly Dest[]
   /** Service flags SCHED1 (fallback) and SCHED2 (port) as given by ipvsadm's -b. */

@@ -25,6 +25,7 @@ export class Bench {
     const random = fromSeed(42)
     this.#make = () =>
       schedulers[name]({
+        family: 4,
         dests: this.dests,
         fallback,
         usePort,

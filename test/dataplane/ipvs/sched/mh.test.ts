@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
+import type { Dest } from '../../../../dataplane/ipvs/dest.js'
 import { fillTable, MH_SLOTS } from '../../../../dataplane/ipvs/sched/mh.js'
 import { siphash13, siphash13Key } from '../../../../dataplane/ipvs/sched/siphash.js'
+import { TUNNEL } from '../../../../dataplane/shared/conn-record.js'
 import * as address from '../../../../dataplane/wire/address.js'
+import { World } from '../world.js'
 import { Bench } from './bench.js'
 import { conforms } from './conformance.js'
 
@@ -62,7 +65,7 @@ const tables: [servers: string, counts: string, sha256: string][] = [
 for (const [servers, counts, sha256] of tables) {
   t.test(`table of ${servers}`, async t => {
     const bench = new Bench('mh').addAll(servers)
-    const letters = fillTable(bench.dests)
+    const letters = fillTable(bench.dests, 4)
       .map(dest => bench.nameOf(dest))
       .join('')
     t.equal(letters.length, 4093)
@@ -73,6 +76,17 @@ for (const [servers, counts, sha256] of tables) {
     }
   })
 }
+
+t.test('an IPv4 service sees one word of a tunnelled IPv6 server (ip_vs_mh_hashkey)', async t => {
+  const world = new World()
+  const tunnelled = (text: string) => world.addDest(text, 80, { method: TUNNEL })
+  const near = [tunnelled('10.0.0.1'), tunnelled('2001:db8::1')]
+  const far = [near[0]!, tunnelled('2001:db8:0:1::7777')]
+  const shape = (dests: Dest[], family: number) =>
+    fillTable(dests, family).map(dest => (dest.family === 6 ? 'x' : '-'))
+  t.strictSame(shape(near, 4), shape(far, 4), 'the same 32 bits in front')
+  t.notSame(shape(near, 6), shape(far, 6))
+})
 
 t.test('who serves whom', async t => {
   const clients = ['198.51.100.5', '198.51.100.6', '203.0.113.77', '192.0.2.200']

@@ -132,6 +132,7 @@ class Director {
 
   #addService(name: string, flags: string): void {
     this.#scheduler = schedulers[name as SchedulerName]({
+      family: 4,
       dests: this.#dests,
       fallback: flags.includes('fallback'),
       usePort: flags.includes('port'),

@@ -13,6 +13,7 @@ t.test('draws walk the list by weight, and the less loaded of two wins', async t
   const draws: number[] = []
   const bounds: number[] = []
   const scheduler: Scheduler = schedulers.twos({
+    family: 4,
     dests,
     fallback: false,
     usePort: false,
