@@ -159,7 +159,7 @@ export class Admin {
     destAddress(service, config)
     checkThresholds(config)
     const dest = this.dest(service, config)
-    this.#services.removeServer(service, dest)
+    this.#services.removeServer(dest)
     this.#set(dest, config)
     this.#services.addServer(service, dest)
     this.#guardReal(service, dest)
@@ -322,7 +322,7 @@ export class Admin {
   #unlink(service: Service, dest: Dest): void {
     const index = service.dests.indexOf(dest)
     service.dests.splice(index, 1)
-    this.#services.removeServer(service, dest)
+    this.#services.removeServer(dest)
     dest.available = false
     service.scheduler?.del(dest, index)
     const first = this.trash.size === 0

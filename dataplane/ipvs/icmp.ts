@@ -1,4 +1,5 @@
 import { Counter } from '../counters.js'
+import { NextHop } from '../net/network.js'
 import type { Output } from '../output.js'
 import { IPV4, IPV6, Flow, type Packet } from '../packet.js'
 import { parseQuoted, QuotedPacket } from '../parse.js'
@@ -7,12 +8,14 @@ import { Verdict } from '../verdict.js'
 import * as checksum from '../wire/checksum.js'
 import * as icmp from '../wire/icmp.js'
 import * as icmpv6 from '../wire/icmpv6.js'
+import { AH, ESP } from '../wire/ip-protocol.js'
 import * as ipv4 from '../wire/ipv4.js'
 import type { Crew } from './crew.js'
 import type { Clients } from './clients.js'
 import type { Connections } from './conn.js'
 import type { Forwarder } from './forwarder.js'
 import { icmpChecksum } from './icmp-errors.js'
+import { toKeyExchange } from './ipsec.js'
 import type { Protocols } from './proto/index.js'
 import { Outcome, type Scheduling } from './scheduling.js'
 import type { ServiceTable } from './service-table.js'
@@ -48,6 +51,8 @@ export class Icmp {
   readonly #o: IcmpOptions
   readonly #quoted = new Flow()
   readonly #where = new QuotedPacket()
+  /** The quoted packet is AH or ESP, `#quoted` the key exchange that it follows. */
+  #isIpsec = false
   /** What becomes of an error that found and made no connection. */
   #left: Verdict = Verdict.accept
 
@@ -65,6 +70,10 @@ export class Icmp {
     const scheduled = c === 0
     if (scheduled) c = this.#schedule(pkt)
     if (c === 0) return this.#left
+    if (!isGood(pkt)) {
+      if (scheduled) conns.release(c)
+      return this.#drop(Counter.icmpBadChecksum)
+    }
     const dest = conns.destOf(c)
     this.#o.traffic.in(dest, pkt.end - pkt.l3)
     conns.records.setInPkts(c, conns.records.inPkts(c) + 1)
@@ -76,12 +85,11 @@ export class Icmp {
 
   #forward(pkt: Packet, c: number, dest: Dest | undefined): Verdict {
     const { conns, transmit } = this.#o
-    // Counted, but neither forwarded nor answered: errors draw no errors.
-    if (ttl(pkt) <= 1) {
-      this.#o.counters[Counter.ttlExpired]!++
-      return Verdict.drop
+    if (transmit.towards(c, dest).kind !== NextHop.local) {
+      // Counted, but neither forwarded nor answered: errors draw no errors.
+      if (ttl(pkt) <= 1) return this.#drop(Counter.ttlExpired)
+      decrementTtl(pkt)
     }
-    decrementTtl(pkt)
     if ((conns.records.flags(c) & FWD_MASK) === MASQ) {
       const { words } = conns.records
       const at = c * WORDS
@@ -96,7 +104,7 @@ export class Icmp {
   #schedule(pkt: Packet): number {
     const { scheduling, services, settings } = this.#o
     this.#left = Verdict.accept
-    if (!settings.scheduleIcmp) return 0
+    if (!settings.scheduleIcmp || this.#isIpsec) return 0
     const service = services.find(this.#quoted, pkt.mark, true)
     if (service === undefined) return 0
     if (this.#o.crew?.reroutes(pkt, this.#quoted, true, service)) {
@@ -128,6 +136,8 @@ export class Icmp {
     if (c === 0) return Verdict.accept
     const { words } = conns.records
     const masq = (conns.records.flags(c) & FWD_MASK) === MASQ
+    // Others' errors are not looked at any closer.
+    if (masq && !isGood(pkt)) return this.#drop(Counter.icmpBadChecksum)
     const adjacency = masq ? clients.towards(c) : null
     if (routed && adjacency !== null && !forwarder.passOut(pkt, adjacency)) return Verdict.drop
     this.#o.traffic.out(conns.destOf(c), pkt.end - pkt.l3)
@@ -147,15 +157,17 @@ export class Icmp {
     const type = icmp.type(view, l4)
     if (!isRelated(flow.family, type)) return Verdict.accept
     checksum.complete(pkt)
-    if (!isGood(pkt)) return this.#drop(Counter.icmpBadChecksum)
     const reason = parseQuoted(pkt, l4 + icmp.MIN_LENGTH, this.#quoted, this.#where)
     if (reason !== 0) return this.#drop(reason)
-    if (local) {
+    if (local && isGood(pkt)) {
       const told = this.#o.tunnelErrors.handle(pkt, this.#quoted, this.#where)
       if (told !== null) return told
     }
     if (this.#where.fragmentOffset !== 0) return Verdict.accept
     if (this.#quoted.family !== flow.family) return Verdict.accept
+    const { protocol } = this.#quoted
+    this.#isIpsec = protocol === ESP || protocol === AH
+    if (this.#isIpsec) toKeyExchange(this.#quoted, this.#quoted)
     return this.#o.protocols.get(this.#quoted.protocol) === null ? Verdict.accept : null
   }
 
@@ -185,7 +197,7 @@ export class Icmp {
       else ipv4.setDst(view, l3, words[first]!)
       ipv4.setChecksum(view, l3, checksum.computeIpv4(view, l3))
     }
-    view.setUint16(l4 + (src ? 0 : 2), port)
+    if (!this.#isIpsec) view.setUint16(l4 + (src ? 0 : 2), port)
   }
 
   #finish(pkt: Packet): void {

@@ -1,4 +1,5 @@
 import { Flow, type Packet } from '../packet.js'
+import { copyFlow } from '../piece.js'
 import { FWD_MASK, MASQ } from '../shared/conn-record.js'
 import { Verdict } from '../verdict.js'
 import { UDP } from '../wire/ip-protocol.js'
@@ -65,22 +66,16 @@ export class Ipsec {
     return Verdict.stolen
   }
 
-  /** The packet's addresses as those of its key exchange. */
   #exchangeOf(pkt: Packet): Flow {
-    const { flow } = pkt
-    const exchange = this.#isakmp
-    exchange.family = flow.family
-    exchange.protocol = UDP
-    exchange.src0 = flow.src0
-    exchange.src1 = flow.src1
-    exchange.src2 = flow.src2
-    exchange.src3 = flow.src3
-    exchange.dst0 = flow.dst0
-    exchange.dst1 = flow.dst1
-    exchange.dst2 = flow.dst2
-    exchange.dst3 = flow.dst3
-    exchange.srcPort = ISAKMP
-    exchange.dstPort = ISAKMP
-    return exchange
+    toKeyExchange(pkt.flow, this.#isakmp)
+    return this.#isakmp
   }
+}
+
+/** The addresses of an AH or ESP packet as those of its key exchange; both may be the same Flow. */
+export function toKeyExchange(flow: Flow, exchange: Flow): void {
+  copyFlow(flow, exchange)
+  exchange.protocol = UDP
+  exchange.srcPort = ISAKMP
+  exchange.dstPort = ISAKMP
 }

@@ -11,6 +11,12 @@ const FTP_DATA_PORT = 20
 /** First port that needs no privilege (net.ipv4.ip_unprivileged_port_start). */
 const UNPRIVILEGED = 1024
 
+/** A masquerading real server, of one protocol or of all (null). */
+interface Server {
+  readonly dest: Dest
+  readonly protocol: number | null
+}
+
 /**
  * Virtual services and the index of real servers, found as IPVS finds them (ip_vs_service_find).
  * Looked at once per new connection, so plain Maps of integer hashes are good enough.
@@ -19,8 +25,8 @@ export class ServiceTable {
   readonly #byKey = new Map<number, Service[]>()
   readonly #byMark = new Map<number, Service>()
   readonly #byRow = new Map<number, Service>()
-  /** Masquerading real servers by (protocol, address, port): who may be answered for. */
-  readonly #servers = new Map<number, Dest[]>()
+  /** Masquerading real servers by (address, port): who may be answered for. */
+  readonly #servers = new Map<number, Server[]>()
   /** Tunnel real servers by the first word of their address: whose outer packets errors quote. */
   readonly #tunnels = new Map<number, Dest[]>()
   /** How many services and masquerading real servers have an address: whose fragments we collect. */
@@ -113,15 +119,19 @@ export class ServiceTable {
   addServer(service: Service, dest: Dest): void {
     if ((dest.connFlags & FWD_MASK) === TUNNEL) push(this.#tunnels, tunnelHash(dest), dest)
     if ((dest.connFlags & FWD_MASK) !== MASQ) return
-    push(this.#servers, serverHash(dest, service.protocol, dest.port), dest)
+    // A service by mark takes every protocol.
+    const protocol = service.fwmark === 0 ? service.protocol : null
+    push(this.#servers, serverHash(dest, dest.port), { dest, protocol })
     this.#hold(dest, 1)
   }
 
-  removeServer(service: Service, dest: Dest): void {
+  removeServer(dest: Dest): void {
     pull(this.#tunnels, tunnelHash(dest), dest)
-    if (pull(this.#servers, serverHash(dest, service.protocol, dest.port), dest)) {
-      this.#hold(dest, -1)
-    }
+    const key = serverHash(dest, dest.port)
+    const server = this.#servers.get(key)?.find(s => s.dest === dest)
+    if (server === undefined) return
+    pull(this.#servers, key, server)
+    this.#hold(dest, -1)
   }
 
   /** Whether the flow's source is a masquerading real server's (address, port). */
@@ -132,8 +142,13 @@ export class ServiceTable {
   /** The newest masquerading real server with the flow's source (ip_vs_find_real_service). */
   serverOf(flow: Flow): Dest | undefined {
     const source = sourceOf(flow)
-    const chain = this.#servers.get(serverHash(source, flow.protocol, flow.srcPort))
-    return chain?.findLast(d => d.port === flow.srcPort && same(d, source))
+    const chain = this.#servers.get(serverHash(source, flow.srcPort))
+    return chain?.findLast(
+      ({ dest, protocol }) =>
+        dest.port === flow.srcPort &&
+        (protocol === null || protocol === flow.protocol) &&
+        same(dest, source),
+    )?.dest
   }
 
   /** Whether packets of that tunnel type go to that IPv4 address (and UDP port, for GUE). */
@@ -193,7 +208,7 @@ const markKey = (family: number, fwmark: number): number => family * 0x1_0000_00
 const tunnelHash = (a: Address): number => a.w0 ^ a.w2 ^ a.w3
 
 const serviceHash = (a: Address, protocol: number, port: number) => hash(a, protocol, port)
-const serverHash = (a: Address, protocol: number, port: number) => hash(a, protocol, port)
+const serverHash = (a: Address, port: number) => hash(a, 0, port)
 
 function hash(a: Address, protocol: number, port: number): number {
   let h = Math.imul(a.w0 ^ Math.imul(a.w1, 0x85ebca6b), 0x9e3779b1)

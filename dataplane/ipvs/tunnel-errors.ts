@@ -108,7 +108,7 @@ export class TunnelErrors {
     const { transmit, errors, traffic } = this.#o
     const type = icmp.type(view, l4)
     const code = icmp.code(view, l4)
-    let rest = 0
+    let rest = icmp.rest(view, l4)
     if (type === icmp.UNREACHABLE && code === icmp.FRAGMENTATION_NEEDED) {
       const told = transmit.learnPathMtu(dest, icmp.nextHopMtu(view, l4))
       // Without DF the packet will be cut by us from now on: nobody has to know.

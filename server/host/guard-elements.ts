@@ -66,7 +66,10 @@ function endpointElements({ role, address, protocol, port }: Omit<Guarded, 'ftp'
   // IPsec follows its key exchange, whose endpoint this is.
   const ipsec = protocol === 'udp' && port === ISAKMP_PORT ? IPSEC : []
   return [
-    ...ipsec.map(each => ({ set: `${name}_any`, element: `${address} . ${each}` })),
+    ...ipsec.flatMap(each => [
+      { set: `${name}_any`, element: `${address} . ${each}` },
+      { set: `${name}_anyq`, element: `${integer} . ${each}` },
+    ]),
     { set: name, element: `${address} . ${number} . ${port}` },
     { set: `${name}_quoted`, element: `${integer} . ${number} . ${port}` },
     hosts,

@@ -10,6 +10,8 @@ import * as address from '../../dataplane/wire/address.js'
 import { readHeaders, type Headers } from './headers.js'
 
 const FTP_DATA_PORT = 20
+/** ESP and AH, which have no ports. */
+const IPSEC = [50, 51]
 /** What is remembered of each kind; the oldest goes first. */
 const REMEMBERED_MAX = 65536
 const ERRORS4 = [3, 4, 11]
@@ -85,7 +87,8 @@ export class GuardRules {
     const type = ip[h.l4] ?? 255
     if (!(h.family === 4 ? ERRORS4 : ERRORS6).includes(type)) return null
     const quoted = readHeaders(padded(ip.subarray(h.l4 + 8)))
-    return quoted === null || quoted.ports === null ? null : flowOf(quoted)
+    if (quoted === null || (quoted.ports === null && !IPSEC.includes(quoted.protocol))) return null
+    return flowOf(quoted)
   }
 }
 

@@ -76,7 +76,11 @@ export class Transmit {
     const method = this.#records.flags(c) & FWD_MASK
     if (method === BYPASS) return this.#bypass(pkt)
     const adjacency = this.towards(c, dest)
-    if (method === TUNNEL && dest !== undefined) return this.#tunnelTo(pkt, dest, adjacency)
+    if (method === TUNNEL) return this.#tunnelTo(pkt, dest, adjacency)
+    if (method === MASQ && isLoopback(this.#records, c)) {
+      this.#counters[Counter.noRoute]!++
+      return Verdict.drop
+    }
     if (!this.#forwarder.passIn(pkt, adjacency, adjacency.mtuOctets)) {
       return method === MASQ ? Verdict.drop : this.#refused(dest)
     }
@@ -110,12 +114,16 @@ export class Transmit {
 
   /**
    * The MTU that a client is told leaves room for the outer header; without `pmtu_disc` the outer
-   * packet is fragmented instead, so IPv4 is let pass.
+   * packet is fragmented instead, so IPv4 is let pass. Only the real server knows its tunnel.
    */
-  #tunnelTo(pkt: Packet, dest: Dest, adjacency: Adjacency): Verdict {
+  #tunnelTo(pkt: Packet, dest: Dest | undefined, adjacency: Adjacency): Verdict {
     if (adjacency.kind === LOCAL) return Verdict.local
-    const room = this.#pathMtu(dest, adjacency) - overheadOctets(dest)
-    if (room < (dest.family === IPV4 ? MTU_MIN4 : MTU_MIN6)) {
+    if (dest === undefined) {
+      this.#counters[Counter.noRoute]!++
+      return Verdict.drop
+    }
+    const room = this.#room(dest, adjacency)
+    if (room === 0) {
       this.#counters[Counter.tooBig]!++
       return Verdict.drop
     }
@@ -133,6 +141,12 @@ export class Transmit {
     const { sentOctets } = this.#forwarder.errors
     if (sentOctets > 0) this.#traffic.out(dest, sentOctets)
     return Verdict.drop
+  }
+
+  /** Octets of the largest packet that fits into the tunnel; 0 when none may be sent through it. */
+  #room(dest: Dest, adjacency: Adjacency): number {
+    const room = this.#pathMtu(dest, adjacency) - overheadOctets(dest)
+    return room < (dest.family === IPV4 ? MTU_MIN4 : MTU_MIN6) ? 0 : room
   }
 
   #pathMtu(dest: Dest, adjacency: Adjacency): number {
@@ -162,19 +176,37 @@ export class Transmit {
   #bypass(pkt: Packet): Verdict {
     const f = pkt.flow
     const adjacency = this.#network.resolve(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
-    if (!this.#forwarder.passIn(pkt, adjacency, adjacency.mtuOctets)) return Verdict.drop
+    // IPv6 makes such a connection for an address of ours too, and then has nowhere to go.
+    const isOurs = adjacency.kind === LOCAL
+    if (isOurs || !this.#forwarder.passIn(pkt, adjacency, adjacency.mtuOctets)) return Verdict.drop
     this.#counters[FORWARDED]!++
     this.#forwarder.output.send(pkt, adjacency)
     return Verdict.stolen
   }
 
-  /** An ICMP error about the connection, TTL already decremented; it is cut rather than refused. */
+  /**
+   * An ICMP error about the connection, TTL already decremented. What is too large is cut in IPv4
+   * and dropped in IPv6: errors draw no errors.
+   */
   sendError(pkt: Packet, c: number, dest: Dest | undefined): Verdict {
     const method = this.#records.flags(c) & FWD_MASK
     const adjacency = this.towards(c, dest)
     if (method !== MASQ && (adjacency.kind === LOCAL || method === LOCALNODE)) return Verdict.local
+    const tunnelled = method === TUNNEL && dest !== undefined
+    const room = tunnelled ? this.#room(dest, adjacency) : adjacency.mtuOctets
+    const isTooBig = pkt.flow.family !== IPV4 && pkt.end - pkt.l3 > room
+    if (isTooBig || room === 0) {
+      this.#counters[Counter.tooBig]!++
+      return Verdict.drop
+    }
+    const isNowhere =
+      method === TUNNEL ? !tunnelled : method === MASQ && isLoopback(this.#records, c)
+    if (isNowhere) {
+      this.#counters[Counter.noRoute]!++
+      return Verdict.drop
+    }
     this.#counters[FORWARDED]!++
-    if (method === TUNNEL && dest !== undefined) this.#tunnel.send(pkt, dest, adjacency)
+    if (tunnelled) this.#tunnel.send(pkt, dest, adjacency)
     else {
       const via = method === MASQ ? null : (dest ?? this.#destOf(c))
       this.#forwarder.output.send(pkt, adjacency, Infinity, via)
@@ -207,4 +239,14 @@ export class Transmit {
       words[at + D1 + 2]!,
     )
   }
+}
+
+/** Whether NAT would lead to 127/8 or ::1, where nothing from the network may go. */
+function isLoopback(records: ConnSlab, c: number): boolean {
+  const { words } = records
+  const at = c * WORDS
+  const first = words[at + D0]!
+  if (records.destFamily(c) === IPV4) return first >>> 24 === 127
+  const rest = at + D1
+  return first === 0 && words[rest] === 0 && words[rest + 1] === 0 && words[rest + 2] === 1
 }

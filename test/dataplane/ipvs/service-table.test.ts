@@ -110,12 +110,27 @@ t.test('masquerading real servers and known addresses are counted', async t => {
   t.notOk(table.isServerSource(flow('192.0.2.1', 999, TCP, '10.0.0.1', 8081)))
   t.notOk(table.isServerSource(flow('192.0.2.1', 999, UDP, '10.0.0.1', 8080)))
   t.ok(knows('10.0.0.1'))
-  table.removeServer(a, one)
+  table.removeServer(one)
   t.ok(table.isServerSource(reply), 'the other service has it too')
-  table.removeServer(b, two)
+  table.removeServer(two)
   t.notOk(table.isServerSource(reply))
   t.notOk(knows('10.0.0.1'))
   t.ok(knows('198.51.100.2'))
   table.remove(b)
   t.notOk(knows('198.51.100.2'))
+})
+
+t.test('a real server of a service by mark is one of every protocol', async t => {
+  const table = new ServiceTable()
+  const marked = service('0.0.0.0', 0, TCP, 7)
+  table.add(marked)
+  const dest = new Dest(1, new Float64Array(4 * STRIDE), { ...at('10.0.0.1'), port: 8080 })
+  dest.connFlags = MASQ
+  table.addServer(marked, dest)
+  for (const protocol of [TCP, UDP]) {
+    const source = flow('192.0.2.1', 999, protocol, '10.0.0.1', 8080)
+    t.equal(table.serverOf(source), dest)
+  }
+  table.removeServer(dest)
+  t.notOk(table.isServerSource(flow('192.0.2.1', 999, UDP, '10.0.0.1', 8080)))
 })
