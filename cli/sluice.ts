@@ -8,7 +8,6 @@ import { EXIT_HELP, EXAMPLES } from './help.js'
 import { processIo } from './process-io.js'
 import { REPLAY_HELP } from './replay/help.js'
 import type { ReplayFlags } from './replay.js'
-import { addTokenCommand } from './token.js'
 import { version } from './version.js'
 
 const USAGE = 2
@@ -59,7 +58,6 @@ program
     process.exitCode = await replay(flags)
   })
 
-addTokenCommand(program)
 addApiCommands(program, processIo())
 
 // Only for the help: ipvsadm reads its own arguments, also those that commander would take.

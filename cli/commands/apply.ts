@@ -1,125 +1,59 @@
 /**
- * `sluice apply -f FILE`: makes the appliance have what the documents say. Repeating it changes
- * nothing. Each resource is written by itself, whole; those that are not named stay.
+ * `sluice apply -f FILE`: makes the appliance have what the documents say, all of it or nothing, as
+ * one revision. Repeating it changes nothing. What the documents do not name stays, unless pruned.
  */
-import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Command } from 'commander'
-import { parseAllDocuments } from 'yaml'
-import { mustFetch } from '../client/client.js'
-import { apiCommand, UsageError, type Context, type Io } from './context.js'
-import { textOf } from './exchange.js'
-import { repeatable } from './get.js'
+import type { Difference } from '../../openapi/client/schema.js'
+import { applyDeclaration, filesOption, planDeclaration, printOutcome } from './change.js'
+import { printPlan, withChangeOptions, type ChangeFlags } from './change.js'
+import { apiCommand, type Io } from './context.js'
+import { DECLARATION_HELP, declarationOf, type Resource } from './declaration.js'
 
-interface ApplyFlags {
+interface ApplyFlags extends ChangeFlags {
   filename?: string[]
-}
-interface Resource {
-  name: string
-  path: string
-  document: unknown
+  prune?: boolean
 }
 
 const EXAMPLES = `sluice apply -f config.yaml
 sluice apply -f /etc/sluice.d                 every .yaml, .yml and .json in it, by name
-sluice get services web -o yaml               shows what a service looks like
+sluice apply -f config.yaml --dry-run         what it would change, and whom it would hurt
+sluice apply -f config.yaml --confirm-within 60 -m 'move web'
+sluice apply -f config.yaml --prune           what the file does not name is deleted
+sluice get config -o yaml > config.yaml       everything that there is, ready to be applied
 
-A document has virtualServices, markRules (both by name) and settings, each as the API has them:
-
-  virtualServices:
-    web:
-      protocol: tcp
-      address: 198.51.100.10
-      port: 80
-      realServers: { a: { address: 10.0.0.1, port: 8080 } }`
-
-/** Sections of a document; rules come before the services that ask for their marks. */
-const SECTIONS: Readonly<Record<string, string>> = {
-  markRules: '/v1/mark-rules',
-  virtualServices: '/v1/virtual-services',
-}
+${DECLARATION_HELP}`
 
 export function addApply(program: Command, io: Io): void {
   const command = program
     .command('apply')
-    .description('make the appliance have what files say; repeating it changes nothing')
-    .addOption(
-      repeatable('-f, --filename <file>', 'YAML or JSON, a folder, or - for standard input'),
+    .description('make the appliance have what files say, all or nothing')
+    .addOption(filesOption())
+    .option('--prune', 'delete what the files do not name; settings get their defaults')
+  apiCommand<ApplyFlags>(withChangeOptions(command), io, EXAMPLES, async ({ session, flags }) => {
+    const { filename = [], prune = false } = flags
+    const declaration = await declarationOf(session, filename, prune, io)
+    if (flags.dryRun === true)
+      return printPlan(io, await planDeclaration(session, declaration), flags)
+    const outcome = await applyDeclaration(session, declaration, flags)
+    const lines = declaration.resources.map(
+      resource => `${resource.name} ${fate(resource, outcome.changes)}\n`,
     )
-  apiCommand<ApplyFlags>(command, io, EXAMPLES, async context => {
-    const resources = await resourcesOf(context.flags.filename ?? [], io)
-    for (const resource of resources) {
-      const outcome = await put(context, resource).catch((error: unknown) => {
-        io.err(`${resource.name} refused; what is listed above it is done, the rest is not\n`)
-        throw error
-      })
-      io.out(`${resource.name} ${outcome}\n`)
-    }
+    printOutcome(io, outcome, flags, lines.join(''))
   })
 }
 
-/** created, configured or unchanged, by what the appliance says of it before and after. */
-async function put({ session }: Context<ApplyFlags>, { path, document }: Resource) {
-  const before = await session.fetch(path)
-  await before.arrayBuffer()
-  const written = await mustFetch(
-    session.fetch(path, {
-      ...{ method: 'PUT', headers: { 'content-type': 'application/json' } },
-      body: JSON.stringify(document),
-    }),
-  )
-  await written.arrayBuffer()
-  if (written.status === 201) return 'created'
-  return before.headers.get('etag') === written.headers.get('etag') ? 'unchanged' : 'configured'
-}
-
-async function resourcesOf(files: readonly string[], io: Io): Promise<Resource[]> {
-  if (files.length === 0) throw new UsageError('say what to apply: -f FILE')
-  const resources: Resource[] = []
-  for (const file of files.flatMap(filesIn)) {
-    for (const document of documentsIn(await textOf(file, io), file))
-      resources.push(...sectionsOf(document, file))
-  }
-  // Everything is read before anything is written: a broken file changes nothing.
-  return resources
-}
-
-function filesIn(file: string): string[] {
-  if (file === '-' || !statSync(file, { throwIfNoEntry: false })?.isDirectory()) return [file]
-  const names = readdirSync(file).filter(name => /\.(ya?ml|json)$/.test(name))
-  return names.sort().map(name => join(file, name))
-}
-
-function documentsIn(text: string, file: string): unknown[] {
-  return [...parseAllDocuments(text)].flatMap(document => {
-    const [fault] = document.errors
-    if (fault !== undefined) throw new UsageError(`${file}: ${fault.message}`)
-    const value = document.toJS({ maxAliasCount: 100 }) as unknown
-    return value === null ? [] : [value]
+/** created, configured, deleted or unchanged; what happens to a real server happens to its service. */
+function fate({ name }: Resource, changes: readonly Difference[]): string {
+  const [section, own = ''] = name.split('/')
+  const about = changes.filter(({ kind, name: changed }) => {
+    if (section === 'settings') return kind === 'settings'
+    if (section === 'markRules') return kind === 'markRule' && changed === own
+    return kind === 'realServer'
+      ? changed.startsWith(`${own}/`)
+      : changed === own && kind === 'virtualService'
   })
-}
-
-function sectionsOf(document: unknown, file: string): Resource[] {
-  const sections = objectOf(document, `${file}: the document`)
-  const known = [...Object.keys(SECTIONS), 'settings']
-  const unknown = Object.keys(sections).find(key => !known.includes(key))
-  if (unknown !== undefined)
-    throw new UsageError(`${file}: there is no '${unknown}'; there are ${known.join(', ')}`)
-  const named = Object.entries(SECTIONS).flatMap(([section, path]) =>
-    Object.entries(objectOf(sections[section] ?? {}, `${file}: ${section}`)).map(
-      ([name, each]): Resource => ({
-        name: `${section}/${name}`,
-        path: `${path}/${encodeURIComponent(name)}`,
-        document: each,
-      }),
-    ),
-  )
-  if (sections.settings === undefined) return named
-  return [...named, { name: 'settings', path: '/v1/settings', document: sections.settings }]
-}
-
-function objectOf(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>
-  throw new UsageError(`${what} is no mapping`)
+  const itself = about.find(({ kind }) => kind !== 'realServer')
+  if (itself !== undefined && section !== 'settings' && itself.action !== 'update')
+    return itself.action === 'create' ? 'created' : 'deleted'
+  return about.length > 0 ? 'configured' : 'unchanged'
 }

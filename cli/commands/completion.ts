@@ -97,7 +97,7 @@ async function possible(
   const last = command.registeredArguments.at(-1)
   const named = argument ?? (last?.variadic === true ? last : undefined)
   if (named === undefined) return []
-  return namesOf(named.name() === 'server' ? 'servers' : (args[0] ?? ''), env)
+  return namesOf(ARGUMENT_KINDS[named.name()] ?? args[0] ?? '', env)
 }
 
 /** The innermost command that the words name, and what comes after it. */
@@ -128,10 +128,18 @@ function positionals(command: Command, words: readonly string[]): string[] {
   )
 }
 
+/** Kinds whose items nobody asks for by name, or of which there are too many. */
+const NAMELESS = new Set(['connections', 'events', 'audit-log'])
+/** Kinds that arguments of commands name. */
+const ARGUMENT_KINDS: Readonly<Record<string, string>> = {
+  ...{ server: 'servers', service: 'services', token: 'tokens' },
+  ...{ revision: 'revisions', against: 'revisions', operation: 'operations' },
+}
+
 /** Names that exist now; none when the appliance cannot be asked. */
 async function namesOf(kindName: string, env: NodeJS.ProcessEnv): Promise<string[]> {
   const kind = kindOf(kindName)
-  if (kind === undefined || kind.single === true || kind.names[0] === 'connections') return []
+  if (kind === undefined || kind.single === true || NAMELESS.has(kind.names[0])) return []
   const session = connect(parseApi(findApi(env)), env.SLUICE_TOKEN || null)
   try {
     const names: string[] = []

@@ -20,6 +20,8 @@ sluice get services web -o yaml                     the whole document
 sluice get servers web -o wide -l rack=3            real servers of one service, by label
 sluice get connections web --filter state=ESTABLISHED
 sluice get stats --watch                            again whenever something changes
+sluice get config -o yaml                           everything, as \`sluice apply\` takes it
+sluice get audit-log --filter actor=ci --filter since=2030-01-01T00:00:00Z
 sluice get services -o name                         for scripts`
 
 export function addGet(program: Command, io: Io): void {
@@ -29,16 +31,42 @@ export function addGet(program: Command, io: Io): void {
     .description('show services, real servers, connections, counters and the rest')
     .argument('<kind>', 'what to show (see below)')
     .argument('[names...]', 'only these')
+    .addHelpText('after', `\nKinds:\n${kinds}`)
+  apiCommand<GetFlags>(withGetOptions(command), io, EXAMPLES, (context, kind, ...names) =>
+    get(context, resolveKind(kind), names),
+  )
+  for (const { name, about, examples } of SHORTCUTS) {
+    const shortcut = program
+      .command(name)
+      .description(`${about}; as \`sluice get ${name}\``)
+      .argument('[service]', 'only of this service')
+    apiCommand<GetFlags>(withGetOptions(shortcut), io, examples, (context, service) =>
+      get(context, resolveKind(name), service === undefined ? [] : [service]),
+    )
+  }
+}
+
+/** What one asks for often. */
+const SHORTCUTS = [
+  {
+    ...{ name: 'connections', about: 'list connections' },
+    examples: `sluice connections web
+sluice connections --filter client=192.0.2.0/24 -o json`,
+  },
+  {
+    ...{ name: 'stats', about: 'show counters and rates' },
+    examples: `sluice stats web -o wide
+sluice stats --watch`,
+  },
+] as const
+
+const withGetOptions = (command: Command): Command =>
+  command
     .addOption(outputOption('table'))
     .addOption(repeatable('-l, --label <key=value>', 'only with this label; repeatable'))
     .addOption(repeatable('--filter <key=value>', 'a query parameter of the API; repeatable'))
     .option('-w, --watch', 'go on, and print what changes')
     .option('--interval <seconds>', 'how often --watch looks', '2')
-    .addHelpText('after', `\nKinds:\n${kinds}`)
-  apiCommand<GetFlags>(command, io, EXAMPLES, (context, kind, ...names) =>
-    get(context, resolveKind(kind), names),
-  )
-}
 
 export function resolveKind(name: string): AnyKind {
   const kind = kindOf(name)

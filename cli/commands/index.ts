@@ -4,15 +4,23 @@ import { addApply } from './apply.js'
 import { addCompletion } from './completion.js'
 import type { Io } from './context.js'
 import { addDelete } from './delete.js'
+import { addEvents } from './events.js'
 import { addExchange } from './exchange.js'
 import { addExplain } from './explain.js'
 import { addGet } from './get.js'
+import { addPlan } from './plan.js'
+import { addRollback } from './rollback.js'
+import { addToken } from './token.js'
 
 export function addApiCommands(program: Command, io: Io): void {
   addGet(program, io)
   addApply(program, io)
+  addPlan(program, io)
+  addRollback(program, io)
   addDelete(program, io)
   addExplain(program, io)
+  addEvents(program, io)
   addExchange(program, io)
+  addToken(program, io)
   addCompletion(program, io)
 }

@@ -1,4 +1,5 @@
 /** All kinds, by every name that they go by. */
+import { auditLog, configurations, events, operations, revisions } from './history.js'
 import { connections, interfaces, stats } from './live.js'
 import type { Kind } from './kind.js'
 import { servers, services } from './services.js'
@@ -20,6 +21,11 @@ export const KINDS: readonly AnyKind[] = [
   opaque(stats),
   opaque(markRules),
   opaque(settings),
+  opaque(configurations),
+  opaque(revisions),
+  opaque(operations),
+  opaque(events),
+  opaque(auditLog),
   opaque(interfaces),
   opaque(tokens),
   opaque(versions),
