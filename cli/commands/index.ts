@@ -4,6 +4,7 @@ import { addApply } from './apply.js'
 import { addCompletion } from './completion.js'
 import type { Io } from './context.js'
 import { addDelete } from './delete.js'
+import { addDrain } from './drain.js'
 import { addEvents } from './events.js'
 import { addExchange } from './exchange.js'
 import { addExplain } from './explain.js'
@@ -18,6 +19,7 @@ export function addApiCommands(program: Command, io: Io): void {
   addPlan(program, io)
   addRollback(program, io)
   addDelete(program, io)
+  addDrain(program, io)
   addExplain(program, io)
   addEvents(program, io)
   addExchange(program, io)

@@ -29,10 +29,12 @@ export interface Given {
   env?: NodeJS.ProcessEnv
   stopped?: AbortSignal
   seen?: (out: string) => void
+  /** As `seen`, of standard error. */
+  seenError?: (err: string) => void
 }
 
 export async function openTerminal<D extends Dataplane>(
-  t: Test,
+  t: Pick<Test, 'teardown'>,
   options: ApplianceOptions<D> = {},
 ): Promise<Terminal<D>> {
   const appliance = await startAppliance(options)
@@ -71,7 +73,10 @@ export async function run(args: readonly string[], given: Given): Promise<Ran> {
       ran.out += text
       given.seen?.(ran.out)
     },
-    err: text => void (ran.err += text),
+    err: text => {
+      ran.err += text
+      given.seenError?.(ran.err)
+    },
     stdin: async () => given.stdin ?? '',
     env: given.env ?? {},
     stopped: given.stopped ?? new AbortController().signal,
