@@ -46,10 +46,12 @@ export function cutToMtu(
 ): boolean {
   if (!makePlan(pkt, identification)) return false
   const extra = pkt.flow.family === IPV4 ? 0 : HEADER6_OCTETS
-  const room = (mtuOctets - plan.header - extra) & ~7
+  const room = mtuOctets - plan.header - extra
   if (room < 8) return false
-  for (let at = plan.payload; at < pkt.end; at += room) {
-    if (!cut(pkt, at, Math.min(at + room, pkt.end), take, emit)) return false
+  for (let at = plan.payload, end; at < pkt.end; at = end) {
+    // All but the last are multiples of eight; the last one may use the room to the full.
+    end = pkt.end - at <= room ? pkt.end : at + (room & ~7)
+    if (!cut(pkt, at, end, take, emit)) return false
   }
   return true
 }
