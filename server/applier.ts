@@ -19,7 +19,7 @@ import { SYSTEM } from './actor.js'
 import { DataplaneGone, OpRefused, type Call, type Dataplane } from './dataplane-client.js'
 import { Directory } from './directory.js'
 import { messageOf, Problem } from './errors.js'
-import type { Announcement, HostControl, HostState } from './host-state.js'
+import type { Announcement, HostChange, HostControl, HostState } from './host-state.js'
 import { opsOf, restoreOf, settingsConfig } from './plan.js'
 import { inverseOf } from './repo/configuration.js'
 import type {
@@ -129,8 +129,10 @@ export class Applier {
   async apply(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
     if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
     await this.#needDataplane()
-    const desired = this.#hostState(changes)
-    const announcements = await this.#prepareFor(changes, desired)
+    const host = this.#hostChange(changes)
+    // Until the end of this change: what ends it halfway leaves something to tidy.
+    this.#untidy = true
+    const announcements = await this.#prepareFor(changes, host?.fresh ?? this.#hostState(changes))
     const rules = this.directory.markRules.rules(changes.markRules)
     const services = (changes.services ?? []).map(change => this.#asTheDataplaneSees(change))
     const ops = opsOf({ ...changes, services }, this.#askable(rules))
@@ -138,7 +140,7 @@ export class Applier {
     // Only microtasks lie between the commit and the call: no worker can come up in between.
     await this.#toDataplane(changes, ops)
     await this.#announce(announcements)
-    await this.#tidy()
+    await this.#tidy(host?.stale)
     if (this.#untidy) {
       this.#retryLater()
       throw this.#pending('The change is in force, but the host could not be tidied up.')
@@ -272,9 +274,16 @@ export class Applier {
     return this.directory.hostState(changes, new Set(this.#unprepared.keys()))
   }
 
-  async #tidy(): Promise<void> {
+  /** Null when the host is not where it should be: only the whole mends that. */
+  #hostChange(changes: ChangeSet): HostChange | null {
+    return this.#untidy || this.#unprepared.size > 0 ? null : this.directory.hostChange(changes)
+  }
+
+  /** `stale`: all that can be left over, when that is known. */
+  async #tidy(stale?: HostState): Promise<void> {
     try {
-      await this.#host.afterApply(this.#hostState())
+      if (stale === undefined) await this.#host.afterApply(this.#hostState())
+      else await this.#host.release(stale)
       this.#untidy = false
     } catch (error) {
       this.#untidy = true

@@ -1,7 +1,7 @@
 /** Who is behind an address: names by key and endpoint, and what the host has to provide. */
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceKey } from '../dataplane/protocol.js'
-import type { HostMarkRules, HostService, HostState } from './host-state.js'
+import type { HostChange, HostMarkRules, HostService, HostState } from './host-state.js'
 import { isInDataplane } from './plan.js'
 import { MarkRuleBook } from './mark-rule-book.js'
 import type { ChangeSet, ServiceChange } from './repo/configuration.js'
@@ -78,6 +78,22 @@ export class Directory {
       if (after !== null) state.push(whole(this.#entryOf(after).host))
     }
     return state
+  }
+
+  /** The same as a difference; null when the change reaches services that it does not name. */
+  hostChange({ services = [], markRules = [], settings }: ChangeSet): HostChange | null {
+    if (markRules.length > 0 || settings !== undefined) return null
+    const rules = this.markRules.rules()
+    const whole = ({ host }: Entry) => this.#withFtp(this.#withRules(host, rules), this.#ftpPorts)
+    const entriesOf = (entry: Entry | undefined | null) => (entry ? [whole(entry)] : [])
+    const stale = new Set(
+      services.flatMap(({ before }) => entriesOf(before && this.#entries.get(before.name))),
+    )
+    const fresh = new Set(services.flatMap(({ after }) => entriesOf(after && this.#entryOf(after))))
+    return {
+      fresh: [...fresh].filter(service => !stale.has(service)),
+      stale: [...stale].filter(service => !fresh.has(service)),
+    }
   }
 
   serviceName(key: string): string | null {

@@ -48,18 +48,29 @@ export interface Announcement {
   interface: string
 }
 
+/** What a change adds to the desired state and takes from it, when it leaves the rest alone. */
+export interface HostChange {
+  fresh: HostState
+  stale: HostState
+}
+
 /**
- * Calls never overlap. Both are idempotent and bring the host towards `desired` from wherever it
+ * Calls never overlap. All are idempotent and bring the host towards `desired` from wherever it
  * is. A rejection is shown to the client: an Error's message, or a Problem as it stands (for
  * instance INTERFACE_NOT_FOUND when the named interface does not exist).
  */
 export interface HostControl {
   /**
-   * Adds what `desired` needs and is missing, removes nothing. Runs before anything is stored: when
+   * Adds what `desired`, the whole or a part of it, needs and is missing; removes nothing. Runs before anything is stored: when
    * it rejects, nothing is stored and `afterApply` is called with the state as it was.
    * Answers with the addresses that were added by this call.
    */
   beforeApply(desired: HostState): Promise<readonly Announcement[]>
   /** Removes what `desired` does not need. Runs once the dataplane has applied it. */
   afterApply(desired: HostState): Promise<void>
+  /**
+   * The same when it is known what went, so that the cost of one change is not that of the whole.
+   * When it rejects, `afterApply` follows.
+   */
+  release(stale: HostState): Promise<void>
 }

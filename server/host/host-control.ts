@@ -38,6 +38,8 @@ export class LinuxHost implements HostControl {
   readonly #own: OwnServers | null
   /** Services whose needs the host meets now; identity tells an edited one from an unchanged one. */
   readonly #held = new Set<HostService>()
+  /** Those of them that a firewall mark leads to. */
+  readonly #heldByMark = new Set<HostService>()
   /** Endpoints that no service wants any more, but whose connections the dataplane still has. */
   #lingering: readonly Guarded[] = []
   readonly #stillHeld: NonNullable<LinuxHostOptions['stillHeld']>
@@ -86,15 +88,15 @@ export class LinuxHost implements HostControl {
       const wanted = fresh.flatMap(wantedOf)
       let announcements: Announcement[]
       try {
-        await this.#guard.setMarks(markPlans([...this.#held, ...fresh]))
-        await this.#own?.follow(realServersOf(fresh), false)
+        await this.#guard.setMarks(markPlans([...this.#heldByMark, ...fresh]))
+        if (fresh.length > 0) await this.#own?.follow(realServersOf(fresh), false)
         announcements = await this.#addresses.add(wanted)
       } catch (error) {
-        await this.#guard.setMarks(markPlans(this.#held))
+        await this.#guard.setMarks(markPlans(this.#heldByMark))
         await this.#guard.remove(fresh.flatMap(guardedOf))
         throw error
       }
-      for (const service of fresh) this.#held.add(service)
+      for (const service of fresh) this.#hold(service)
       return announcements
     })
   }
@@ -103,17 +105,35 @@ export class LinuxHost implements HostControl {
     return this.#exclusive(async () => {
       if (this.#stopped) return
       const needed = new Set(desired)
-      const stale = [...this.#held].filter(service => !needed.has(service))
-      for (const service of stale) this.#held.delete(service)
-      this.#addresses.release(stale.flatMap(wantedOf))
-      // In the opposite order: the address goes before its guard.
-      await this.#addresses.trim()
-      // A mark that no service asks for means nothing, also to connections that it once had.
-      await this.#guard.setMarks(markPlans(this.#held))
-      await this.#linger(stale.flatMap(guardedOf))
-      await this.#giveBack()
-      if (stale.length > 0) await this.#followOwn()
+      await this.#letGo([...this.#held].filter(service => !needed.has(service)))
     })
+  }
+
+  release(stale: HostState): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.#stopped || stale.length === 0) return
+      await this.#letGo(stale.filter(service => this.#held.has(service)))
+    })
+  }
+
+  async #letGo(stale: HostState): Promise<void> {
+    for (const service of stale) {
+      this.#held.delete(service)
+      this.#heldByMark.delete(service)
+    }
+    this.#addresses.release(stale.flatMap(wantedOf))
+    // In the opposite order: the address goes before its guard.
+    await this.#addresses.trim()
+    // A mark that no service asks for means nothing, also to connections that it once had.
+    await this.#guard.setMarks(markPlans(this.#heldByMark))
+    await this.#linger(stale.flatMap(guardedOf))
+    await this.#giveBack()
+    if (stale.length > 0) await this.#followOwn()
+  }
+
+  #hold(service: HostService): void {
+    this.#held.add(service)
+    if ('fwmark' in service.key) this.#heldByMark.add(service)
   }
 
   async #linger(stale: readonly Guarded[]): Promise<void> {

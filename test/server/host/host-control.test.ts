@@ -49,8 +49,10 @@ t.test('what a service needs comes before it and goes after it', async t => {
   t.notMatch(await table(), '10.0.0.1 . tcp . 8080')
   t.match(await table(), '10.0.0.2 . tcp . 8080')
 
-  await host.afterApply([dns])
+  await host.release([moved])
   t.equal(await hasVip('192.0.2.80/32'), true, 'another service still wants it')
+  await host.release([moved])
+  t.equal(await hasVip('192.0.2.80/32'), true, 'what went is not let go of twice')
   await host.afterApply([])
   t.equal(await hasVip('192.0.2.80/32'), false)
   t.notMatch(await table(), /192\.0\.2\.80|10\.0\.0/)
