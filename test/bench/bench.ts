@@ -64,6 +64,10 @@ const benches: Readonly<Record<string, Bench>> = {
     claim: 'packets and bulk with two workers, next to one',
     load: () => import('./workers.js'),
   },
+  api: {
+    claim: 'writes, reads, changesets and imports over the API, alone and while packets pass',
+    load: () => import('./api.js'),
+  },
   start: {
     claim: 'cold start until ready, with no services and with 10,000',
     load: () => import('./start.js'),

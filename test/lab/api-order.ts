@@ -3,6 +3,8 @@ export interface ApiOrder {
   /** `http://host:port` */
   api: string
   calls: readonly ApiCall[]
+  /** Connections, each with every so-manieth call; one when absent. */
+  clients?: number
   /** The calls again and again until that many seconds have passed; once when absent. */
   seconds?: number
   /** Breath between two calls. */
@@ -16,7 +18,9 @@ export interface ApiOrder {
 export interface ApiCall {
   method: string
   path: string
+  /** Sent as JSON, or as it is when `type` says what kind of text it is. */
   body?: unknown
+  type?: string
 }
 
 export interface ApiReport {

@@ -1,5 +1,5 @@
 /**
- * Calls the REST API one call after another over one connection: `api-caller.js FILE` (an order,
+ * Calls the REST API, on each connection one call after another: `api-caller.js FILE` (an order,
  * lab/api-order.ts), because starting curl a thousand times would be what is measured. Prints
  * "calling", then a report as JSON. An answer outside 200 to 299 ends it with what it said.
  */
@@ -13,25 +13,31 @@ interface Page {
 }
 
 const order = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as ApiOrder
-const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+const clients = order.clients ?? 1
+const agent = new Agent({ keepAlive: true, maxSockets: clients })
 const report: ApiReport = { ms: [], items: 0, elapsedS: 0 }
 const begin = performance.now()
 
 process.stdout.write('calling\n')
-do {
-  for (const each of order.calls) {
-    let path: string | null = each.path
-    while (path !== null) {
-      const page = await timed({ ...each, path })
-      report.items += page.items?.length ?? 0
-      path = order.pages === true ? following(each.path, page.nextCursor) : null
-      if (order.pauseMs !== undefined) await breathe(order.pauseMs)
-    }
-  }
-} while (order.seconds !== undefined && elapsedS() < order.seconds)
+await Promise.all(Array.from({ length: clients }, (_, client) => callAll(client)))
 report.elapsedS = elapsedS()
 agent.destroy()
 process.stdout.write(`${JSON.stringify(report)}\n`)
+
+async function callAll(client: number): Promise<void> {
+  const calls = order.calls.filter((_, i) => i % clients === client)
+  do {
+    for (const each of calls) {
+      let path: string | null = each.path
+      while (path !== null) {
+        const page = await timed({ ...each, path })
+        report.items += page.items?.length ?? 0
+        path = order.pages === true ? following(each.path, page.nextCursor) : null
+        if (order.pauseMs !== undefined) await breathe(order.pauseMs)
+      }
+    }
+  } while (order.seconds !== undefined && elapsedS() < order.seconds)
+}
 
 function elapsedS(): number {
   return (performance.now() - begin) / 1000
@@ -49,9 +55,9 @@ async function timed(call: ApiCall): Promise<Page> {
   return page
 }
 
-function ask({ method, path, body }: ApiCall): Promise<Page> {
+function ask({ method, path, body, type: sent }: ApiCall): Promise<Page> {
   const headers = {
-    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(body === undefined ? {} : { 'content-type': sent ?? 'application/json' }),
     ...(order.accept === undefined ? {} : { accept: order.accept }),
   }
   return new Promise((resolve, reject) => {
@@ -67,7 +73,8 @@ function ask({ method, path, body }: ApiCall): Promise<Page> {
         })
     })
     call.on('error', reject)
-    call.end(body === undefined ? undefined : JSON.stringify(body))
+    if (body === undefined) call.end()
+    else call.end(sent === undefined ? JSON.stringify(body) : body)
   })
 }
 
