@@ -20,6 +20,8 @@ export interface SluiceOptions {
   workers?: number
   /** Further arguments, e.g. `--connections-max 1000000`. */
   serveArgs?: readonly string[]
+  /** Over TCP it wants a token, which its admin socket gives. */
+  auth?: boolean
   /** File in the lab's folder, for a second appliance with services of its own. */
   database?: string
 }
@@ -51,7 +53,8 @@ export class Sluice implements Director {
     const interfaces = this.#options.interfaces ?? DIRECTOR_DEVICES
     return [
       'serve',
-      ...['--listen', API, '--no-auth', '--database', this.database],
+      ...['--listen', API, '--database', this.database],
+      ...(this.#options.auth === true ? [] : ['--no-auth']),
       ...interfaces.flatMap(device => ['--interface', device]),
       ...['--driver', this.#options.driver ?? 'packet-ring'],
       ...(this.#options.serveArgs ?? []),
