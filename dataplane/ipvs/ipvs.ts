@@ -208,7 +208,7 @@ export class Ipvs implements Pipeline {
     const responder = new Responder({ conns, applications, traffic, output, counters })
     this.#localOut = new LocalOut({
       ...{ conns, services, protocols, clients, icmp, responder, tombstones },
-      ...{ network, output, counters },
+      ...{ network, output, counters, settings: this.settings },
       crew,
     })
     this.#core = new Core({

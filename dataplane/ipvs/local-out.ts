@@ -15,6 +15,7 @@ import type { Protocols } from './proto/index.js'
 import type { Protocol } from './proto/protocol.js'
 import { isHelpedOffload, type Responder } from './responder.js'
 import type { ServiceTable } from './service-table.js'
+import type { Settings } from './settings.js'
 
 export interface LocalOutOptions {
   conns: Connections
@@ -27,6 +28,7 @@ export interface LocalOutOptions {
   network: NetworkView
   output: Output
   counters: Float64Array
+  settings: Settings
   /** Of several workers, each with its own connections; null for the only one. */
   crew: Crew | null
 }
@@ -85,7 +87,7 @@ export class LocalOut {
   #translate(pkt: Packet, protocol: Protocol): Verdict {
     const { conns, clients, responder, tombstones } = this.#o
     const c = conns.table.outGet(pkt.flow)
-    if (c === 0) return Verdict.accept
+    if (c === 0) return this.#isUnknown(pkt, protocol) ? Verdict.drop : Verdict.accept
     const flags = conns.records.flags(c)
     const masq = (flags & FWD_MASK) === MASQ
     if ((flags & KILLED) !== 0 && tombstones.fromServer(pkt, c))
@@ -93,6 +95,18 @@ export class LocalOut {
     if (isHelpedOffload(pkt, flags))
       return responder.segments(pkt, piece => this.#translate(piece, protocol))
     return responder.respond(pkt, c, protocol, masq ? clients.towards(c) : null)
+  }
+
+  /**
+   * nat_icmp_send: a real server's packet about no connection goes nowhere, on this host too. The
+   * kernel also tells the local socket, which then gives up sooner.
+   */
+  #isUnknown(pkt: Packet, protocol: Protocol): boolean {
+    const { settings, services, counters } = this.#o
+    const isUnknown =
+      settings.natIcmpSend && services.isServerSource(pkt.flow) && !protocol.isReset(pkt)
+    if (isUnknown) counters[Counter.noDest]!++
+    return isUnknown
   }
 
   #other(pkt: Packet): Verdict {

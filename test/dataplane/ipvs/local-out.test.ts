@@ -111,3 +111,15 @@ t.test('servers elsewhere leave the host alone', async t => {
   )
   t.equal(bench.ipvs.servesItself(), false)
 })
+
+t.test('nat_icmp_send holds back what belongs to no connection, but for resets', async t => {
+  const { client, own } = CAST[4]
+  const bench = await setup(...masqueraded(4, 'tcp'))
+  const answer = (port: number, flags: string) =>
+    bench.host({ src: own, dst: client, ...protocols.tcp(port, 4000, flags) }, true).length
+  t.equal(answer(8080, 'S.'), 1)
+  bench.ipvs.settings.natIcmpSend = true
+  t.equal(answer(8080, 'S.'), 0)
+  t.equal(answer(8080, 'R.'), 1, 'a reset')
+  t.equal(answer(8081, 'S.'), 1, 'another port')
+})
