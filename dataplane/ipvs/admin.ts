@@ -146,6 +146,7 @@ export class Admin {
     dest.available = true
     dest.lastWeight = config.weight
     this.#set(dest, config)
+    this.#o.destEstimator.resume(dest.row)
     service.dests.unshift(dest)
     this.#services.addServer(service, dest)
     this.#guardReal(service, dest)
@@ -324,6 +325,8 @@ export class Admin {
     service.dests.splice(index, 1)
     this.#services.removeServer(dest)
     dest.available = false
+    // Its rates stand still while it is in the trash (ip_vs_stop_estimator).
+    this.#o.destEstimator.unregister(dest.row)
     service.scheduler?.del(dest, index)
     const first = this.trash.size === 0
     this.trash.put(dest, service)

@@ -43,15 +43,18 @@ export class Estimator {
 
   /** From now on the row is estimated. Rates that it shows already are taken over. */
   register(row: number): void {
-    if (this.#positions[row] !== 0) return
-    this.#rows[this.#count++] = row
-    this.#positions[row] = this.#count
+    if (!this.#enter(row)) return
     for (let kind = 0; kind < KINDS; kind++) {
       const rate = this.#stats[row * STRIDE + RATES[kind]!]!
       this.#last[row * KINDS + kind] = this.#stats[row * STRIDE + COUNTERS[kind]!]!
       this.#averages[row * KINDS + kind] = rate * (kind < COUNTS ? 2 ** 10 : 2 ** 5)
     }
     this.#moving[row] = 1
+  }
+
+  /** Goes on with a row that was unregistered, from the averages that it had then. */
+  resume(row: number): void {
+    this.#enter(row)
   }
 
   unregister(row: number): void {
@@ -80,6 +83,14 @@ export class Estimator {
       const row = this.#rows[i]!
       if (this.#moving[row] !== 0 || this.#hasTraffic(row)) this.#estimate(row)
     }
+  }
+
+  /** False when it is there already. */
+  #enter(row: number): boolean {
+    if (this.#positions[row] !== 0) return false
+    this.#rows[this.#count++] = row
+    this.#positions[row] = this.#count
+    return true
   }
 
   #hasTraffic(row: number): boolean {

@@ -21,6 +21,19 @@ function estimated(perTick: { [K in keyof typeof Col]?: number }, ticks: number,
   return { stats, estimator, run, seen: run(ticks, perTick) }
 }
 
+t.test('rates stand still between unregister and resume', async t => {
+  const { seen, run, estimator } = estimated({ conns: 200, inBytes: 1001 }, 3)
+  estimator.unregister(3)
+  t.strictSame(run(5, {}).at(-1), seen.at(-1))
+  estimator.resume(3)
+  estimator.resume(3)
+  // As without the pause: 59200, then three quarters each time; (average + 511) >> 10.
+  t.strictSame(
+    run(3, {}).map(row => row.cps),
+    numbers('43 33 24'),
+  )
+})
+
 t.test('100 connections a second, then none', async t => {
   // Computed by an independent model of ip_vs_est.c.
   const { seen, run } = estimated({ conns: 200 }, 19)
