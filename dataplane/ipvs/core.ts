@@ -226,9 +226,13 @@ export class Core {
     return Verdict.drop
   }
 
-  /** Whether the packet's own destination is another host's unicast address. */
+  /**
+   * Whether the packet's own destination is another host's unicast address. Of IPv6 the kernel asks
+   * only whether it is unicast (ip_vs_addr_is_unicast).
+   */
   #isElsewhere(pkt: Packet): boolean {
     const f = pkt.flow
+    if (f.family !== IPV4) return f.dst0 >>> 24 !== 0xff
     return (
       !this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3) &&
       this.#network.resolve(f.family, f.dst0, f.dst1, f.dst2, f.dst3).kind !== NextHop.unreachable
