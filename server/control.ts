@@ -99,11 +99,14 @@ export class Control {
     this.markRules = new MarkRuleControl(state, dataplane)
     this.simulations = new SimulationControl(dataplane, directory)
     this.config = new ConfigControl(state, this.history, this.markRules)
-    this.exchange = new ExchangeControl(() => ({
-      services: [...state.services()].sort((a, b) => a.position - b.position),
-      markRules: [...state.markRules()].sort(byName),
-      settings: state.settings(),
-    }))
+    this.exchange = new ExchangeControl(
+      () => ({
+        services: [...state.services()].sort((a, b) => a.position - b.position),
+        markRules: [...state.markRules()].sort(byName),
+        settings: state.settings(),
+      }),
+      this.markRules,
+    )
     this.idempotency = new IdempotencyRepo(database)
     this.confirmations = new Confirmations({
       ...{ operations: new OperationRepo(database), writer: this.#writer, config: this.config },

@@ -6,21 +6,25 @@ import { importKeepalived } from './exchange/keepalived-import.js'
 import type { Imported } from './exchange/assembly.js'
 import type { Configuration } from './exchange/exported.js'
 import { presentOf } from './exchange/present.js'
+import { demandWhole, takeOver, type Mode } from './exchange-plan.js'
+import type { Plan } from './ground.js'
 import { fileNames } from './ipvsadm/names.js'
+import type { MarkRuleControl } from './mark-rule-control.js'
 import type { DETAILS, Format } from './schemas/exchange.js'
 
 export interface ImportRequest {
   format: Format
-  report: (typeof DETAILS)[number]
   configId?: string | undefined
   manageAddress: boolean
 }
 
 export class ExchangeControl {
   readonly #configuration: () => Configuration
+  readonly #rules: MarkRuleControl
 
-  constructor(configuration: () => Configuration) {
+  constructor(configuration: () => Configuration, rules: MarkRuleControl) {
     this.#configuration = configuration
+    this.#rules = rules
   }
 
   /** What a text would make; nothing is stored. */
@@ -35,7 +39,13 @@ export class ExchangeControl {
             ...{ present, manageAddress },
             ...(configId === undefined ? {} : { configId }),
           })
-    return { format, ...imported, report: shown(imported.report, request.report) }
+    return { format, ...imported }
+  }
+
+  /** Takes over what was read. Throws (Problem) when some of it is refused and all is wanted. */
+  takeOver(imported: Imported, { mode, partial }: { mode: Mode; partial: boolean }): Plan<null> {
+    if (!partial) demandWhole(imported)
+    return takeOver(imported, mode, this.#rules)
   }
 
   async export(format: Format) {
@@ -45,7 +55,11 @@ export class ExchangeControl {
   }
 }
 
-function shown(report: Imported['report'], detail: ImportRequest['report']): Imported['report'] {
+/** As much of the report as is wanted. */
+export function shown(
+  report: Imported['report'],
+  detail: (typeof DETAILS)[number],
+): Imported['report'] {
   if (detail === 'none') return []
   return detail === 'full' ? report : report.filter(({ action }) => action !== 'taken')
 }

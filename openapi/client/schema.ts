@@ -786,7 +786,7 @@ export interface paths {
         put?: never;
         /**
          * Reads the configuration of ipvsadm or keepalived
-         * @description Says statement by statement what was taken, changed, ignored or refused, and what document that makes. Services that are here already keep their names. Nothing is stored.
+         * @description Says statement by statement what was taken, changed, ignored or refused, and what document that makes. Services that are here already keep their names. Nothing is stored but with `apply`; `Idempotency-Key` makes repeating that safe.
          *
          *     Needs the scope `read`.
          */
@@ -2078,6 +2078,8 @@ export interface components {
             document: components["schemas"]["ImportedDocument"];
             /** @description By line. */
             report: components["schemas"]["ImportEntry"][];
+            /** @description With `apply`: the revision that holds it. */
+            revision?: number;
         };
         /** @description Something that the format cannot say, or says otherwise. */
         ExportLoss: {
@@ -16811,6 +16813,18 @@ export interface operations {
                 configId?: string;
                 /** @description Whether the virtual addresses are put on interfaces and announced. */
                 manageAddress?: boolean;
+                /** @description Takes it over. Needs the scope `write`. */
+                apply?: boolean;
+                /** @description merge: what is not in the text stays. replace: virtual services and real servers that are not in the text are deleted. Mark rules stay. */
+                mode?: "merge" | "replace";
+                /** @description Takes over the rest even if statements are refused. */
+                partial?: boolean;
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+                /** @description The change is in force at once and is taken back by itself unless it is confirmed within this time; the answer is 202 with the operation to confirm. */
+                confirmWithinSeconds?: number;
             };
             header?: never;
             path?: never;
@@ -16828,9 +16842,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What the text says. */
+            /** @description What the text says; what it would do with `dryRun`. */
             200: {
                 headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
                     [name: string]: unknown;
                 };
                 content: {
@@ -16857,6 +16875,75 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["ImportResult"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description With `confirmWithinSeconds`: in force, to be confirmed. */
+            202: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *       "kind": "confirmation",
+                     *       "state": "waiting",
+                     *       "createdAt": "2026-11-22T12:00:00.000Z",
+                     *       "deadline": "2026-11-22T12:01:00.000Z",
+                     *       "endedAt": null,
+                     *       "detail": "Revision 42 is taken back unless it is confirmed.",
+                     *       "revision": 42,
+                     *       "rolledBackBy": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Operation"];
                 };
             };
             /** @description Bad Request */
@@ -16922,6 +17009,69 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Payload Too Large */
             413: {
                 headers: {
@@ -16964,6 +17114,27 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description Too Many Requests */
             429: {
                 headers: {
@@ -16978,6 +17149,27 @@ export interface operations {
                      *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
                      *       "instance": "/v1/imports",
                      *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/imports",
+                     *       "code": "INTERNAL_ERROR",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }

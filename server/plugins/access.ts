@@ -1,12 +1,11 @@
 /** Lets in who may: asks who it is, then whether the scope is enough. Documents both. */
 import type { FastifyInstance, FastifySchema } from 'fastify'
-import type { Actor } from '../actor.js'
 import type { Gate } from '../auth/gate.js'
 import { scopeOf } from '../auth/route-scopes.js'
-import { Problem } from '../errors.js'
 import { ProblemDocument } from '../schemas/common.js'
 import { linked } from '../schemas/components.js'
-import { includes, type Scope } from '../scope.js'
+import { permit } from '../permit.js'
+import type { Scope } from '../scope.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -38,16 +37,6 @@ export function addAccess(app: FastifyInstance, gate: Gate): void {
     } catch (error) {
       done(error as Error)
     }
-  })
-}
-
-function permit(actor: Actor, scope: Scope): void {
-  if (includes(actor.scope, scope)) return
-  const detail = `This needs the scope '${scope}'; '${actor.name}' has '${actor.scope}'.`
-  throw new Problem('INSUFFICIENT_SCOPE', detail, {
-    headers: {
-      'www-authenticate': `Bearer realm="sluice", error="insufficient_scope", scope="${scope}"`,
-    },
   })
 }
 

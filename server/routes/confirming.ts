@@ -36,12 +36,13 @@ export async function carryOutWhole(
   return operation === null ? reply.send(body.view) : sendBegun(reply, control, operation)
 }
 
-/** A POST, answered with its revision; repeated under the same key, it is not done again. */
+/** A POST, answered with its revision unless `bodyOf` says otherwise; repeated under the same key, it is not done again. */
 export async function carryOutOnce(
   control: Control,
   request: ConfirmRequest,
   reply: FastifyReply,
   plan: Plan<null>,
+  bodyOf: (revision: number) => unknown = revision => control.history.view(revision),
 ) {
   if (request.query.dryRun === true) return sendTrial(reply, control, plan)
   const key = keyOf(request)
@@ -50,7 +51,7 @@ export async function carryOutOnce(
   const { revision, operation } = known ?? (await once(control, request, plan, key, print))
   void reply.headers({ etag: `"${revision}"`, 'config-revision': revision })
   if (operation !== null) return sendBegun(reply, control, operation)
-  return reply.send(control.history.view(revision))
+  return reply.send(bodyOf(revision))
 }
 
 function sendBegun(reply: FastifyReply, control: Control, id: string) {

@@ -4,9 +4,14 @@ import { Problem } from '../errors.js'
 import { ExportQuery, ExportResult, ExportText } from '../schemas/exchange.js'
 import { ImportQuery, ImportResult, ImportText, TEXT_OCTETS_MAX } from '../schemas/exchange.js'
 import { linked } from '../schemas/components.js'
-import { answer, answers, type App } from './answers.js'
+import { shown } from '../exchange-control.js'
+import { permit } from '../permit.js'
+import { Operation } from '../schemas/operation.js'
+import { answer, answers, document, written, WRITE_PROBLEMS, type App } from './answers.js'
+import { carryOutOnce } from './confirming.js'
 
 const tags = ['Import and export']
+const begun = document('With `confirmWithinSeconds`: in force, to be confirmed.', Operation)
 // Old configurations have comments in other encodings; they do not stop the rest from being read.
 const utf8 = new TextDecoder('utf-8')
 
@@ -36,21 +41,32 @@ function addImports(app: App, control: Control): void {
         summary: 'Reads the configuration of ipvsadm or keepalived',
         description:
           'Says statement by statement what was taken, changed, ignored or refused, and what ' +
-          'document that makes. Services that are here already keep their names. Nothing is stored.',
+          'document that makes. Services that are here already keep their names. Nothing is stored ' +
+          'but with `apply`; `Idempotency-Key` makes repeating that safe.',
         tags,
         consumes: ['text/plain'],
         querystring: ImportQuery,
         body: linked(ImportText),
         response: answers(
-          { 200: answer('What the text says.', ImportResult) },
-          ...[400, 413, 415, 503],
+          {
+            200: written('What the text says; what it would do with `dryRun`.', ImportResult),
+            202: begun,
+          },
+          ...WRITE_PROBLEMS,
         ),
       },
     },
-    async request => {
+    async (request, reply) => {
       const { format, report = 'full', configId, manageAddress = true } = request.query
+      const { apply = false, mode = 'merge', partial = false } = request.query
+      if (apply) permit(request.actor!, 'write')
+      else forbidWithoutApply(request.query)
       const text = textOf(request.body)
-      return await control.exchange.read(text, { format, report, configId, manageAddress })
+      const all = await control.exchange.read(text, { format, configId, manageAddress })
+      const imported = { ...all, report: shown(all.report, report) }
+      if (!apply) return reply.send(imported)
+      const plan = control.exchange.takeOver(all, { mode, partial })
+      return carryOutOnce(control, request, reply, plan, revision => ({ ...imported, revision }))
     },
   )
 }
@@ -90,6 +106,18 @@ function addExports(app: App, control: Control): void {
         .send(exported.text)
     },
   )
+}
+
+/** What only a change has is a slip without one. */
+function forbidWithoutApply(query: Readonly<Record<string, unknown>>): void {
+  const errors = ['dryRun', 'confirmWithinSeconds']
+    .filter(parameter => query[parameter] !== undefined && query[parameter] !== false)
+    .map(parameter => ({
+      ...{ parameter, code: 'CONFLICTING_FIELDS' as const },
+      detail: `'${parameter}' says how to apply an import; it needs apply=true.`,
+    }))
+  const [first] = errors
+  if (first !== undefined) throw new Problem('INVALID_PARAMETER', first.detail, { errors })
 }
 
 function textOf(body: unknown): string {

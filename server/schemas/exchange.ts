@@ -1,6 +1,7 @@
 /** Import and export: other programs' configurations as documents, and back. */
 import { Type } from 'typebox'
 import { component, Dictionary, StringEnum } from './components.js'
+import { confirming } from './parameters.js'
 import { VirtualServiceConfig } from './virtual-service.js'
 
 export const FORMATS = ['ipvsadm', 'keepalived'] as const
@@ -14,6 +15,7 @@ export type Action = (typeof ACTIONS)[number]
 /** 100,000 lines of ipvsadm-save have 6 MiB. */
 export const TEXT_OCTETS_MAX = 32 * 1024 * 1024
 export const DETAILS = ['full', 'notable', 'none'] as const
+export const MODES = ['merge', 'replace'] as const
 
 const format = (description: string) => StringEnum(FORMATS, { description, examples: ['ipvsadm'] })
 
@@ -42,6 +44,24 @@ export const ImportQuery = Type.Object({
       description: 'Whether the virtual addresses are put on interfaces and announced.',
     }),
   ),
+  apply: Type.Optional(
+    Type.Boolean({ default: false, description: 'Takes it over. Needs the scope `write`.' }),
+  ),
+  mode: Type.Optional(
+    StringEnum(MODES, {
+      default: 'merge',
+      description:
+        'merge: what is not in the text stays. replace: virtual services and real servers that ' +
+        'are not in the text are deleted. Mark rules stay.',
+    }),
+  ),
+  partial: Type.Optional(
+    Type.Boolean({
+      default: false,
+      description: 'Takes over the rest even if statements are refused.',
+    }),
+  ),
+  ...confirming,
 })
 
 export const ImportText = Type.String({
@@ -113,6 +133,9 @@ export const ImportResult = component(
       summary: ImportSummary,
       document: ImportedDocument,
       report: Type.Array(ImportEntry, { description: 'By line.' }),
+      revision: Type.Optional(
+        Type.Integer({ description: 'With `apply`: the revision that holds it.' }),
+      ),
     },
     { description: 'What was understood of a text, statement by statement.' },
   ),

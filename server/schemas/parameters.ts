@@ -76,7 +76,8 @@ const confirmWithinSeconds = Type.Optional(
 
 export const ReadQuery = Type.Object({ view })
 export const WriteQuery = Type.Object(write)
-export const ConfirmQuery = Type.Object({ ...write, confirmWithinSeconds })
+export const confirming = { ...write, confirmWithinSeconds }
+export const ConfirmQuery = Type.Object(confirming)
 export const RevisionsQuery = Type.Object({ limit, cursor })
 export const RevisionPath = Type.Object({
   revision: Type.String({
