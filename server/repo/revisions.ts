@@ -34,7 +34,8 @@ export class RevisionRepo {
   readonly #get: Statement<[number], Row>
   readonly #page: Statement<[{ before: number; limit: number }], Row>
   readonly #changes: Statement<[number, number], ChangeRow>
-  readonly #ends: Statement<[], { oldest: number; newest: number; octets: number }>
+  readonly #ends: Statement<[], { oldest: number; newest: number }>
+  readonly #sum: Statement<[number], { octets: number }>
   readonly #dropThrough: Statement<[number]>
   readonly #oldest: Statement<[], { revision: number; octets: number }>
   readonly #drop: Statement<[number]>
@@ -58,15 +59,20 @@ export class RevisionRepo {
     this.#changes = database.prepare(
       'SELECT kind, name, before, after FROM revision_change WHERE revision = ? ORDER BY place LIMIT ?',
     )
+    // One by one: SQLite finds either end of an index at once, but walks through it for both.
     this.#ends = database.prepare(
-      'SELECT min(revision) AS oldest, max(revision) AS newest, sum(octets) AS octets FROM revision',
+      'SELECT (SELECT min(revision) FROM revision) AS oldest, ' +
+        '(SELECT max(revision) FROM revision) AS newest',
+    )
+    this.#sum = database.prepare(
+      'SELECT coalesce(sum(octets), 0) AS octets FROM revision WHERE revision <= ?',
     )
     this.#dropThrough = database.prepare('DELETE FROM revision WHERE revision <= ?')
     this.#oldest = database.prepare(
       'SELECT revision, octets FROM revision ORDER BY revision LIMIT 1',
     )
     this.#drop = database.prepare('DELETE FROM revision WHERE revision = ?')
-    this.#octets = this.#ends.get()!.octets
+    this.#octets = this.#octetsThrough(this.#ends.get()!.newest)
   }
 
   /** Within the transaction that makes the revision. */
@@ -87,15 +93,21 @@ export class RevisionRepo {
   prune(): void {
     const { oldest, newest } = this.#ends.get()!
     if (newest - this.#max >= oldest) {
+      this.#octets -= this.#octetsThrough(newest - this.#max)
       this.#dropThrough.run(newest - this.#max)
-      this.#octets = this.#ends.get()!.octets
     }
+    // What was not stored in the end has been counted all the same.
+    if (this.#octets > OCTETS_MAX) this.#octets = this.#octetsThrough(newest)
     while (this.#octets > OCTETS_MAX) {
       const { revision, octets } = this.#oldest.get()!
       if (revision === newest) return
       this.#drop.run(revision)
       this.#octets -= octets
     }
+  }
+
+  #octetsThrough(revision: number): number {
+    return this.#sum.get(revision)!.octets
   }
 
   get(revision: number): RevisionHeading | null {
