@@ -146,19 +146,20 @@ function bulk({ quick }: BenchOptions): Work[] {
       ...{ name: `changeset of ${words(services)} services of 10 real servers`, unit: 's' },
       ...{ value: seconds, target: { side: 'most', value: 3 } },
       order: { calls: [{ method: 'POST', path: '/v1/changesets', body: changeset(services) }] },
-      undo: { method: 'POST', path: '/v1/changesets', body: deletions(services) },
+      undo: { method: 'POST', path: '/v1/changesets', body: deletions(names(services)) },
     },
     {
-      ...{ name: `import of ${words(lines)} lines of ipvsadm-save`, unit: 's' },
-      ...{ value: seconds, target: { side: 'most', value: 30 }, growthMib: 512 },
+      ...{ name: `import of ${words(lines)} lines, applied`, unit: 's' },
+      ...{ value: seconds, target: { side: 'most', value: 30 }, growthMib: 1024 },
       order: {
         calls: [
           {
-            ...{ method: 'POST', path: '/v1/imports?format=ipvsadm&report=notable' },
+            ...{ method: 'POST', path: '/v1/imports?format=ipvsadm&report=none&apply=true' },
             ...{ body: saved(lines), type: 'text/plain' },
           },
         ],
       },
+      undo: { method: 'POST', path: '/v1/changesets', body: deletions(savedNames(lines)) },
     },
   ]
 }
@@ -174,14 +175,23 @@ const changeset = (count: number) =>
     },
   }))
 
-const deletions = (count: number) =>
-  Array.from({ length: count }, (_, i) => ({ op: 'delete', path: `${SERVICES}/bulk-${i}` }))
+const deletions = (all: readonly string[]) =>
+  all.map(name => ({ op: 'delete', path: `${SERVICES}/${name}` }))
+
+const names = (count: number) => Array.from({ length: count }, (_, i) => `bulk-${i}`)
+
+/** As an import calls what is not there yet. */
+const savedNames = (lines: number) =>
+  Array.from({ length: lines / 10 }, (_, i) => `tcp-${savedService(i).replaceAll(/[.:]/g, '-')}`)
+
+const savedService = (i: number) =>
+  `198.51.100.${31 + Math.floor(i / PORTS_EACH)}:${10_000 + (i % PORTS_EACH)}`
 
 /** Services of nine real servers each: ten lines. */
 function saved(lines: number): string {
   let text = ''
   for (let i = 0; i < lines / 10; i++) {
-    const service = `198.51.100.${31 + Math.floor(i / PORTS_EACH)}:${10_000 + (i % PORTS_EACH)}`
+    const service = savedService(i)
     text += `-A -t ${service} -s wlc\n`
     for (let s = 0; s < 9; s++) text += `-a -t ${service} -r ${realServer(s)}:80 -m -w 1\n`
   }
