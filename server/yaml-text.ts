@@ -12,7 +12,11 @@ export type YamlResult =
 /** Reads one document. Line and column of the first fault start at 1. */
 export function parseYaml(text: string): YamlResult {
   try {
-    const document = parseDocument(text, { prettyErrors: true, uniqueKeys: true })
+    const document = parseDocument(text, {
+      prettyErrors: true,
+      uniqueKeys: true,
+      logLevel: 'error',
+    })
     const [error] = document.errors
     if (error !== undefined) {
       const { line = 1, col: column = 1 } = error.linePos?.[0] ?? {}
