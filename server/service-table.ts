@@ -1,7 +1,7 @@
 /** ipvsadm's table of what the control has: all services that pass a filter, or one. */
 import type { Control } from './control.js'
 import type { ServiceDocument } from './ipvsadm/documents.js'
-import { servicesText, type Table } from './text-tables.js'
+import { servicesText, serviceText, type Table } from './text-tables.js'
 
 const PAGE = 1000
 type Filter = Parameters<Control['services']['list']>[0]
@@ -23,7 +23,7 @@ export function serviceTable(
 }
 
 export const oneServiceTable = (control: Control, table: Table, name: string): Promise<string> =>
-  servicesText([asDocument(control.services.get(name).view)], table)
+  serviceText(asDocument(control.services.get(name).view), table)
 
 /** Views hold what was validated as documents; only their types are wider. */
 const asDocument = (view: object): ServiceDocument => view as ServiceDocument

@@ -39,6 +39,13 @@ export async function servicesText(
   return text
 }
 
+/** As `ipvsadm -Ln -t ADDRESS:PORT`, which leaves the first line out. */
+export async function serviceText(service: ServiceDocument, table: Table): Promise<string> {
+  const format = FORMATS[table]
+  const [arrangedService] = arranged([listedService(service)], format)
+  return titleLines(format) + (await serviceLines(arrangedService!, format, NO_NAMES))
+}
+
 /** As `ipvsadm -Lnc`. */
 export const connectionsTitle = (): string => connectionTitle(NUMERIC)
 

@@ -52,7 +52,7 @@ t.test('the same tables as ipvsadm’s', async t => {
   const ipvsadm = async (...args: string[]) =>
     (await run(args, new RestBackend(api), { stdin: '' })).stdout
   t.equal(await text('/v1/virtual-services?limit=1'), await ipvsadm('-Ln'))
-  t.match(await text('/v1/virtual-services'), / {2}-> 192\.168\.10\.12:8080 +Masq +7 +0 +2 /)
+  t.match(await text('/v1/virtual-services'), / {2}-> 192\.168\.10\.12:8080 +Masq +7 +2 +0 /)
   t.equal(await text('/v1/stats'), await ipvsadm('-Ln', '--stats'))
   t.equal(await text('/v1/stats?table=rates'), await ipvsadm('-Ln', '--rate'))
   const one = await text('/v1/stats?service=web')
