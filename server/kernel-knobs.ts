@@ -7,9 +7,6 @@ import { DEFAULT_SETTINGS, type SettingsFields } from './schemas/settings.js'
 
 /** Will come with what it belongs to. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  lblc_expiration: 'changeable expiry of locality schedulers; it is 86400 s now',
-  lblcr_expiration: 'changeable expiry of locality schedulers; it is 86400 s now',
-  run_estimation: 'switching the rate estimator off',
   sync_version: 'synchronisation',
   sync_ports: 'synchronisation',
   sync_persist_mode: 'synchronisation',
@@ -57,7 +54,7 @@ const NOT_KERNELS: ReadonlySet<string> = new Set<keyof SettingsFields>([
 const OURS = new Map(
   Object.keys(DEFAULT_SETTINGS)
     .filter(name => !NOT_KERNELS.has(name))
-    .map(name => [snakeCase(name), name]),
+    .map(name => [snakeCase(name).replace(/_seconds$/, ''), name]),
 )
 
 /** Every name of the kernel's that stands in the tables; for the tests. */

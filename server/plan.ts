@@ -48,9 +48,14 @@ export function destConfig(server: ServerRecord): DestConfig {
 }
 
 export function settingsConfig({ config }: SettingsRecord): SettingsConfig {
-  const { timeouts, ...knobs } = config
+  const { timeouts, lblcExpirationSeconds, lblcrExpirationSeconds, ...knobs } = config
   const { tcpSeconds: tcpS, tcpFinSeconds: tcpFinS, udpSeconds: udpS } = timeouts
-  return { ...knobs, timeouts: { tcpS, tcpFinS, udpS } }
+  return {
+    ...knobs,
+    timeouts: { tcpS, tcpFinS, udpS },
+    lblcExpirationS: lblcExpirationSeconds,
+    lblcrExpirationS: lblcrExpirationSeconds,
+  }
 }
 
 /** What brings the dataplane to a change; `markRules` are those that hold afterwards. */

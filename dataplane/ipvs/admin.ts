@@ -32,6 +32,7 @@ import type { Estimator } from './est.js'
 import { Role, type Guarded } from './guarded.js'
 import type { Rows } from './rows.js'
 import { schedulers } from './sched/index.js'
+import type { Settings } from './settings.js'
 import { ONEPACKET, PERSISTENT, Service } from './service.js'
 import type { ServiceTable } from './service-table.js'
 import { Trash } from './trash.js'
@@ -49,6 +50,7 @@ export interface AdminOptions {
   dests: (Dest | undefined)[]
   random: (bound: number) => number
   nowMs: () => number
+  settings: Settings
   /** Told that a real server was deleted, and whether it is the first in the trash. */
   onUnlink: (first: boolean) => void
   /** Told of a service that is new, was edited, or has one more real server. */
@@ -283,7 +285,7 @@ export class Admin {
     // The same scheduler keeps its state; it sees the flags through its context.
     if (service.schedulerName !== config.scheduler || service.scheduler === null) {
       service.scheduler?.done?.()
-      service.scheduler = factory(service.schedulerContext(this.#o.random, this.#o.nowMs))
+      service.scheduler = factory(service.schedulerContext(this.#o))
       service.schedulerName = config.scheduler
     }
   }

@@ -162,7 +162,7 @@ export class Ipvs implements Pipeline {
     const dests = this.#dests
     this.admin = new Admin({
       ...{ services, guarded: this.guarded, serviceRows, destRows },
-      ...{ serviceEstimator, destEstimator, totalEstimator, dests, random, nowMs },
+      ...{ serviceEstimator, destEstimator, totalEstimator, dests, random, nowMs, settings },
       onUnlink: first => this.#onUnlink(first),
       onService: service => crew?.note(service),
     })
@@ -239,9 +239,8 @@ export class Ipvs implements Pipeline {
       sweep()
     })
     this.#every(ESTIMATOR_NODE, ESTIMATOR_TICKS, () => {
-      totalEstimator.tick()
-      serviceEstimator.tick()
-      destEstimator.tick()
+      if (settings.runEstimation)
+        for (const one of [totalEstimator, serviceEstimator, destEstimator]) one.tick()
       this.admin.trash.releaseIdle()
       this.#followFtpPorts()
     })
@@ -337,7 +336,8 @@ export class Ipvs implements Pipeline {
         udpS: udp.timeoutS('UDP')!,
       },
       ...{ dropEntry: s.dropEntry, dropPacket: s.dropPacket, secureTcp: s.secureTcp },
-      ...{ amemthresh: s.amemthresh, amDroprate: s.amDroprate },
+      ...{ amemthresh: s.amemthresh, amDroprate: s.amDroprate, runEstimation: s.runEstimation },
+      ...{ lblcExpirationS: s.lblcExpirationS, lblcrExpirationS: s.lblcrExpirationS },
       ...{ ftpPorts: s.ftpPorts, ftpForeignPort: s.ftpForeignPort },
       ...{ ftpForeignServer: s.ftpForeignServer },
       ...{ ftpRewriteRetransmissions: s.ftpRewriteRetransmissions },

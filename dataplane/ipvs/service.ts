@@ -1,5 +1,6 @@
 import type { Flow } from '../packet.js'
 import type { Dest } from './dest.js'
+import type { Settings } from './settings.js'
 import type { Scheduler, SchedulerContext } from './sched/scheduler.js'
 
 /** Four signed words; IPv4 stands in the first. */
@@ -18,6 +19,13 @@ export const SCHED2 = 0x10
 export const SCHED3 = 0x20
 
 /** A virtual service (struct ip_vs_service). */
+/** What a scheduler sees beside its service. */
+interface Around {
+  random: (bound: number) => number
+  nowMs: () => number
+  settings: Settings
+}
+
 export class Service {
   readonly row: number
   readonly family: number
@@ -76,7 +84,7 @@ export class Service {
   }
 
   /** What its scheduler sees of it; live, so that flags and dests need no copying. */
-  schedulerContext(random: (bound: number) => number, nowMs: () => number): SchedulerContext {
+  schedulerContext({ random, nowMs, settings }: Around): SchedulerContext {
     const flag = (bit: number) => (this.flags & bit) !== 0
     return {
       family: this.family,
@@ -89,6 +97,8 @@ export class Service {
       },
       random,
       nowMs,
+      lblcExpirationMs: () => settings.lblcExpirationS * 1000,
+      lblcrExpirationMs: () => settings.lblcrExpirationS * 1000,
     }
   }
 }

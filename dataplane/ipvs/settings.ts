@@ -26,6 +26,11 @@ export interface Settings {
   amemthresh: number
   /** One of how many packets drop_packet drops in mode 3. */
   amDroprate: number
+  /** How long lblc and lblcr remember a destination, and lblcr a set that does not change. */
+  lblcExpirationS: number
+  lblcrExpirationS: number
+  /** Off: rates stand still. */
+  runEstimation: boolean
   /** TCP ports of FTP control connections. */
   ftpPorts: number[]
   /**
@@ -59,6 +64,9 @@ export const defaultSettings = (): Settings => ({
   secureTcp: 0,
   amemthresh: 1024,
   amDroprate: 10,
+  lblcExpirationS: 86_400,
+  lblcrExpirationS: 86_400,
+  runEstimation: true,
   ftpPorts: [21],
   ftpForeignPort: false,
   ftpForeignServer: false,

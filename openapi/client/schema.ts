@@ -1445,6 +1445,9 @@ export interface components {
          *       "secureTcp": 0,
          *       "amemthresh": 1024,
          *       "amDroprate": 10,
+         *       "lblcExpirationSeconds": 86400,
+         *       "lblcrExpirationSeconds": 86400,
+         *       "runEstimation": true,
          *       "ftpPorts": [
          *         21
          *       ],
@@ -1600,6 +1603,21 @@ export interface components {
              */
             amDroprate?: number;
             /**
+             * @description How long the scheduler lblc remembers a destination that nobody asks for.
+             * @default 86400
+             */
+            lblcExpirationSeconds?: number;
+            /**
+             * @description The same for lblcr, and how long a set of servers has to stay the same before it shrinks.
+             * @default 86400
+             */
+            lblcrExpirationSeconds?: number;
+            /**
+             * @description Off: rates (`cps`, `inPps` …) stand still.
+             * @default true
+             */
+            runEstimation?: boolean;
+            /**
              * @description TCP ports of virtual services whose real servers behind NAT speak FTP. New connections get the helper; those that there are keep what they have.
              * @default [
              *       21
@@ -1677,6 +1695,9 @@ export interface components {
             secureTcp: number;
             amemthresh: number;
             amDroprate: number;
+            lblcExpirationSeconds: number;
+            lblcrExpirationSeconds: number;
+            runEstimation: boolean;
             ftpPorts: number[];
             ftpForeignPort: boolean;
             ftpForeignServer: boolean;
@@ -8635,6 +8656,9 @@ export interface operations {
                      *       "secureTcp": 0,
                      *       "amemthresh": 0,
                      *       "amDroprate": 0,
+                     *       "lblcExpirationSeconds": 0,
+                     *       "lblcrExpirationSeconds": 0,
+                     *       "runEstimation": false,
                      *       "ftpPorts": [
                      *         0
                      *       ],
@@ -8706,6 +8730,9 @@ export interface operations {
                      *       "secureTcp": 0,
                      *       "amemthresh": 1024,
                      *       "amDroprate": 10,
+                     *       "lblcExpirationSeconds": 86400,
+                     *       "lblcrExpirationSeconds": 86400,
+                     *       "runEstimation": true,
                      *       "ftpPorts": [
                      *         21
                      *       ],
@@ -8898,6 +8925,9 @@ export interface operations {
                  *       "secureTcp": 0,
                  *       "amemthresh": 1024,
                  *       "amDroprate": 10,
+                 *       "lblcExpirationSeconds": 86400,
+                 *       "lblcrExpirationSeconds": 86400,
+                 *       "runEstimation": true,
                  *       "ftpPorts": [
                  *         21
                  *       ],
@@ -8971,6 +9001,9 @@ export interface operations {
                      *       "secureTcp": 0,
                      *       "amemthresh": 0,
                      *       "amDroprate": 0,
+                     *       "lblcExpirationSeconds": 0,
+                     *       "lblcrExpirationSeconds": 0,
+                     *       "runEstimation": false,
                      *       "ftpPorts": [
                      *         0
                      *       ],
@@ -9357,6 +9390,9 @@ export interface operations {
                      *       "secureTcp": 0,
                      *       "amemthresh": 0,
                      *       "amDroprate": 0,
+                     *       "lblcExpirationSeconds": 0,
+                     *       "lblcrExpirationSeconds": 0,
+                     *       "runEstimation": false,
                      *       "ftpPorts": [
                      *         0
                      *       ],

@@ -53,6 +53,9 @@ export interface SettingsFields {
   secureTcp: DefenceMode
   amemthresh: number
   amDroprate: number
+  lblcExpirationSeconds: number
+  lblcrExpirationSeconds: number
+  runEstimation: boolean
   ftpPorts: number[]
   ftpForeignPort: boolean
   ftpForeignServer: boolean
@@ -76,6 +79,9 @@ export const DEFAULT_SETTINGS: SettingsFields = {
   secureTcp: 0,
   amemthresh: 1024,
   amDroprate: 10,
+  lblcExpirationSeconds: 86_400,
+  lblcrExpirationSeconds: 86_400,
+  runEstimation: true,
   ftpPorts: [21],
   ftpForeignPort: false,
   ftpForeignServer: false,
@@ -175,6 +181,18 @@ const knobs = {
   ),
 }
 
+const others = {
+  lblcExpirationSeconds: seconds(
+    d.lblcExpirationSeconds,
+    'How long the scheduler lblc remembers a destination that nobody asks for.',
+  ),
+  lblcrExpirationSeconds: seconds(
+    d.lblcrExpirationSeconds,
+    'The same for lblcr, and how long a set of servers has to stay the same before it shrinks.',
+  ),
+  runEstimation: flag(d.runEstimation, 'Off: rates (`cps`, `inPps` …) stand still.'),
+}
+
 const modeNow = (description: string) => Type.Integer({ minimum: 0, maximum: 3, description })
 
 /** What a client writes; what it leaves out has its default. */
@@ -189,7 +207,7 @@ export const SettingsConfig = component(
         }),
       ),
       stateTimeouts: Type.Optional(StateTimeoutsConfig),
-      ...{ ...knobs, ...defence, ...ftp },
+      ...{ ...knobs, ...defence, ...others, ...ftp },
       meta: Type.Optional(Type.Unknown({ readOnly: true, description: 'Ignored on write.' })),
       status: Type.Optional(Type.Unknown({ readOnly: true, description: 'Ignored on write.' })),
     },
@@ -225,6 +243,9 @@ export const Settings = component(
       secureTcp: Type.Integer(),
       amemthresh: Type.Integer(),
       amDroprate: Type.Integer(),
+      lblcExpirationSeconds: Type.Integer(),
+      lblcrExpirationSeconds: Type.Integer(),
+      runEstimation: Type.Boolean(),
       ftpPorts: Type.Array(Type.Integer()),
       ftpForeignPort: Type.Boolean(),
       ftpForeignServer: Type.Boolean(),

@@ -32,6 +32,12 @@ export function withSysctl(settings: SettingsConfig, name: string, value: string
       return { ...settings, dropPacket: defenceMode(name, number) }
     case 'secure_tcp':
       return { ...settings, secureTcp: defenceMode(name, number) }
+    case 'lblc_expiration':
+      return { ...settings, lblcExpirationS: number }
+    case 'lblcr_expiration':
+      return { ...settings, lblcrExpirationS: number }
+    case 'run_estimation':
+      return { ...settings, runEstimation: on }
     case 'amemthresh':
       return { ...settings, amemthresh: number }
     case 'am_droprate':

@@ -32,6 +32,7 @@ const defaults = {
   pmtuDisc: true,
   cacheBypass: false,
   ...{ dropEntry: 0, dropPacket: 0, secureTcp: 0, amemthresh: 1024, amDroprate: 10 },
+  ...{ lblcExpirationSeconds: 86_400, lblcrExpirationSeconds: 86_400, runEstimation: true },
   ftpPorts: [21],
   ftpForeignPort: false,
   ftpForeignServer: false,
@@ -126,17 +127,24 @@ t.test('the dataplane obeys them', async t => {
     ...{ connReuseMode: 2, dropEntry: 3, dropPacket: 1, secureTcp: 2, amemthresh: 0 },
     ...{ amDroprate: 7, ftpPorts: [2121, 21] },
   }
+  const expirations = { lblcExpirationSeconds: 60, lblcrExpirationSeconds: 61 }
   const before = dataplane.ipvs.configuration()
   t.strictSame(before.stateTimeouts, defaults.stateTimeouts, 'the same defaults')
   t.strictSame(before.ftpPorts, defaults.ftpPorts)
   const stateTimeouts = { tcp: { SYN_RECV: 10 }, sctp: { 'C-WAIT': 5 } }
-  const answer = await a.send('PUT', url, { ...all, ...numbers, timeouts, stateTimeouts })
+  const answer = await a.send('PUT', url, {
+    ...all,
+    ...numbers,
+    ...expirations,
+    timeouts,
+    stateTimeouts,
+  })
   t.equal(answer.statusCode, 200, answer.body)
   const { tcp, sctp } = defaults.stateTimeouts
   const complete = { tcp: { ...tcp, SYN_RECV: 10 }, udp: {}, sctp: { ...sctp, 'C-WAIT': 5 } }
-  t.match(answer.json(), { ...all, ...numbers, timeouts, stateTimeouts: complete })
+  t.match(answer.json(), { ...all, ...numbers, ...expirations, stateTimeouts: complete })
   t.strictSame(dataplane.ipvs.configuration(), {
-    ...{ ...all, ...numbers },
+    ...{ ...all, ...numbers, lblcExpirationS: 60, lblcrExpirationS: 61 },
     timeouts: { tcpS: 1, tcpFinS: 2, udpS: 3 },
     stateTimeouts: complete,
   })
@@ -278,7 +286,8 @@ t.test('hints for states', async t => {
 t.test('every setting of the kernel is here, or refused with the reason', async t => {
   const a = await startAppliance()
   t.teardown(() => a.close())
-  const camel = (name: string) => name.replace(/_./g, match => match[1]!.toUpperCase())
+  const camel = (name: string) =>
+    name.replace(/_./g, match => match[1]!.toUpperCase()).replace(/Expiration$/, '$&Seconds')
   const ours = KERNEL_KNOBS.filter(name => Object.hasOwn(defaults, camel(name)))
   t.strictSame([...ours, ...refusedKnobs].sort(), [...KERNEL_KNOBS].sort())
   for (const name of KERNEL_KNOBS) {

@@ -61,6 +61,6 @@ export class LocalityLeastConnection implements Scheduler {
   }
 
   tick(): void {
-    this.#cache.tick(this.#context.nowMs())
+    this.#cache.tick(this.#context.nowMs(), this.#context.lblcExpirationMs())
   }
 }

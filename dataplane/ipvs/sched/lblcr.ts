@@ -4,7 +4,7 @@
  */
 import type { Flow } from '../../packet.js'
 import type { Dest } from '../dest.js'
-import { EXPIRATION_MS, isCrowded, LocalityCache } from './locality.js'
+import { isCrowded, LocalityCache } from './locality.js'
 import { isProductGreater, isUsable, leastLoaded, overhead } from './overhead.js'
 import type { Scheduler, SchedulerContext, SchedulerState } from './scheduler.js'
 
@@ -83,7 +83,8 @@ export class LocalityLeastConnectionReplicated implements Scheduler {
     entry.lastUseMs = nowMs
     const set = entry.value
     const own = set.least()
-    if (set.dests.length > 1 && nowMs > set.lastChangeMs + EXPIRATION_MS) set.removeMost(nowMs)
+    const stableMs = nowMs - set.lastChangeMs
+    if (set.dests.length > 1 && stableMs > this.#context.lblcrExpirationMs()) set.removeMost(nowMs)
     if (own !== null && !isCrowded(own, dests)) return own
     const dest = leastLoaded(dests)
     if (dest !== null) set.insert(dest, nowMs)
@@ -111,6 +112,6 @@ export class LocalityLeastConnectionReplicated implements Scheduler {
   }
 
   tick(): void {
-    this.#cache.tick(this.#context.nowMs())
+    this.#cache.tick(this.#context.nowMs(), this.#context.lblcrExpirationMs())
   }
 }

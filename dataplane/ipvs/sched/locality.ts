@@ -1,6 +1,6 @@
 /**
  * What lblc and lblcr remember for each destination address, and how they forget: a full check
- * every half hour for what was not used for a day, and a partial one each minute while there are
+ * every half hour for what was not used for long (lblc_expiration, a day), and a partial one each minute while there are
  * too many entries. Entries are the one thing that scheduling allocates, once an address.
  */
 import type { Flow } from '../../packet.js'
@@ -13,8 +13,6 @@ const SIZE = 1 << BITS
 const ENTRIES_MAX = SIZE * 16
 /** Unused for this long, an entry may go when there are too many. */
 const IDLE_MS = 6 * 60 * 1000
-/** lblc_expiration and lblcr_expiration. */
-export const EXPIRATION_MS = 24 * 60 * 60 * 1000
 const TICKS_TO_FULL_CHECK = 30
 
 export class LocalityEntry<T> {
@@ -75,9 +73,9 @@ export class LocalityCache<T> {
   }
 
   /** To be called once a minute. */
-  tick(nowMs: number): void {
+  tick(nowMs: number, expirationMs: number): void {
     if (this.#ticks % TICKS_TO_FULL_CHECK === 0) {
-      for (let i = 0; i < SIZE; i++) this.#sweep(i, nowMs - EXPIRATION_MS)
+      for (let i = 0; i < SIZE; i++) this.#sweep(i, nowMs - expirationMs)
       this.#ticks = 1
       return
     }

@@ -13,6 +13,9 @@ export interface SchedulerContext {
   /** A uniform integer in [0, bound], both inclusive. */
   random(bound: number): number
   nowMs(): number
+  /** How long a destination is remembered that nobody asks for. */
+  lblcExpirationMs(): number
+  lblcrExpirationMs(): number
 }
 
 /**

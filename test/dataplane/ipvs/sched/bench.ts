@@ -18,6 +18,8 @@ export class Bench {
   scheduler: Scheduler
   readonly #names = new Map<Dest, string>()
   nowMs = 0
+  /** lblc_expiration and lblcr_expiration. */
+  expirationMs = 86_400_000
 
   readonly #make: () => Scheduler
 
@@ -31,6 +33,8 @@ export class Bench {
         usePort,
         random: bound => random(bound + 1),
         nowMs: () => this.nowMs,
+        lblcExpirationMs: () => this.expirationMs,
+        lblcrExpirationMs: () => this.expirationMs,
       })
     this.scheduler = this.#make()
   }

@@ -27,6 +27,18 @@ t.test('crowded only while another server has not half of its weight', async t =
   t.equal(bench.pick(), 'A')
 })
 
+t.test('lblc_expiration says for how long', async t => {
+  const bench = new Bench('lblc').addAll('A1 B1')
+  bench.expirationMs = 600_000
+  t.equal(bench.pick('192.0.2.1', 1, '203.0.113.1'), 'B')
+  bench.get('B').activeConns = 1
+  for (let minute = 1; minute < 30; minute++) bench.scheduler.tick!()
+  t.equal(bench.pick('192.0.2.1', 1, '203.0.113.1'), 'B', 'remembered')
+  bench.nowMs = 600_000
+  for (let minute = 0; minute < 30; minute++) bench.scheduler.tick!()
+  t.equal(bench.pick('192.0.2.1', 1, '203.0.113.1'), 'A', 'forgotten')
+})
+
 t.test('what is remembered is forgotten after a day, earlier when there is too much', async t => {
   const dropped: number[] = []
   const cache = new LocalityCache<number>(value => dropped.push(value))
@@ -34,7 +46,7 @@ t.test('what is remembered is forgotten after a day, earlier when there is too m
   let nowMs = 0
   const flow = (i: number) => flowOf('192.0.2.1', 1, `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`)
   const pass = (minutes: number) => {
-    for (let i = 0; i < minutes; i++) cache.tick((nowMs += minuteMs))
+    for (let i = 0; i < minutes; i++) cache.tick((nowMs += minuteMs), 24 * 60 * minuteMs)
   }
   for (let i = 0; i < 100; i++) cache.add(flow(i), i, nowMs)
   pass(24 * 60 - 30)

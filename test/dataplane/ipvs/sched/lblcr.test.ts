@@ -32,6 +32,19 @@ t.test('a day after the last change the most loaded leaves the set', async t => 
   t.equal(bench.pick(), 'B')
 })
 
+t.test('lblcr_expiration is as long as that day', async t => {
+  const bench = new Bench('lblcr').addAll('A1 B1 C1')
+  bench.expirationMs = 5000
+  bench.pick()
+  bench.get('C').activeConns = 2
+  bench.pick()
+  bench.get('B').activeConns = 1
+  bench.nowMs = 5001
+  t.equal(bench.pick(), 'B', 'C leaves now')
+  bench.get('C').activeConns = 0
+  t.equal(bench.pick(), 'B')
+})
+
 t.test('members that cannot be used are passed over', async t => {
   const bench = new Bench('lblcr').addAll('A1 B1')
   t.equal(bench.pick(), 'B')

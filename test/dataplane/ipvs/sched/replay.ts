@@ -138,6 +138,8 @@ class Director {
       usePort: flags.includes('port'),
       random: () => 0,
       nowMs: () => this.nowMs,
+      lblcExpirationMs: () => 86_400_000,
+      lblcrExpirationMs: () => 86_400_000,
     })
   }
 

@@ -18,6 +18,8 @@ t.test('draws walk the list by weight, and the less loaded of two wins', async t
     fallback: false,
     usePort: false,
     nowMs: () => 0,
+    lblcExpirationMs: () => 0,
+    lblcrExpirationMs: () => 0,
     random: bound => {
       bounds.push(bound)
       return draws.shift()!
