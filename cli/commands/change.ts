@@ -36,7 +36,7 @@ export const filesOption = () =>
   )
 
 /** Query parameters of a write. */
-export function writeQuery({ dryRun, confirmWithin, message }: ChangeFlags) {
+export function writeQuery({ dryRun, confirmWithin, message }: Omit<ChangeFlags, 'output'>) {
   const confirmWithinSeconds = confirmWithin === undefined ? null : Number(confirmWithin)
   if (confirmWithinSeconds !== null && !(confirmWithinSeconds > 0))
     throw new UsageError(`--confirm-within: '${confirmWithin}' is no number of seconds`)

@@ -3,10 +3,14 @@ import { readFileSync } from 'node:fs'
 import { Argument, Option, type Command } from 'commander'
 import { mustFetch } from '../client/client.js'
 import { machineText } from '../output/format.js'
+import { writeQuery, type ChangeFlags } from './change.js'
 import { apiCommand, outputOption, UsageError, type Io } from './context.js'
 
-interface ImportFlags {
+interface ImportFlags extends Pick<ChangeFlags, 'dryRun' | 'confirmWithin' | 'message'> {
   format: string
+  apply?: boolean
+  replace?: boolean
+  partial?: boolean
   output: 'json' | 'yaml'
   report: string
 }
@@ -14,14 +18,16 @@ interface ImportFlags {
 const FORMATS = ['ipvsadm', 'keepalived'] as const
 const IMPORT_EXAMPLES = `ipvsadm -Sn | sluice import --format ipvsadm -
 sluice import --format keepalived /etc/keepalived/keepalived.conf -o yaml
-sluice import --format keepalived keepalived.conf --report notable`
+sluice import --format keepalived keepalived.conf --report notable
+ipvsadm -Sn | sluice import --format ipvsadm - --apply --report none -m 'from the old balancer'
+sluice import --format keepalived keepalived.conf --apply --replace --dry-run`
 const EXPORT_EXAMPLES = `sluice export ipvsadm > rules            then: ipvsadm -R < rules
 sluice export keepalived > keepalived.conf`
 
 export function addExchange(program: Command, io: Io): void {
   const read = program
     .command('import')
-    .description('say what a configuration of ipvsadm or keepalived means here; stores nothing')
+    .description('say what a configuration of ipvsadm or keepalived means here, or take it over')
     .argument('<file>', 'what to read; - for standard input')
     .addOption(new Option('--format <format>', 'what it is').choices(FORMATS).makeOptionMandatory())
     .addOption(
@@ -29,9 +35,25 @@ export function addExchange(program: Command, io: Io): void {
         .choices(['full', 'notable', 'none'])
         .default('full'),
     )
+    .option('--apply', 'store it; what is not in the text stays')
+    .option('--replace', 'with --apply: services and real servers not in the text are deleted')
+    .option('--partial', 'with --apply: take the rest over even if statements are refused')
+    .option('--dry-run', 'with --apply: only say what would change, and what it does to traffic')
+    .option('--confirm-within <seconds>', 'with --apply: take it back unless confirmed in time')
+    .option('-m, --message <text>', 'with --apply: why, for the history')
     .addOption(outputOption('yaml', ['json', 'yaml']))
   apiCommand<ImportFlags>(read, io, IMPORT_EXAMPLES, async ({ session, flags }, file) => {
     const query = new URLSearchParams({ format: flags.format, report: flags.report })
+    const { apply, replace, partial } = flags
+    const change = Object.entries({
+      ...(apply === true ? { apply } : {}),
+      ...(replace === true ? { mode: 'replace' } : {}),
+      ...(partial === true ? { partial } : {}),
+      ...writeQuery(flags),
+    })
+    if (apply !== true && change.length > 0)
+      throw new UsageError('--replace, --partial, --dry-run, --confirm-within and -m need --apply')
+    for (const [key, value] of change) query.set(key, String(value))
     const response = await mustFetch(
       session.fetch(`/v1/imports?${query.toString()}`, {
         ...{ method: 'POST', headers: { 'content-type': 'text/plain' } },

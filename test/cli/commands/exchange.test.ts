@@ -21,3 +21,18 @@ t.test('there and back', async t => {
   t.match(await run(['import', '--format', 'ipvsadm', '-']), { exit: 7, err: /MISSING_BODY/ })
   t.match(await run(['export', 'nginx']), { exit: 2, err: /Allowed choices/ })
 })
+
+t.test('an import that is taken over', async t => {
+  const { appliance, run } = await openTerminal(t)
+  await appliance.send('PUT', '/v1/virtual-services/web', { ...web, port: 81 })
+  const take = (...args: string[]) =>
+    run(['import', '--format', 'ipvsadm', '-', '--apply', ...args], { stdin: RULES })
+  t.match(await take('--dry-run', '--replace', '-o', 'json'), { exit: 0, out: /"impact"/ })
+  t.equal(appliance.control.revision(), 1)
+  t.match(await take('-m', 'moved'), { exit: 0, out: /^revision: 2$/m })
+  t.equal((await run(['get', 'services', '-o', 'name'])).out.split('\n').length - 1, 2)
+  t.match(await take('--replace'), { exit: 0, out: /^revision: 3$/m })
+  t.equal((await run(['export', 'ipvsadm'])).out, RULES)
+  const without = ['import', '--format', 'ipvsadm', '-', '--replace']
+  t.match(await run(without, { stdin: RULES }), { exit: 2, err: /need --apply/ })
+})
