@@ -13,6 +13,8 @@ import { askUdp, openFlows } from '../lab/udp.js'
 import { endStage, setStage } from './stage.js'
 
 const PORT = 7000
+/** Of a service whose counts do not include what was just ended, which is listed for a while. */
+const DRAINED_PORT = 7001
 const PEER = join(ROOT, 'test/lab/programs/tcp-peer.py')
 /** Ten times what it takes; TCP itself would never notice on an idle connection. */
 const PROMPT_MS = 5000
@@ -30,17 +32,17 @@ for (const [name, host] of topology.servers) {
   listening.set(name, peer)
 }
 
-const connect = async (family: Family, mode: 'idle' | 'stream') => {
-  const peer = client.start(['python3', PEER, 'connect', VIP[family], String(PORT), mode])
+const connect = async (family: Family, mode: 'idle' | 'stream', port = PORT) => {
+  const peer = client.start(['python3', PEER, 'connect', VIP[family], String(port), mode])
   await peer.waitFor(/open/)
   return peer
 }
 
-const put = (family: Family, names: readonly ServerName[]) =>
-  director.putService(`long-${family}`, {
-    ...{ protocol: 'tcp', address: VIP[family], port: PORT, scheduler: 'rr' },
+const put = (name: string, family: Family, names: readonly ServerName[], port = PORT) =>
+  director.putService(name, {
+    ...{ protocol: 'tcp', address: VIP[family], port, scheduler: 'rr' },
     realServers: Object.fromEntries(
-      names.map(name => [name, { address: serverAddress(name, family), port: PORT }]),
+      names.map(each => [each, { address: serverAddress(each, family), port: PORT }]),
     ),
   })
 
@@ -63,7 +65,7 @@ async function resets(
 
 for (const family of FAMILIES) {
   t.test(`${family}: idle connections and transfers are reset at both ends`, async t => {
-    await put(family, ['a'])
+    await put(`long-${family}`, family, ['a'])
     const a = listening.get('a')!
     for (const mode of ['idle', 'stream'] as const) {
       const from = a.stdout.length
@@ -81,11 +83,12 @@ for (const family of FAMILIES) {
   })
 
   t.test(`${family}: a drain resets at its deadline what keep would leave`, async t => {
-    await put(family, ['a', 'b'])
+    await put(`drained-${family}`, family, ['a', 'b'], DRAINED_PORT)
+    const open = (mode: 'idle' | 'stream') => connect(family, mode, DRAINED_PORT)
     const a = listening.get('a')!
-    const drain = `/v1/virtual-services/long-${family}/real-servers/a/drain`
+    const drain = `/v1/virtual-services/drained-${family}/real-servers/a/drain`
     const fromA = a.stdout.length
-    const clients = [await connect(family, 'stream'), await connect(family, 'stream')]
+    const clients = [await open('stream'), await open('stream')]
     await a.waitFor(/open/, 5000, fromA)
 
     await director.api('PUT', drain, { deadlineSeconds: 0, onDeadline: 'keep' })
@@ -94,7 +97,7 @@ for (const family of FAMILIES) {
     while ((await status())['endedAt'] === null);
     t.match(await status(), { state: 'expired', connections: 1 })
     t.equal(clients.filter(each => each.status === null).length, 2, 'both go on')
-    const fresh = await connect(family, 'idle')
+    const fresh = await open('idle')
     t.match(await status(), { connections: 1 }, 'nobody new comes')
 
     await director.api('PUT', drain, { deadlineSeconds: 1, onDeadline: 'reset' })
@@ -141,7 +144,7 @@ for (const family of FAMILIES) {
 }
 
 t.test('a drain goes on after a restart in its middle', async t => {
-  await put('ipv4', ['a', 'b'])
+  await put('long-ipv4', 'ipv4', ['a', 'b'])
   const drain = '/v1/virtual-services/long-ipv4/real-servers/a/drain'
   await director.api('PUT', drain, { deadlineSeconds: 600, onDeadline: 'reset' })
   const read = async () =>
