@@ -1,5 +1,5 @@
 import { shareProgram } from './driver/share-filter.js'
-import type { Instruction } from './driver/socket-filter.js'
+import type { Instruction } from './driver/bpf.js'
 import { Role, type Guarded } from './ipvs/guarded.js'
 import { addressKey } from './shared/shard.js'
 

@@ -30,7 +30,8 @@ import { FRAME_MAX, L2, L3, VNET_OCTETS, bufferOctets } from './frame-layout.js'
 import { MessageVector } from './message-vector.js'
 import { bindToInterface, PACKET_VNET_HDR, SOL_PACKET } from './packet-options.js'
 import { hostShareProgram, type Portion } from './share-filter.js'
-import { attachFilter, markProgram, type Instruction } from './socket-filter.js'
+import type { Instruction } from './bpf.js'
+import { attachFilter, markProgram } from './socket-filter.js'
 
 const COUNT = 64
 /** All headers there may be in front of a state machine's bits. */

@@ -2,7 +2,8 @@ import * as libc from '../sys/libc.js'
 import type { DescriptorLedger } from '../sys/descriptors.js'
 import { AF_PACKET, openSocket, setBuffer, setOption } from '../sys/socket.js'
 import { RESERVE } from './frame-layout.js'
-import { attachFilter, type Instruction } from './socket-filter.js'
+import type { Instruction } from './bpf.js'
+import { attachFilter } from './socket-filter.js'
 
 /** Options of packet sockets, packet(7) and include/uapi/linux/if_packet.h. */
 export const SOL_PACKET = 263

@@ -13,7 +13,7 @@ import { PacketHostTap } from './host-tap.js'
 import { KernelEgress } from './kernel-egress.js'
 import { LargeFrames } from './large-frames.js'
 import { PacketPort, type RingOptions } from './packet-port.js'
-import type { Instruction } from './socket-filter.js'
+import type { Instruction } from './bpf.js'
 
 export class PacketRing implements Driver {
   readonly name = 'packet-ring'

@@ -12,33 +12,32 @@
  * where there are too many, those that are closest together become one. A range that holds too much
  * only sends a packet to the wrong worker, which hands it over.
  */
-import type { Instruction } from './socket-filter.js'
+import {
+  ACCEPT_ALL,
+  ADD_X,
+  AND,
+  JUMP,
+  JUMP_ANY_BIT,
+  JUMP_AT_LEAST,
+  JUMP_EQUAL,
+  JUMP_GREATER,
+  LOAD_HALF,
+  LOAD_OCTET,
+  LOAD_WORD,
+  LOAD_X_MEMORY,
+  MARK,
+  MODULO,
+  MULTIPLY,
+  NETWORK,
+  PACKET_OUTGOING,
+  PACKET_TYPE,
+  RETURN,
+  SHIFT_RIGHT,
+  STORE,
+  VLAN_TAG,
+  type Instruction,
+} from './bpf.js'
 import { FOLD, SPREAD, SPREAD_SHIFT } from '../shared/shard.js'
-
-/** Classic BPF (linux/filter.h). */
-const LOAD_WORD = 0x20
-const LOAD_HALF = 0x28
-const LOAD_X_MEMORY = 0x61
-const STORE = 0x02
-const ADD_X = 0x0c
-const MULTIPLY = 0x24
-const MODULO = 0x94
-const AND = 0x54
-const SHIFT_RIGHT = 0x74
-const JUMP = 0x05
-const JUMP_EQUAL = 0x15
-const JUMP_GREATER = 0x25
-const JUMP_AT_LEAST = 0x35
-const RETURN = 0x06
-const JUMP_ANY_BIT = 0x45
-const LOAD_OCTET = 0x30
-const PACKET_TYPE = 0xfffff000 + 4
-const MARK = 0xfffff000 + 20
-const VLAN_TAG = 0xfffff000 + 44
-const PACKET_OUTGOING = 4
-/** Offsets that count from the network header on, whatever kind of socket. */
-const NETWORK = 0xfff00000
-const ACCEPT_ALL = 0xffffffff
 
 /** Octets from the start of the frame. */
 const IPV4 = { source: 14 + 12, destination: 14 + 16 } as const

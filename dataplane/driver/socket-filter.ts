@@ -3,25 +3,24 @@
  * link layer addressed to this host, so that nothing else costs a ring slot. It runs on the frame
  * as the wire had it; PACKET_VNET_HDR does not shift it.
  */
+import {
+  ACCEPT_ALL,
+  AND,
+  JUMP_ANY_BIT,
+  JUMP_EQUAL,
+  LOAD_HALF,
+  LOAD_WORD,
+  MARK,
+  PACKET_OUTGOING,
+  PACKET_TYPE,
+  RETURN,
+  VLAN_TAG,
+  type Instruction,
+} from './bpf.js'
 import * as libc from '../sys/libc.js'
 import type { DescriptorLedger } from '../sys/descriptors.js'
 import { Mapping } from '../sys/mapping.js'
 import { SO_ATTACH_FILTER, SOL_SOCKET } from '../sys/socket.js'
-
-const LOAD_WORD = 0x20
-const LOAD_HALF = 0x28
-const AND = 0x54
-const JUMP_EQUAL = 0x15
-const JUMP_ANY_BIT = 0x45
-const RETURN = 0x06
-// Ancillary data: negative offsets that stand for the packet's properties.
-const PACKET_TYPE = 0xfffff000 + 4
-const MARK = 0xfffff000 + 20
-const VLAN_TAG = 0xfffff000 + 44
-const PACKET_OUTGOING = 4
-
-const ACCEPT_ALL = 0xffffffff
-export type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number]
 
 // prettier-ignore
 export const PROGRAM: readonly Instruction[] = [

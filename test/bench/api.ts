@@ -151,7 +151,7 @@ function bulk({ quick }: BenchOptions): Work[] {
     },
     {
       ...{ name: `import of ${words(lines)} lines, applied`, unit: 's' },
-      ...{ value: seconds, target: { side: 'most', value: 30 }, growthMib: 1024 },
+      ...{ value: seconds, target: { side: 'most', value: 30 }, growthMib: 512 },
       order: {
         calls: [
           {
