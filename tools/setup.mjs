@@ -60,6 +60,8 @@ const TOOLS = {
   vsftpd: { debian: 'vsftpd' },
   lftp: { debian: 'lftp' },
   keepalived: { debian: 'keepalived' },
+  promtool: { debian: 'prometheus' },
+  chromium: { debian: 'chromium' },
 }
 
 /** Native packages of npm are compiled where no prebuilt one fits. */
@@ -68,7 +70,15 @@ const HOST = ['ip', 'nft']
 const LAB = [...HOST, 'sysctl', 'curl', 'ethtool', 'iperf3', 'tcpdump']
 const PURPOSES = {
   build: { tools: [], root: false, build: true },
-  test: { tools: [...LAB, 'scapy', 'vsftpd', 'lftp', 'keepalived'], root: true, build: true },
+  test: {
+    tools: [
+      ...LAB,
+      ...['scapy', 'vsftpd', 'lftp', 'keepalived'],
+      ...['haproxy', 'nginx', 'promtool', 'chromium'],
+    ],
+    root: true,
+    build: true,
+  },
   demo: { tools: LAB, root: true, build: true },
   bench: {
     tools: [...LAB, 'haproxy', 'nginx', 'nginx stream module', 'wrk'],
@@ -123,7 +133,7 @@ function installTools(names) {
     const done = run('apt-get', command.split(' ').slice(1), { env })
     // Nor are they to start with the next boot.
     if (existsSync('/run/systemd/system'))
-      for (const service of ['haproxy', 'nginx', 'vsftpd', 'keepalived'])
+      for (const service of ['haproxy', 'nginx', 'vsftpd', 'keepalived', 'prometheus'])
         if (packages.some(name => name.startsWith(service))) run('systemctl', ['disable', service])
     return done
   })
