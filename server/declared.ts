@@ -6,6 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { MarkRuleRecord, ServerRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
 import { ORDER_DEFAULT } from './schemas/mark-rule.js'
+import { DEFAULT_POLICY, type PolicyConfig } from './schemas/policy.js'
 import { DEFAULT_SETTINGS } from './schemas/settings.js'
 import { isObject } from './schemas/walk.js'
 import { byName } from './views.js'
@@ -22,6 +23,8 @@ const SERVICE = {
   ...{ scheduler: 'wlc', schedulerFlags: [], onePacket: false, manageAddress: true, labels: {} },
 }
 const PERSISTENCE = { timeoutSeconds: 360, netmask: '255.255.255.255', prefixLength: 128 }
+const POLICY = { ...DEFAULT_POLICY, slowStart: { startPercent: 10 } }
+const SORRY_SERVER = { forwarding: 'masq', inhibit: false, tunnel: {} }
 const MARK_RULE = { protocol: 'any', order: ORDER_DEFAULT, labels: {} }
 
 /** Fields that have another value than the default; an object keeps those of its own that have. */
@@ -41,11 +44,24 @@ function without(config: object, defaults: object): Fields {
 /** Configuration alone, without its real servers. */
 export function serviceFields({ config }: Pick<ServiceRecord, 'config'>, manner: Manner): Fields {
   if (manner === 'full') return { ...config }
-  const { persistence, ...rest } = config
+  const { persistence, policy, ...rest } = config
   return {
     ...without(rest, SERVICE),
+    ...(policy === undefined ? {} : { policy: policyFields(policy, config.port ?? 0) }),
     // Empty, it still means something.
     ...(persistence === undefined ? {} : { persistence: without(persistence, PERSISTENCE) }),
+  }
+}
+
+function policyFields({ quorum, sorryServer, ...rest }: PolicyConfig, port: number): Fields {
+  const shown = sorryServer && {
+    ...sorryServer,
+    ...(sorryServer.tunnel === undefined ? {} : { tunnel: without(sorryServer.tunnel, TUNNEL) }),
+  }
+  return {
+    ...(quorum === undefined ? {} : { quorum: without(quorum, { down: quorum.up }) }),
+    ...(shown === undefined ? {} : { sorryServer: without(shown, { ...SORRY_SERVER, port }) }),
+    ...without(rest, POLICY),
   }
 }
 

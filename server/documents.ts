@@ -8,6 +8,7 @@ import { escapePointer, type Fault } from './errors.js'
 import { checkName, Fields, sortedLabels } from './fields.js'
 import { Findings } from './findings.js'
 import { isLinkLocal6, notUsable, parseAddress, type IpAddress } from './ip-address.js'
+import { readPolicy } from './policy-document.js'
 import { RealServerConfig, type ServerConfig, type TunnelConfig } from './schemas/real-server.js'
 import { VirtualServiceConfig, type PersistenceConfig } from './schemas/virtual-service.js'
 import type { ServiceFields } from './schemas/virtual-service.js'
@@ -27,6 +28,8 @@ export interface ServiceContext {
   family: FamilyName | null
   /** Null for a fwmark service. */
   port: number | null
+  /** Endpoint of its sorry server. */
+  sorry?: string | null
 }
 
 export type Read<T> = { draft: T; faults: [] } | { draft: null; faults: Fault[] }
@@ -54,7 +57,9 @@ export function readService(
   const given = fields.has('realServers') ? body.realServers : servers
   const documents = isObject(given) ? Object.entries(given) : []
   const pointerOf = (server: string) => `/realServers/${escapePointer(server)}`
-  const set = readServers(documents, pointerOf, context, found)
+  const policy = readPolicy(fields, inner => serverOf('', inner, context))
+  const sorry = policy?.sorryServer === undefined ? null : endpointOf(policy.sorryServer)
+  const set = readServers(documents, pointerOf, { ...context, sorry }, found)
   if (found.any) return { draft: null, faults: found.faults }
   const key =
     address === null
@@ -73,6 +78,7 @@ export function readService(
     onePacket: fields.get<boolean>('onePacket') ?? false,
     ...fields.optional<'interface', string>('interface'),
     manageAddress: fields.get<boolean>('manageAddress') ?? true,
+    ...(policy === undefined ? {} : { policy }),
     labels: sortedLabels(fields.get('labels')),
   }
   return { draft: { family: context.family!, config, servers: set }, faults: [] }
@@ -216,6 +222,12 @@ function serverOf(name: string, fields: Fields, context: ServiceContext): Server
     fields.fault('lowerThreshold', 'THRESHOLD_ORDER', detail)
   }
   if (address === null || port === null) return null
+  const endpoint = endpointOf({ address: address.text, port })
+  if (endpoint === context.sorry) {
+    const detail = `The sorry server of this service already has ${endpoint}.`
+    fields.fault('address', 'REAL_SERVER_EXISTS', detail)
+  }
+  const priority = fields.get<number>('priority') ?? 0
   return {
     address: address.text,
     port,
@@ -225,6 +237,7 @@ function serverOf(name: string, fields: Fields, context: ServiceContext): Server
     upperThreshold,
     lowerThreshold,
     adminState: fields.get<ServerConfig['adminState']>('adminState') ?? 'enabled',
+    ...(priority === 0 ? {} : { priority }),
     labels: sortedLabels(fields.get('labels')),
   }
 }

@@ -10,7 +10,7 @@ import { nextService, withServers } from './next-records.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { ServerConfig } from './schemas/real-server.js'
 import { checkEndpoints, readSet } from './server-set.js'
-import { keyOf, keyText } from './service-key.js'
+import { endpointOf, keyOf, keyText } from './service-key.js'
 import { serverDocument, serverDocuments, serviceDocument } from './views.js'
 
 /** Null: replaces without looking. */
@@ -174,6 +174,7 @@ const find = (service: ServiceRecord, name: string): ServerRecord | null =>
 const contextOf = ({ family, config }: ServiceRecord): ServiceContext => ({
   family,
   port: config.port ?? null,
+  sorry: config.policy?.sorryServer === undefined ? null : endpointOf(config.policy.sorryServer),
 })
 
 const configsOf = ({ servers }: ServiceRecord): Map<string, ServerConfig> =>

@@ -84,8 +84,17 @@ export function serverDocuments(service: ServiceRecord): Record<string, unknown>
 
 export const serviceDocument = (service: ServiceRecord) => ({
   ...service.config,
+  ...policyDocument(service),
   realServers: serverDocuments(service),
 })
+
+/** As of real servers, the port follows. */
+function policyDocument({ config: { policy, port: servicePort } }: ServiceRecord) {
+  if (policy?.sorryServer === undefined) return {}
+  const { port, ...rest } = policy.sorryServer
+  const follows = rest.forwarding !== 'masq' && port === servicePort
+  return { policy: { ...policy, sorryServer: follows ? rest : { port, ...rest } } }
+}
 
 /** RFC 9110 section 8.8.3: strong, over configuration; counters never move it. */
 export const etagOf = ({ meta }: { meta: Meta }): string =>

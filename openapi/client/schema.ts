@@ -986,6 +986,8 @@ export interface components {
              * @enum {string}
              */
             adminState?: "enabled" | "draining" | "disabled";
+            /** @description Higher ones are used first; lower ones take new connections only while too few of the higher are usable (the service's `policy.minimumActive`). Absent: 0. */
+            priority?: number;
             /**
              * @description Free labels, for people and for filters.
              * @default {}
@@ -1013,6 +1015,7 @@ export interface components {
             lowerThreshold: number;
             /** @enum {string} */
             adminState: "enabled" | "draining" | "disabled";
+            priority?: number;
             /**
              * @description Free labels, for people and for filters.
              * @default {}
@@ -1051,6 +1054,95 @@ export interface components {
             items: components["schemas"]["RealServerConfig"][];
             /** @description Accepted as null, so that a complete list can be sent back. */
             nextCursor?: null;
+        };
+        /** @description How much the usable real servers have to amount to, as the sum of their configured weights (keepalived's `quorum` q with `hysteresis` h: up q+h, down q-h). Usable is whoever is enabled, has a weight, is not being drained and is not known to be down. Without it, one usable real server is enough. */
+        Quorum: {
+            /** @description Gained when the weights of usable real servers add up to this. */
+            up: number;
+            /** @description Lost when they add up to less than this; as `up` when absent. */
+            down?: number;
+        };
+        /** @description Takes all new connections while the quorum is lost: the real servers that are left get none. Nothing checks it. It cannot be one of the real servers. */
+        SorryServer: {
+            /** @description IPv4 or IPv6 address. */
+            address: string;
+            /** @description As of a real server: that of the service when absent. */
+            port?: number;
+            /**
+             * @default masq
+             * @enum {string}
+             */
+            forwarding?: "masq" | "dr" | "tunnel" | "local";
+            tunnel?: components["schemas"]["Tunnel"];
+            /**
+             * @description Keeps it in the dataplane with weight 0 while it is not needed, so that its connections go on (keepalived's sorry_server_inhibit). Otherwise it is there only while it is needed.
+             * @default false
+             */
+            inhibit?: boolean;
+        };
+        /** @description A real server that is new or returns (from being down, drained, disabled or without weight) gets a part of its fair share of new connections that grows evenly to the whole within `seconds`. Until it has caught up, the same slope also bounds what least-connection schedulers would give it beyond. No effect with the schedulers that hash (dh, sh, mh), whose clients it would send from server to server. */
+        SlowStart: {
+            seconds: number;
+            /**
+             * @description What part of its share it begins with.
+             * @default 10
+             */
+            startPercent?: number;
+        };
+        /**
+         * @description What happens when real servers fail, return or are too few. Absent: every default.
+         * @example {
+         *       "quorum": {
+         *         "up": 3,
+         *         "down": 2
+         *       },
+         *       "sorryServer": {
+         *         "address": "10.0.0.250",
+         *         "port": 8080,
+         *         "forwarding": "masq",
+         *         "inhibit": false
+         *       },
+         *       "allDown": "sorry",
+         *       "onDown": "reset",
+         *       "inhibitOnFailure": false,
+         *       "minimumActive": 1,
+         *       "minimumUsable": 2,
+         *       "slowStart": {
+         *         "seconds": 30,
+         *         "startPercent": 10
+         *       }
+         *     }
+         */
+        Policy: {
+            quorum?: components["schemas"]["Quorum"];
+            sorryServer?: components["schemas"]["SorryServer"];
+            /**
+             * @description What holds while the quorum is lost. failOpen: every enabled real server takes connections, whatever its health. sorry: the sorry server does. reject: new connections are refused (TCP reset, SCTP abort, ICMP port unreachable). withdraw: the same, and the address is taken off the host, so that nobody is answered who asks for it, until the quorum is back; another service that needs the address keeps it there. Absent: sorry with a `sorryServer`, otherwise the real servers that are left go on.
+             * @enum {string}
+             */
+            allDown?: "failOpen" | "sorry" | "reject" | "withdraw";
+            /**
+             * @description What becomes of the connections of a real server that goes down. keep: nothing; while it is out of the dataplane (see `inhibitOnFailure`) their packets are dropped, as in IPVS. reset: both ends of TCP and SCTP are told. reselect: also UDP flows are forgotten, so that the next packet gets another real server. Both end persistence.
+             * @default keep
+             * @enum {string}
+             */
+            onDown?: "keep" | "reset" | "reselect";
+            /**
+             * @description A real server that is down gets weight 0 and keeps what it has, instead of being taken out of the dataplane.
+             * @default false
+             */
+            inhibitOnFailure?: boolean;
+            /**
+             * @description Real servers of lower `priority` take connections only while fewer than this many of higher priority are usable.
+             * @default 1
+             */
+            minimumActive?: number;
+            /**
+             * @description Fewer usable real servers are told in status and plans; maintenance that would lead there is refused.
+             * @default 1
+             */
+            minimumUsable?: number;
+            slowStart?: components["schemas"]["SlowStart"];
         };
         /** @description Keeps a client on its real server. */
         Persistence: {
@@ -1143,6 +1235,7 @@ export interface components {
              * @default true
              */
             manageAddress?: boolean;
+            policy?: components["schemas"]["Policy"];
             /**
              * @description Free labels, for people and for filters.
              * @default {}
@@ -1180,6 +1273,7 @@ export interface components {
             onePacket: boolean;
             interface?: string;
             manageAddress: boolean;
+            policy?: components["schemas"]["Policy"];
             /**
              * @description Free labels, for people and for filters.
              * @default {}
@@ -2802,6 +2896,10 @@ export type RealServerConfig = components['schemas']['RealServerConfig'];
 export type RealServer = components['schemas']['RealServer'];
 export type RealServerList = components['schemas']['RealServerList'];
 export type RealServerSet = components['schemas']['RealServerSet'];
+export type Quorum = components['schemas']['Quorum'];
+export type SorryServer = components['schemas']['SorryServer'];
+export type SlowStart = components['schemas']['SlowStart'];
+export type Policy = components['schemas']['Policy'];
 export type Persistence = components['schemas']['Persistence'];
 export type VirtualServiceConfig = components['schemas']['VirtualServiceConfig'];
 export type VirtualService = components['schemas']['VirtualService'];
@@ -2911,6 +3009,27 @@ export interface operations {
                      *           ],
                      *           "onePacket": false,
                      *           "manageAddress": false,
+                     *           "policy": {
+                     *             "quorum": {
+                     *               "up": 3,
+                     *               "down": 2
+                     *             },
+                     *             "sorryServer": {
+                     *               "address": "10.0.0.250",
+                     *               "port": 8080,
+                     *               "forwarding": "masq",
+                     *               "inhibit": false
+                     *             },
+                     *             "allDown": "sorry",
+                     *             "onDown": "reset",
+                     *             "inhibitOnFailure": false,
+                     *             "minimumActive": 1,
+                     *             "minimumUsable": 2,
+                     *             "slowStart": {
+                     *               "seconds": 30,
+                     *               "startPercent": 10
+                     *             }
+                     *           },
                      *           "labels": {},
                      *           "realServers": {},
                      *           "meta": {
@@ -3138,6 +3257,27 @@ export interface operations {
                      *       ],
                      *       "onePacket": false,
                      *       "manageAddress": false,
+                     *       "policy": {
+                     *         "quorum": {
+                     *           "up": 3,
+                     *           "down": 2
+                     *         },
+                     *         "sorryServer": {
+                     *           "address": "10.0.0.250",
+                     *           "port": 8080,
+                     *           "forwarding": "masq",
+                     *           "inhibit": false
+                     *         },
+                     *         "allDown": "sorry",
+                     *         "onDown": "reset",
+                     *         "inhibitOnFailure": false,
+                     *         "minimumActive": 1,
+                     *         "minimumUsable": 2,
+                     *         "slowStart": {
+                     *           "seconds": 30,
+                     *           "startPercent": 10
+                     *         }
+                     *       },
                      *       "labels": {},
                      *       "realServers": {},
                      *       "meta": {
@@ -3411,6 +3551,27 @@ export interface operations {
                      *       ],
                      *       "onePacket": false,
                      *       "manageAddress": false,
+                     *       "policy": {
+                     *         "quorum": {
+                     *           "up": 3,
+                     *           "down": 2
+                     *         },
+                     *         "sorryServer": {
+                     *           "address": "10.0.0.250",
+                     *           "port": 8080,
+                     *           "forwarding": "masq",
+                     *           "inhibit": false
+                     *         },
+                     *         "allDown": "sorry",
+                     *         "onDown": "reset",
+                     *         "inhibitOnFailure": false,
+                     *         "minimumActive": 1,
+                     *         "minimumUsable": 2,
+                     *         "slowStart": {
+                     *           "seconds": 30,
+                     *           "startPercent": 10
+                     *         }
+                     *       },
                      *       "labels": {},
                      *       "realServers": {},
                      *       "meta": {
@@ -3509,6 +3670,27 @@ export interface operations {
                      *       ],
                      *       "onePacket": false,
                      *       "manageAddress": false,
+                     *       "policy": {
+                     *         "quorum": {
+                     *           "up": 3,
+                     *           "down": 2
+                     *         },
+                     *         "sorryServer": {
+                     *           "address": "10.0.0.250",
+                     *           "port": 8080,
+                     *           "forwarding": "masq",
+                     *           "inhibit": false
+                     *         },
+                     *         "allDown": "sorry",
+                     *         "onDown": "reset",
+                     *         "inhibitOnFailure": false,
+                     *         "minimumActive": 1,
+                     *         "minimumUsable": 2,
+                     *         "slowStart": {
+                     *           "seconds": 30,
+                     *           "startPercent": 10
+                     *         }
+                     *       },
                      *       "labels": {},
                      *       "realServers": {},
                      *       "meta": {
@@ -4120,6 +4302,27 @@ export interface operations {
                      *       ],
                      *       "onePacket": false,
                      *       "manageAddress": false,
+                     *       "policy": {
+                     *         "quorum": {
+                     *           "up": 3,
+                     *           "down": 2
+                     *         },
+                     *         "sorryServer": {
+                     *           "address": "10.0.0.250",
+                     *           "port": 8080,
+                     *           "forwarding": "masq",
+                     *           "inhibit": false
+                     *         },
+                     *         "allDown": "sorry",
+                     *         "onDown": "reset",
+                     *         "inhibitOnFailure": false,
+                     *         "minimumActive": 1,
+                     *         "minimumUsable": 2,
+                     *         "slowStart": {
+                     *           "seconds": 30,
+                     *           "startPercent": 10
+                     *         }
+                     *       },
                      *       "labels": {},
                      *       "realServers": {},
                      *       "meta": {

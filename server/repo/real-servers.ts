@@ -22,11 +22,12 @@ interface Row {
   state_since: string
   labels: string
   drain: string | null
+  priority: number
 }
 
 const COLUMNS =
   'name, uid, revision, created_at, updated_at, position, address, port, weight, forwarding, ' +
-  'tunnel, upper_threshold, lower_threshold, admin_state, state_since, labels, drain'
+  'tunnel, upper_threshold, lower_threshold, admin_state, state_since, labels, drain, priority'
 const VALUES = COLUMNS.replaceAll(/\w+/g, name => `@${name}`)
 
 export class RealServerRepo {
@@ -84,6 +85,7 @@ function fromRow(row: Row): ServerRecord {
       upperThreshold: row.upper_threshold,
       lowerThreshold: row.lower_threshold,
       adminState: row.admin_state,
+      ...(row.priority === 0 ? {} : { priority: row.priority }),
       labels: JSON.parse(row.labels) as Record<string, string>,
     },
   }
@@ -108,5 +110,6 @@ function toRow({ name, meta, position, stateSince, drain, config }: ServerRecord
     state_since: stateSince,
     labels: JSON.stringify(config.labels),
     drain: drain === undefined ? null : JSON.stringify(drain),
+    priority: config.priority ?? 0,
   }
 }

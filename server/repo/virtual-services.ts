@@ -2,6 +2,7 @@
 import type { Statement } from 'better-sqlite3'
 import type { FamilyName, ProtocolName, SchedulerName } from '../../dataplane/protocol.js'
 import type { Database } from '../db.js'
+import type { PolicyConfig } from '../schemas/policy.js'
 import type { ServiceFields } from '../schemas/virtual-service.js'
 import { RealServerRepo } from './real-servers.js'
 import type { ServiceRecord } from './records.js'
@@ -28,13 +29,14 @@ interface Row {
   interface: string | null
   manage_address: number
   labels: string
+  policy: string | null
 }
 type StoredRow = Row & { id: number }
 
 const COLUMNS =
   'name, uid, revision, created_at, updated_at, position, family, protocol, address, port, fwmark, ' +
   'scheduler, scheduler_flags, persistence_timeout_s, persistence_netmask, ' +
-  'persistence_prefix_length, persistence_engine, one_packet, interface, manage_address, labels'
+  'persistence_prefix_length, persistence_engine, one_packet, interface, manage_address, labels, policy'
 const VALUES = COLUMNS.replaceAll(/\w+/g, name => `@${name}`)
 const ASSIGNMENTS = COLUMNS.replaceAll(/\w+/g, name => `${name} = @${name}`)
 
@@ -110,6 +112,7 @@ function configOf(row: Row): ServiceFields {
     onePacket: row.one_packet === 1,
     ...(row.interface === null ? {} : { interface: row.interface }),
     manageAddress: row.manage_address === 1,
+    ...(row.policy === null ? {} : { policy: JSON.parse(row.policy) as PolicyConfig }),
     labels: JSON.parse(row.labels) as Record<string, string>,
   }
 }
@@ -151,5 +154,6 @@ function toRow({ name, meta, position, family, config }: ServiceRecord): Row {
     interface: config.interface ?? null,
     manage_address: config.manageAddress ? 1 : 0,
     labels: JSON.stringify(config.labels),
+    policy: config.policy === undefined ? null : JSON.stringify(config.policy),
   }
 }

@@ -9,8 +9,9 @@ export const TUNNEL_TYPES = ['ipip', 'gue', 'gre'] as const
 export const TUNNEL_CHECKSUMS = ['none', 'checksum', 'remote'] as const
 /** ipvsadm's bound for -w, -x and -y. */
 export const INT32_MAX = 2147483647
+const PRIORITY_MAX = 65_535
 
-const Tunnel = component(
+export const Tunnel = component(
   'Tunnel',
   Type.Object(
     {
@@ -97,6 +98,15 @@ const fields = {
         'nothing reaches it.',
     }),
   ),
+  priority: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: PRIORITY_MAX,
+      description:
+        'Higher ones are used first; lower ones take new connections only while too few of the ' +
+        "higher are usable (the service's `policy.minimumActive`). Absent: 0.",
+    }),
+  ),
   labels: Type.Optional(Labels),
 }
 
@@ -127,6 +137,7 @@ export const RealServer = component(
       upperThreshold: Type.Integer(),
       lowerThreshold: Type.Integer(),
       adminState: StringEnum(ADMIN_STATES),
+      priority: Type.Optional(Type.Integer()),
       labels: Labels,
       meta: Meta,
       status: RealServerStatus,
@@ -177,5 +188,7 @@ export interface ServerConfig {
   upperThreshold: number
   lowerThreshold: number
   adminState: (typeof ADMIN_STATES)[number]
+  /** Absent: 0. */
+  priority?: number
   labels: Record<string, string>
 }

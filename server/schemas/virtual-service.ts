@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import type { FamilyName, ProtocolName, SchedulerName } from '../../dataplane/protocol.js'
 import { Address, Labels, Meta, NAME_PATTERN, Port, Status } from './common.js'
 import { component, Dictionary, StringEnum } from './components.js'
+import { Policy, type PolicyConfig } from './policy.js'
 import { example as serverExample, RealServer, RealServerConfig } from './real-server.js'
 
 export const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const satisfies readonly ProtocolName[]
@@ -125,6 +126,7 @@ const fields = {
         'Whether the address is put on the interface and announced. Means nothing with `fwmark`.',
     }),
   ),
+  policy: Type.Optional(Policy),
   labels: Type.Optional(Labels),
 }
 
@@ -182,6 +184,7 @@ export const VirtualService = component(
       onePacket: Type.Boolean(),
       interface: Type.Optional(Type.String()),
       manageAddress: Type.Boolean(),
+      policy: Type.Optional(Policy),
       labels: Labels,
       realServers: Dictionary(RealServer),
       meta: Meta,
@@ -231,5 +234,7 @@ export interface ServiceFields {
   onePacket: boolean
   interface?: string
   manageAddress: boolean
+  /** Absent: DEFAULT_POLICY. */
+  policy?: PolicyConfig
   labels: Record<string, string>
 }

@@ -101,6 +101,42 @@ const services: readonly Case[] = [
     ['/realServers/b/address REAL_SERVER_EXISTS'],
   ],
   ['servers that are a list', { realServers: [] }, ['/realServers WRONG_TYPE']],
+  ['a policy with an unknown field', { policy: { qorum: {} } }, ['/policy/qorum UNKNOWN_FIELD']],
+  [
+    'a quorum that is lost when it is gained',
+    { policy: { quorum: { up: 2, down: 3 } } },
+    ['/policy/quorum/down THRESHOLD_ORDER'],
+  ],
+  [
+    'sorry without a server for it',
+    { policy: { allDown: 'sorry' } },
+    ['/policy/sorryServer MISSING_FIELD'],
+  ],
+  [
+    'a sorry server that is never asked',
+    { policy: { allDown: 'reject', sorryServer: { address: '10.0.0.9' } } },
+    ['/policy/allDown CONFLICTING_FIELDS'],
+  ],
+  [
+    'a sorry server that cannot be one',
+    { policy: { sorryServer: { address: '2001:db8::9', forwarding: 'dr', port: 81 } } },
+    ['/policy/sorryServer/address FAMILY_MISMATCH', '/policy/sorryServer/port PORT_MISMATCH'],
+  ],
+  [
+    'a sorry server that is a real server, too',
+    { policy: { sorryServer: { address: '10.0.0.1' } }, realServers: { a } },
+    ['/realServers/a/address REAL_SERVER_EXISTS'],
+  ],
+  [
+    'an address to withdraw that is not ours',
+    { manageAddress: false, policy: { allDown: 'withdraw' } },
+    ['/policy/allDown CONFLICTING_FIELDS'],
+  ],
+  [
+    'bounds of a slow start',
+    { policy: { slowStart: { seconds: 0, startPercent: 101 } } },
+    ['/policy/slowStart/seconds OUT_OF_RANGE', '/policy/slowStart/startPercent OUT_OF_RANGE'],
+  ],
   [
     'faults everywhere, all at once',
     { port: -1, x: 0, realServers: { a: { address: '::1', weight: -1, y: 0 } } },
@@ -163,6 +199,7 @@ const servers: readonly Case[] = [
     { address: '2001:db8::1', forwarding: 'dr' },
     ['/address FAMILY_MISMATCH'],
   ],
+  ['a negative priority', { ...a, priority: -1 }, ['/priority OUT_OF_RANGE']],
   ['an unknown state', { ...a, adminState: 'down' }, ['/adminState INVALID_VALUE']],
   ['another name', { ...a, name: 'b' }, ['/name CONFLICTING_FIELDS']],
 ]
