@@ -7,6 +7,12 @@ export const CONNS_MAX = 1 << 27
 export const ENGINE_DATA_MAX = 1 << 20
 /** Dataplane threads: each maps its own rings, and each pair has two queues of 2 MiB. */
 export const WORKERS_MAX = 16
+/**
+ * How long the loop polls for the next packet before it sleeps: several times what waking costs. Ten
+ * milliseconds of it would already be a core that never rests.
+ */
+export const BUSY_POLL_US = 100
+export const BUSY_POLL_MAX_US = 10_000
 /** Rows of statistics: virtual services and real servers (a design point is 1,000 x 100). */
 export const SERVICES_MAX = 1 << 16
 export const DESTS_MAX = 1 << 18

@@ -332,6 +332,8 @@ export interface WorkerConfig {
   /** Only for the raw-socket driver: packets between main thread and worker. */
   packetQueues?: { toWorker: SharedArrayBuffer; fromWorker: SharedArrayBuffer }
   crew?: CrewConfig
+  /** How long the loop polls for the next packet at the most before it sleeps (pace.ts). */
+  busyPollUs?: number
 }
 
 /** What several workers share: `memories` of all, `queues[from][to]`; `index` is this one. */

@@ -81,7 +81,7 @@ function main(config: WorkerConfig): void {
     })),
   })
 
-  const pace = new Pace()
+  const pace = new Pace(config.busyPollUs)
   let seen = 0
   let newsDueMs = 0
   let tickDueMs = 0
@@ -100,8 +100,9 @@ function main(config: WorkerConfig): void {
       readNews(nowMs)
       share?.follow()
     }
-    const sleepMs = pace.after(count, ipvs.idleMs(nowMs))
+    const sleepMs = pace.after(count, ipvs.idleMs(nowMs), nowMs)
     if (sleepMs > 0) sleep(sleepMs)
+    else if (pace.yields) libc.yieldCore()
   }
   driver.close()
   rtnetlink.close()

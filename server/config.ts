@@ -3,7 +3,13 @@
  * variables and their help; every value is checked here, and all faults are reported at once.
  */
 import { resolve } from 'node:path'
-import { CONNS_DEFAULT, CONNS_MAX, WORKERS_MAX } from '../dataplane/limits.js'
+import {
+  BUSY_POLL_MAX_US,
+  BUSY_POLL_US,
+  CONNS_DEFAULT,
+  CONNS_MAX,
+  WORKERS_MAX,
+} from '../dataplane/limits.js'
 import { accessFaults, type AccessConfig } from './access-rules.js'
 import { parseListen, socketPath } from './listen-address.js'
 import { nearest } from './nearest.js'
@@ -24,6 +30,8 @@ export interface Config extends AccessConfig {
   requestsPerMinute: number
   /** Dataplane threads. */
   workers: number
+  /** How long each polls for the next packet at the most before it sleeps. */
+  busyPollUs: number
 }
 
 /** A setting as the command line and the environment know it. */
@@ -171,6 +179,16 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '1',
     help: `dataplane threads that share the traffic by client address, 1 to ${WORKERS_MAX}`,
   },
+  {
+    key: 'busyPollUs',
+    flag: '--busy-poll-us',
+    env: 'SLUICE_BUSY_POLL_US',
+    placeholder: '<microseconds>',
+    fallback: String(BUSY_POLL_US),
+    help:
+      'longest time that a dataplane thread polls for the next packet before it sleeps, while ' +
+      'packets come that close; 0: sleeps at once, saves processor time, costs latency',
+  },
 ]
 
 /** Where commands find the API, and what they show it; no mistakes in a server's environment. */
@@ -223,6 +241,7 @@ export function readConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
     connsMax: read('connsMax', parseConnsMax),
     requestsPerMinute: read('requestsPerMinute', text => parseCount(text, 0, 1e9)),
     workers: read('workers', text => parseCount(text, 1, WORKERS_MAX)),
+    busyPollUs: read('busyPollUs', text => parseCount(text, 0, BUSY_POLL_MAX_US)),
   }
   if (config.driver === 'raw-socket' && (config.workers ?? 1) > 1)
     faults.push('--workers: the raw-socket driver has one worker; leave it out or use packet-ring')

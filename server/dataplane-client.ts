@@ -13,7 +13,7 @@ import { messageOf } from './errors.js'
 export interface DataplaneOptions {
   /** Allocated once (dataplane/shared/memory.ts) and handed to every worker. */
   memory: SharedMemory
-  worker: Pick<WorkerConfig, 'driver' | 'interfaces' | 'packetQueues' | 'crew'>
+  worker: Pick<WorkerConfig, 'driver' | 'interfaces' | 'packetQueues' | 'crew' | 'busyPollUs'>
   logger: Logger
   /** Starts a worker; the default starts the real one. */
   spawn?: (config: WorkerConfig) => WorkerLike

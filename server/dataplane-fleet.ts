@@ -23,7 +23,7 @@ const QUEUE_OCTETS = 1 << 21
 export interface FleetOptions extends Omit<DataplaneOptions, 'memory' | 'worker'> {
   count: number
   connsMax: number
-  worker: Pick<WorkerConfig, 'driver' | 'interfaces'>
+  worker: Pick<WorkerConfig, 'driver' | 'interfaces' | 'busyPollUs'>
   logger: Logger
 }
 

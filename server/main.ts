@@ -101,7 +101,8 @@ async function start(
   await host.start()
 
   const packetQueues = config.driver === 'raw-socket' ? openPacketQueues() : undefined
-  const worker = { driver: config.driver, interfaces, ...(packetQueues && { packetQueues }) }
+  const { driver, busyPollUs } = config
+  const worker = { driver, interfaces, busyPollUs, ...(packetQueues && { packetQueues }) }
   const journal = new Journal({ database, logger })
   undo.push('journal', () => {
     journal.record({ type: 'appliance.stopped', class: 'state', actor: SYSTEM })
@@ -142,7 +143,7 @@ async function start(
 
 function openDataplane(
   { workers, connsMax }: Config,
-  worker: Pick<WorkerConfig, 'driver' | 'interfaces' | 'packetQueues'>,
+  worker: Pick<WorkerConfig, 'driver' | 'interfaces' | 'packetQueues' | 'busyPollUs'>,
   options: Pick<DataplaneOptions, 'logger' | 'onPhase'>,
 ): Dataplane {
   if (workers > 1) return new DataplaneFleet({ count: workers, connsMax, worker, ...options })

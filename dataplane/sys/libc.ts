@@ -76,6 +76,9 @@ export const writeBytes = bindBytes<[fd: number, data: Bytes, octets: number]>(
   'int64_t write(int, void*, size_t)',
 )
 
+/** Lets another thread that waits for this core have it; returns at once when there is none. */
+export const yieldCore = bind<[]>('int sched_yield()')
+
 /** The error of this thread's last failed call; ask before anything else is called. */
 export const errno = (): number => koffi.errno()
 

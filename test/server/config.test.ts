@@ -36,6 +36,7 @@ t.test('nothing given: what the help says', async t => {
     connsMax: 4194304,
     requestsPerMinute: 600000,
     workers: 1,
+    busyPollUs: 100,
   })
 })
 
@@ -158,6 +159,15 @@ t.test('what reaches beyond this host needs TLS and tokens, or somebody who insi
   t.match(faultsOf({ database: `/${'x'.repeat(110)}` }), [/--admin-socket: .* at most 107 octets/])
   t.strictSame(faultsOf({ database: `/${'x'.repeat(110)}`, 'admin-socket': '/run/a' }), [])
   t.match(readConfig({ database: ':memory:' }, {}), { adminSocket: null })
+})
+
+t.test('busy polling: microseconds, or none', async t => {
+  t.equal(readConfig({ 'busy-poll-us': '0' }, {}).busyPollUs, 0)
+  t.equal(readConfig({}, { SLUICE_BUSY_POLL_US: '10000' }).busyPollUs, 10_000)
+  for (const text of ['-1', '10001', '0.5', 'on'])
+    t.throws(() => readConfig({ 'busy-poll-us': text }, {}), {
+      message: /--busy-poll-us: .*from 0 to/,
+    })
 })
 
 t.test('workers: a bounded number, and one only where the driver has one', async t => {
