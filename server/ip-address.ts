@@ -42,6 +42,12 @@ export function addressBlock(text: string): string {
   return `${formatGroups([...groupsOf(address).slice(0, 4), 0, 0, 0, 0])}/64`
 }
 
+/** The octets of a valid text, 4 or 16. */
+export function addressOctets(text: string): Buffer {
+  if (isIP(text) === 4) return Buffer.from(text.split('.').map(Number))
+  return Buffer.from(groupsOf(text).flatMap(group => [group >> 8, group & 255]))
+}
+
 /** The eight 16-bit groups of a valid IPv6 text. */
 function groupsOf(text: string): number[] {
   const [head, tail] = text.split('::')

@@ -75,3 +75,9 @@ export interface CheckStatus {
   runs: number
   failures: number
 }
+
+/** With the transcripts of the last run and of the last failures, oldest first. */
+export interface CheckHistory extends Omit<CheckStatus, 'last'> {
+  last: RunResult | null
+  lastFailures: RunResult[]
+}

@@ -1,0 +1,89 @@
+/** TCP and TLS connections of probes: bounded by their run, every error a reason and a sentence. */
+import { connect, type Socket } from 'node:net'
+import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls'
+import type { TlsFields } from '../check-spec.js'
+import { printableText } from '../printable.js'
+import type { FailureReason } from '../run-result.js'
+import type { Run } from '../run.js'
+import { judgeCertificate } from './certificate.js'
+import { endpointText } from './probe.js'
+import { secureContextOf } from './secure-context.js'
+
+/** Small, so that an endless answer is taken in small pieces and costs little before it is ended. */
+const READ_OCTETS = 16 * 1024
+
+/** Connects and calls `open` once; with TLS after a handshake and a certificate that are right. */
+export function openStream(run: Run, tls: TlsFields | null, open: (socket: Socket) => void): void {
+  const { address, port } = run.target
+  run.note('target', endpointText(address, port))
+  run.waitingFor = `the connection to ${endpointText(address, port)}`
+  const socket = connect({
+    ...{ host: address, port, highWaterMark: READ_OCTETS, noDelay: true, autoSelectFamily: false },
+    ...(run.sourceAddress === null ? {} : { localAddress: run.sourceAddress }),
+    ...(run.sourcePort === 0 ? {} : { localPort: run.sourcePort }),
+  })
+  // A reset leaves no TIME_WAIT behind: a thousand checks a second would use up the ports.
+  run.onEnd(() => socket.resetAndDestroy())
+  socket.on('error', error => run.fail(...faultOf(error)))
+  socket.once('connect', () => {
+    run.note('connect', `connected from ${endpointText(socket.localAddress!, socket.localPort!)}`)
+    if (tls === null) open(socket)
+    else secure(run, tls, socket, open)
+  })
+}
+
+/** Writes and says so in the transcript. */
+export function send(run: Run, socket: Socket, octets: Buffer, what: string): void {
+  run.note('send', what, octets)
+  socket.write(octets)
+}
+
+function secure(run: Run, tls: TlsFields, raw: Socket, open: (socket: Socket) => void): void {
+  run.waitingFor = 'the TLS handshake'
+  let socket: TLSSocket
+  try {
+    socket = connectTls({
+      socket: raw,
+      secureContext: secureContextOf(tls.ca),
+      // Judged below, where there is a better sentence for it.
+      rejectUnauthorized: false,
+      checkServerIdentity: (_host, certificate) =>
+        tls.serverName === null ? undefined : checkServerIdentity(tls.serverName, certificate),
+      ...(tls.serverName === null ? {} : { servername: tls.serverName }),
+    })
+  } catch (error) {
+    return run.fail('tls', `TLS cannot be set up: ${(error as Error).message}.`)
+  }
+  run.onEnd(() => socket.destroy())
+  socket.on('error', (error: Error) => run.fail(...faultOf(error, 'tls')))
+  socket.once('end', () => run.fail('closed', 'The peer closed the connection in the handshake.'))
+  socket.once('secureConnect', () => {
+    socket.removeAllListeners('end')
+    run.note('tls', `${socket.getProtocol()}, ${socket.getCipher().name}`)
+    if (judgeCertificate(run, tls, socket)) open(socket)
+  })
+}
+
+const REASONS: Readonly<Record<string, readonly [FailureReason, string]>> = {
+  ECONNREFUSED: ['refused', 'The connection was refused.'],
+  ECONNRESET: ['closed', 'The peer reset the connection.'],
+  EPIPE: ['closed', 'The peer closed the connection.'],
+  ETIMEDOUT: ['timeout', 'The peer does not answer.'],
+  EHOSTUNREACH: ['unreachable', 'The host is unreachable.'],
+  ENETUNREACH: ['unreachable', 'There is no route to the target.'],
+  EADDRNOTAVAIL: ['internal', 'The source address is not on this host, or it has no free port.'],
+  EADDRINUSE: ['internal', 'The source port is in use.'],
+  EACCES: ['unreachable', 'The host or a router forbids it.'],
+  EPERM: ['unreachable', 'The host filters it.'],
+  EMFILE: ['internal', 'Sluice has too many open files.'],
+  ENOBUFS: ['internal', 'The host is out of memory for sockets.'],
+}
+
+/** An error of a socket as reason and sentence. */
+export function faultOf(
+  error: Error & { code?: string },
+  other: FailureReason = 'internal',
+): [FailureReason, string] {
+  const known = REASONS[error.code ?? '']
+  return known ? [...known] : [other, `${printableText(error.message)}.`]
+}
