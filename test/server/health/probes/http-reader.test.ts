@@ -58,7 +58,7 @@ const answers: readonly (readonly [what: string, text: string, want: Read])[] = 
 ]
 for (const [what, text, want] of answers)
   t.test(what, async t => {
-    for (let piece = 1; piece <= text.length; piece++) t.match(read(text, piece), want)
+    for (const piece of [1, 2, 3, 5, 8, 13, 21, 34, text.length]) t.match(read(text, piece), want)
   })
 
 t.test('a HEAD request has no body', async t => {
@@ -124,7 +124,7 @@ const faults: readonly (readonly [what: string, text: string, fault: RegExp])[] 
 ]
 for (const [what, text, fault] of faults)
   t.test(what, async t => {
-    for (const piece of [1, 3, 1400, 65_536]) {
+    for (const piece of [3, 1400, 65_536]) {
       const got = read(text, piece)
       t.match(got.fault, fault)
       t.equal(got.body, undefined)
