@@ -119,7 +119,7 @@ function main(config: WorkerConfig): void {
 
   /** Follows whether real servers are on this very host: their answers leave by its own stack. */
   function watchHost(): void {
-    if (driver.host?.watch(ipvs.servesItself())) poller.watch(sources())
+    if (driver.host?.watch(ipvs.ownServers.any)) poller.watch(sources())
   }
 
   function sleep(ms: number): void {
@@ -138,6 +138,7 @@ function main(config: WorkerConfig): void {
     if (rtnetlink.process() && driver.refreshPorts()) poller.watch(sources())
     if (nowMs < tickDueMs) return
     tickDueMs = nowMs + NEIGHBOURS_MS
+    ipvs.ownServers.sweep()
     watchHost()
     rtnetlink.tick()
   }

@@ -30,6 +30,7 @@ import {
 import { Dest } from './dest.js'
 import type { Estimator } from './est.js'
 import { Role, type Guarded } from './guarded.js'
+import type { OwnServers } from './own-servers.js'
 import type { Rows } from './rows.js'
 import { schedulers } from './sched/index.js'
 import type { Settings } from './settings.js'
@@ -51,6 +52,7 @@ export interface AdminOptions {
   random: (bound: number) => number
   nowMs: () => number
   settings: Settings
+  ownServers: OwnServers
   /** Told that a real server was deleted, and whether it is the first in the trash. */
   onUnlink: (first: boolean) => void
   /** Told of a service that is new, was edited, or has one more real server. */
@@ -114,7 +116,7 @@ export class Admin {
     const service = this.service(key)
     this.#services.remove(service)
     for (const dest of [...service.dests]) this.#unlink(service, dest)
-    for (const dest of this.#o.dests) if (dest?.serviceRow === service.row) dest.serviceRow = 0
+    this.trash.orphan(service.row)
     service.scheduler?.done?.()
     service.scheduler = null
     if (service.fwmark === 0) {
@@ -320,6 +322,7 @@ export class Admin {
     dest.tunnelPort = config.tunnel?.port ?? 0
     dest.tunnelFlags = config.tunnel === null ? 0 : TUNNEL_CHECKSUMS[config.tunnel.checksum]
     dest.invalidateRoute()
+    this.#o.ownServers.look(dest)
   }
 
   #unlink(service: Service, dest: Dest): void {
@@ -360,6 +363,7 @@ export class Admin {
   }
 
   #free(dest: Dest): void {
+    this.#o.ownServers.forget(dest)
     this.#o.dests[dest.row] = undefined
     this.#o.destEstimator.unregister(dest.row)
     this.#o.destRows.give(dest.row)

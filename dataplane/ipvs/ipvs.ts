@@ -9,7 +9,6 @@ import { Output } from '../output.js'
 import type { Packet } from '../packet.js'
 import type { RestoredService, Results, SettingsConfig, SharedMemory } from '../protocol.js'
 import { Reassembler } from '../reassembly.js'
-import { FWD_MASK, LOCALNODE } from '../shared/conn-record.js'
 import { TICK } from '../shared/memory.js'
 import { TICK_MS, TimerWheel } from '../timer-wheel.js'
 import { Admin } from './admin.js'
@@ -35,6 +34,7 @@ import { Killer } from './kill/killer.js'
 import { Tombstones } from './kill/tombstones.js'
 import { LocalOut } from './local-out.js'
 import { MarkRules } from './mark-rules.js'
+import { OwnServers } from './own-servers.js'
 import { EngineData } from './pe/engine-data.js'
 import { Protocols } from './proto/index.js'
 import { Responder } from './responder.js'
@@ -93,6 +93,8 @@ export class Ipvs implements Pipeline {
   readonly marks = new MarkRules()
   /** What the packet guard keeps from the host. */
   readonly guarded = new Guarded()
+  /** Whether real servers are this host itself, so that its own packets matter. */
+  readonly ownServers: OwnServers
   readonly conns: Connections
   readonly protocols: Protocols
   readonly admin: Admin
@@ -129,6 +131,7 @@ export class Ipvs implements Pipeline {
     const nowMs = () => clock.now()
     const { settings, services, marks } = this
     this.network = network
+    this.ownServers = new OwnServers(this.#dests, network)
     this.memory = memory
 
     this.#control = new Int32Array(memory.control)
@@ -160,9 +163,11 @@ export class Ipvs implements Pipeline {
     const totalEstimator = new Estimator(totals)
     totalEstimator.register(0)
     const dests = this.#dests
+    const { ownServers } = this
     this.admin = new Admin({
       ...{ services, guarded: this.guarded, serviceRows, destRows },
       ...{ serviceEstimator, destEstimator, totalEstimator, dests, random, nowMs, settings },
+      ownServers,
       onUnlink: first => this.#onUnlink(first),
       onService: service => crew?.note(service),
     })
@@ -264,17 +269,6 @@ export class Ipvs implements Pipeline {
 
   hostSent(pkt: Packet, diverted: boolean): void {
     this.#localOut.handle(pkt, diverted)
-  }
-
-  /** Whether a real server is this host itself, so that its own packets matter. */
-  servesItself(): boolean {
-    const { network } = this
-    return this.#dests.some(
-      dest =>
-        dest !== undefined &&
-        ((dest.connFlags & FWD_MASK) === LOCALNODE ||
-          network.isLocal(dest.family, dest.w0, dest.w1, dest.w2, dest.w3)),
-    )
   }
 
   tick(nowMs: number): void {

@@ -11,10 +11,15 @@ const FTP_DATA_PORT = 20
 /** First port that needs no privilege (net.ipv4.ip_unprivileged_port_start). */
 const UNPRIVILEGED = 1024
 
-/** A masquerading real server, of one protocol or of all (null). */
+/**
+ * A masquerading real server, of one protocol or of all (null), in a list of those with its endpoint:
+ * a thousand services may share it.
+ */
 interface Server {
   readonly dest: Dest
   readonly protocol: number | null
+  older: Server | null
+  newer: Server | null
 }
 
 /**
@@ -26,7 +31,9 @@ export class ServiceTable {
   readonly #byMark = new Map<number, Service>()
   readonly #byRow = new Map<number, Service>()
   /** Masquerading real servers by (address, port): who may be answered for. */
-  readonly #servers = new Map<number, Server[]>()
+  readonly #servers = new Map<Dest, Server>()
+  /** The newest of each endpoint. */
+  readonly #newest = new Map<number, Server>()
   /** Tunnel real servers by the first word of their address: whose outer packets errors quote. */
   readonly #tunnels = new Map<number, Dest[]>()
   /** How many services and masquerading real servers have an address: whose fragments we collect. */
@@ -121,16 +128,26 @@ export class ServiceTable {
     if ((dest.connFlags & FWD_MASK) !== MASQ) return
     // A service by mark takes every protocol.
     const protocol = service.fwmark === 0 ? service.protocol : null
-    push(this.#servers, serverHash(dest, dest.port), { dest, protocol })
+    const key = serverHash(dest, dest.port)
+    const older = this.#newest.get(key) ?? null
+    const server = { dest, protocol, older, newer: null }
+    if (older !== null) older.newer = server
+    this.#newest.set(key, server)
+    this.#servers.set(dest, server)
     this.#hold(dest, 1)
   }
 
   removeServer(dest: Dest): void {
-    pull(this.#tunnels, tunnelHash(dest), dest)
-    const key = serverHash(dest, dest.port)
-    const server = this.#servers.get(key)?.find(s => s.dest === dest)
+    if (this.#tunnels.size > 0) pull(this.#tunnels, tunnelHash(dest), dest)
+    const server = this.#servers.get(dest)
     if (server === undefined) return
-    pull(this.#servers, key, server)
+    const { older, newer } = server
+    if (older !== null) older.newer = newer
+    const key = serverHash(dest, dest.port)
+    if (newer !== null) newer.older = older
+    else if (older !== null) this.#newest.set(key, older)
+    else this.#newest.delete(key)
+    this.#servers.delete(dest)
     this.#hold(dest, -1)
   }
 
@@ -142,13 +159,13 @@ export class ServiceTable {
   /** The newest masquerading real server with the flow's source (ip_vs_find_real_service). */
   serverOf(flow: Flow): Dest | undefined {
     const source = sourceOf(flow)
-    const chain = this.#servers.get(serverHash(source, flow.srcPort))
-    return chain?.findLast(
-      ({ dest, protocol }) =>
-        dest.port === flow.srcPort &&
-        (protocol === null || protocol === flow.protocol) &&
-        same(dest, source),
-    )?.dest
+    let server = this.#newest.get(serverHash(source, flow.srcPort)) ?? null
+    for (; server !== null; server = server.older) {
+      const { dest, protocol } = server
+      if (dest.port !== flow.srcPort || !same(dest, source)) continue
+      if (protocol === null || protocol === flow.protocol) return dest
+    }
+    return undefined
   }
 
   /** Whether packets of that tunnel type go to that IPv4 address (and UDP port, for GUE). */

@@ -24,6 +24,10 @@ const IDLE_TICKS = 12000
  */
 export class Trash {
   readonly #entries = new Map<number, Entry>()
+  /** The same by endpoint, in order of deletion: with thousands in here each is found at once. */
+  readonly #byEndpoint = new Map<number, Set<Entry>>()
+  /** Dests by the row of the service that they were deleted from. */
+  readonly #byService = new Map<number, Set<Dest>>()
   readonly #guarded: Guarded
   readonly #onIdle: (dest: Dest) => void
   readonly #onFree: (dest: Dest) => void
@@ -48,6 +52,8 @@ export class Trash {
     // Connections go on after their service is gone, and none of them is the host's.
     if (fwmark === 0) this.#guarded.hold(Role.vip, service, protocol, port)
     this.#entries.set(dest.row, entry)
+    enter(this.#byEndpoint, endpointHash(dest, dest.port), entry)
+    if (dest.serviceRow !== 0) enter(this.#byService, dest.serviceRow, dest)
     if (!dest.referred) this.#release(entry)
   }
 
@@ -65,7 +71,8 @@ export class Trash {
     port: number,
     wanted: number | null = null,
   ): Dest | null {
-    for (const [row, e] of this.#entries) {
+    for (const e of this.#byEndpoint.get(endpointHash(address, port)) ?? []) {
+      const { row } = e.dest
       if (e.dest.port !== port || !sameAddress(e.dest, address)) continue
       if (wanted !== null && wanted !== row) continue
       if (e.fwmark !== service.fwmark || e.protocol !== service.protocol) continue
@@ -75,6 +82,12 @@ export class Trash {
       return e.dest
     }
     return null
+  }
+
+  /** The service whose statistics stand in that row is gone: its dests are nobody's. */
+  orphan(serviceRow: number): void {
+    for (const dest of this.#byService.get(serviceRow) ?? []) dest.serviceRow = 0
+    this.#byService.delete(serviceRow)
   }
 
   /** One sweep: marks what has become idle, frees what has been idle for 120 s. */
@@ -104,6 +117,8 @@ export class Trash {
 
   #remove(row: number, e: Entry): void {
     this.#entries.delete(row)
+    leave(this.#byEndpoint, endpointHash(e.dest, e.dest.port), e)
+    leave(this.#byService, e.dest.serviceRow, e.dest)
     if (e.held) this.#release(e)
   }
 
@@ -112,6 +127,20 @@ export class Trash {
     if (e.fwmark === 0) this.#guarded.release(Role.vip, e.service, e.protocol, e.service.port)
     this.#onIdle(e.dest)
   }
+}
+
+const endpointHash = ({ w0, w1, w2, w3 }: Address, port: number): number =>
+  Math.imul(w0 ^ w1 ^ Math.imul(w2 ^ w3, 0x9e3779b1) ^ port, 0x85ebca6b)
+
+function enter<T>(map: Map<number, Set<T>>, key: number, value: T): void {
+  const set = map.get(key)
+  if (set === undefined) map.set(key, new Set([value]))
+  else set.add(value)
+}
+
+function leave<T>(map: Map<number, Set<T>>, key: number, value: T): void {
+  const set = map.get(key)
+  if (set?.delete(value) === true && set.size === 0) map.delete(key)
 }
 
 const sameAddress = (a: Address, b: Address): boolean =>

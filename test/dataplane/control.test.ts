@@ -102,6 +102,23 @@ t.test('a real server added again in time has its old row and counters', async t
   t.match(s.run({ op: 'addDest', key, dest: dest('10.0.0.1') }), { result: { row: 1 } })
 })
 
+t.test('thousands go and come back, each to its old row, without looking through all', async t => {
+  const s = setup()
+  const ports = Array.from({ length: 2000 }, (_, i) => 1000 + i)
+  const servers = Array.from({ length: 10 }, (_, i) => dest(`10.0.0.${i + 1}`))
+  const add = ports.flatMap((port): Op[] => [
+    { op: 'addService', service: service(port) },
+    ...servers.map((each): Op => ({ op: 'addDest', key: service(port).key, dest: each })),
+  ])
+  t.match(s.run({ op: 'batch', ops: add }), { ok: true })
+  const before = picture(s)
+  const remove = ports.map((port): Op => ({ op: 'delService', key: service(port).key }))
+  t.match(s.run({ op: 'batch', ops: remove }), { ok: true })
+  t.strictSame(picture(s), [])
+  t.match(s.run({ op: 'batch', ops: add }), { ok: true })
+  t.strictSame(picture(s), before)
+})
+
 t.test('stop ends the loop', async t => {
   const s = setup()
   s.run({ op: 'ping' })

@@ -134,3 +134,28 @@ t.test('a real server of a service by mark is one of every protocol', async t =>
   table.removeServer(dest)
   t.notOk(table.isServerSource(flow('192.0.2.1', 999, UDP, '10.0.0.1', 8080)))
 })
+
+t.test('of real servers that share an endpoint the newest answers, whichever went', async t => {
+  const table = new ServiceTable()
+  const source = flow('192.0.2.1', 999, TCP, '10.0.0.1', 8080)
+  const dests = [1, 2, 3, 4].map(row => {
+    const dest = new Dest(row, new Float64Array(STRIDE * 5), { ...at('10.0.0.1'), port: 8080 })
+    dest.connFlags = MASQ
+    table.addServer(service('198.51.100.1', row), dest)
+    return dest
+  })
+  const expected: [gone: number, newest: number | undefined][] = [
+    [2, 4],
+    [4, 3],
+    [1, 3],
+    [3, undefined],
+  ]
+  t.equal(table.serverOf(source)?.row, 4)
+  for (const [gone, newest] of expected) {
+    table.removeServer(dests[gone - 1]!)
+    t.equal(table.serverOf(source)?.row, newest, `without ${gone}`)
+    table.removeServer(dests[gone - 1]!)
+  }
+  table.addServer(service('198.51.100.1', 9), dests[0]!)
+  t.equal(table.serverOf(source)?.row, 1)
+})
