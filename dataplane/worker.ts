@@ -13,6 +13,7 @@ import { Rtnetlink } from './net/rtnetlink.js'
 import { Pace } from './pace.js'
 import type { Packet } from './packet.js'
 import type { CrewConfig, Event, Request, WorkerConfig } from './protocol.js'
+import { takePriority } from './priority.js'
 import { ASLEEP, DESCRIPTORS, HEARTBEAT, MESSAGES, WAKE } from './shared/memory.js'
 import { firstShare, ShareKeeper } from './share-keeper.js'
 import { DescriptorLedger } from './sys/descriptors.js'
@@ -30,6 +31,7 @@ import * as mac from './wire/mac.js'
 
 /** Faults of single packets that are reported in full; all are counted. */
 const FAULTS_REPORTED_MAX = 10
+const NO_PRIORITY = 'packets have no priority over requests: CAP_SYS_NICE is missing'
 /** How late a busy loop may learn of a new neighbour or route. */
 const NEWS_MS = 5
 /** How often neighbours in use are looked after. */
@@ -39,6 +41,9 @@ function main(config: WorkerConfig): void {
   const { control: port, memory } = config
   const words = new Int32Array(memory.control)
   const post = (event: Event) => port.postMessage(event)
+  const refused = takePriority(config.crew?.memories.length ?? 1)
+  if (refused !== null)
+    post({ event: 'log', level: 'warn', message: NO_PRIORITY, fields: { refused } })
   const ledger = new DescriptorLedger(words.subarray(DESCRIPTORS))
   ledger.closeLeftover()
 
