@@ -21,6 +21,7 @@ import { addConfig } from './routes/config.js'
 import { addEvents } from './routes/events.js'
 import { addExchange } from './routes/exchange.js'
 import { addDrains } from './routes/drains.js'
+import { addHealthChecks } from './routes/health-checks.js'
 import { addLive } from './routes/live.js'
 import { addMarkRules } from './routes/mark-rules.js'
 import { addOperations } from './routes/operations.js'
@@ -96,6 +97,7 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
     addRealServers(typed, control)
     addDrains(typed, control)
     addMarkRules(typed, control)
+    addHealthChecks(typed, control)
     addSettings(typed, control)
     addConfig(typed, control)
     addOperations(typed, control)

@@ -1,6 +1,8 @@
 /** A list of changes noted in one draft: all of them, or every fault with its place in the list. */
 import { collect } from './config-plan.js'
 import { problemOf, type Fault } from './errors.js'
+import type { HealthCheckControl } from './health-check-control.js'
+import { healthCheckNotFound } from './health-check-control.js'
 import { FAULTS_MAX } from './findings.js'
 import type { Ground } from './ground.js'
 import type { MarkRuleControl } from './mark-rule-control.js'
@@ -9,7 +11,7 @@ import { isValidName } from './schemas/common.js'
 import { ChangeList } from './schemas/configuration.js'
 import { faultsOf, quote } from './schemas/walk.js'
 import * as services from './service-plans.js'
-import { patchSettings, putSettings } from './settings-control.js'
+import { patchSettings, putSettings, settingsFaults } from './settings-control.js'
 
 interface Change {
   op: 'put' | 'patch' | 'delete'
@@ -26,33 +28,62 @@ interface Target {
   delete: Write | null
   /** Service that the change touches, when it touches one. */
   service?: string
+  /** Health check that it touches, when it touches one. */
+  check?: string
 }
 
-export function planChanges(ground: Ground, body: unknown, rules: MarkRuleControl): void {
+export interface Kinds {
+  rules: MarkRuleControl
+  checks: HealthCheckControl
+}
+
+export function planChanges(ground: Ground, body: unknown, kinds: Kinds): void {
   const faults = faultsOf(ChangeList, body)
   if (faults.length > 0) throw problemOf(faults)
-  /** Where each service was last written. */
+  const before = ground.draft.settings()
+  /** Where each service and each check was last written. */
   const written = new Map<string, number>()
+  const checked = new Map<string, number>()
   for (const [i, change] of (body as Change[]).entries()) {
     if (faults.length >= FAULTS_MAX) break
-    const target = targetOf(change.path, rules)
+    const target = targetOf(change.path, kinds)
     const fault = target === null ? badPath(change.path) : misuse(change, target)
     if (fault !== null) {
       faults.push({ ...fault, pointer: `/${i}${fault.pointer ?? ''}` })
       continue
     }
-    const before = faults.length
+    const known = faults.length
     collect(faults, `/${i}`, () => target![change.op]!(ground, change))
-    for (const each of faults.slice(before)) place(each, i)
+    for (const each of faults.slice(known)) place(each, i)
     if (target!.service !== undefined) written.set(target!.service, i)
+    if (target!.check !== undefined) checked.set(target!.check, i)
   }
   if (faults.length === 0)
     for (const [name, i] of written) {
       const service = ground.draft.service(name)
-      const fault = service === null ? null : services.rivalFault(ground.draft, service)
-      if (fault !== null) faults.push({ ...fault, pointer: `/${i}/value${fault.pointer ?? ''}` })
+      for (const fault of service === null ? [] : services.serviceFaults(ground.draft, service))
+        faults.push({ ...fault, pointer: `/${i}/value${fault.pointer ?? ''}` })
     }
+  if (faults.length === 0) faults.push(...checkFaults(ground, checked, kinds.checks))
+  const set = (body as Change[]).findLastIndex(({ path }) => path === '/v1/settings')
+  if (faults.length === 0 && set >= 0)
+    for (const fault of settingsFaults(ground.draft, before))
+      faults.push({ ...fault, pointer: `/${set}/value${fault.pointer}` })
   if (faults.length > 0) throw problemOf(faults)
+}
+
+/** What is wrong with checks now that everything else is known. */
+function checkFaults(
+  ground: Ground,
+  checked: ReadonlyMap<string, number>,
+  checks: HealthCheckControl,
+): Fault[] {
+  return [...checked].flatMap(([name, i]): Fault[] => {
+    const used = checks.inUse(ground, name)
+    if (used !== null) return [{ ...used, pointer: `/${i}/path` }]
+    const fault = checks.fault(ground, name)
+    return fault === null ? [] : [{ ...fault, pointer: `/${i}/value${fault.pointer}` }]
+  })
 }
 
 /** A fault about the document stands under `value`, one about the resource at its path or tag. */
@@ -63,6 +94,7 @@ function place(fault: Fault, i: number): void {
     SERVICE_NOT_FOUND: '/path',
     REAL_SERVER_NOT_FOUND: '/path',
     MARK_RULE_NOT_FOUND: '/path',
+    HEALTH_CHECK_NOT_FOUND: '/path',
   }
   fault.pointer = `/${i}${about[fault.code] ?? `/value${inner}`}`
 }
@@ -87,12 +119,13 @@ function misuse({ op, path, ...change }: Change, target: Target): Fault | null {
   return null
 }
 
-function targetOf(path: string, rules: MarkRuleControl): Target | null {
+function targetOf(path: string, { rules, checks }: Kinds): Target | null {
   const [empty, version, kind, name, sub, server, ...rest] = path.split('/')
   if (empty !== '' || version !== 'v1' || rest.length > 0) return null
   if (kind === 'settings' && name === undefined) return SETTINGS
   if (name === undefined || !isValidName(name)) return null
   if (kind === 'mark-rules' && sub === undefined) return markRule(name, rules)
+  if (kind === 'health-checks' && sub === undefined) return healthCheck(name, checks)
   if (kind !== 'virtual-services') return null
   if (sub === undefined) return service(name)
   if (sub !== 'real-servers') return null
@@ -116,6 +149,15 @@ const markRule = (name: string, rules: MarkRuleControl): Target => ({
   },
 })
 
+const healthCheck = (name: string, checks: HealthCheckControl): Target => ({
+  put: (ground, change) => void checks.putCheck(ground, name, change.value, wanted(change)),
+  patch: (ground, change) => void checks.patchCheck(ground, name, change.value, wanted(change)),
+  delete: (ground, change) => {
+    if (checks.deleteCheck(ground, name, wanted(change)) === null) throw healthCheckNotFound(name)
+  },
+  check: name,
+})
+
 const service = (name: string): Target => ({
   put: (ground, change) => void services.putService(ground, name, change.value, wanted(change)),
   patch: (ground, change) => void services.patchService(ground, name, change.value, wanted(change)),
@@ -127,6 +169,7 @@ const service = (name: string): Target => ({
 })
 
 const serverSet = (name: string): Target => ({
+  service: name,
   put: (ground, change) =>
     void services.putServers(ground, name, change.value, 'replace', wanted(change)),
   patch: null,
@@ -134,6 +177,7 @@ const serverSet = (name: string): Target => ({
 })
 
 const realServer = (name: string, server: string): Target => ({
+  service: name,
   put: (ground, change) =>
     void services.putServer(ground, name, server, change.value, wanted(change)),
   patch: (ground, change) =>

@@ -13,7 +13,9 @@ export interface Origin {
   message: string | null
 }
 
-export const KINDS = ['virtualService', 'realServer', 'markRule', 'settings'] as const
+export const KINDS = [
+  ...(['virtualService', 'realServer', 'markRule', 'healthCheck', 'settings'] as const),
+] as const
 export type Kind = (typeof KINDS)[number]
 
 /**
@@ -44,8 +46,11 @@ export interface CommitListener {
 }
 
 /** The documents that a change of records changes, services before their servers. */
-export function changesOf({ services = [], markRules = [], settings }: ChangeSet) {
+export function changesOf({ services = [], settings, ...named }: ChangeSet) {
+  const { markRules = [], healthChecks = [] } = named
   const changes = services.flatMap(({ before, after }) => serviceChanges(before, after))
+  for (const { before, after } of healthChecks)
+    add(changes, 'healthCheck', nameOf(before, after), before, after)
   for (const { before, after } of markRules)
     add(changes, 'markRule', nameOf(before, after), before, after)
   if (settings !== undefined) add(changes, 'settings', 'settings', settings.before, settings.after)

@@ -1,13 +1,12 @@
 /** The configuration as one: reading it whole, and the plans of changing it. */
 import { checkTag, type Conditions } from './conditions.js'
-import { planChanges } from './change-list.js'
+import { planChanges, type Kinds } from './change-list.js'
 import { collect, planConfiguration } from './config-plan.js'
 import type { Manner } from './declared.js'
 import type { State } from './draft.js'
 import { problemOf } from './errors.js'
 import type { Ground, Plan } from './ground.js'
 import type { History } from './history.js'
-import type { MarkRuleControl } from './mark-rule-control.js'
 import { mergePatch } from './merge-patch.js'
 import { PlanRequest, RollbackRequest } from './schemas/configuration.js'
 import { faultsOf, isObject } from './schemas/walk.js'
@@ -17,12 +16,12 @@ import { wholeDocument } from './whole-document.js'
 export class ConfigControl {
   readonly #state: State
   readonly #history: History
-  readonly #rules: MarkRuleControl
+  readonly #kinds: Kinds
 
-  constructor(state: State, history: History, rules: MarkRuleControl) {
+  constructor(state: State, history: History, kinds: Kinds) {
     this.#state = state
     this.#history = history
-    this.#rules = rules
+    this.#kinds = kinds
   }
 
   get(manner: Manner): Resource<object> {
@@ -34,7 +33,7 @@ export class ConfigControl {
   put(body: unknown, wanted: Conditions): Plan<Resource<object>> {
     return ground => {
       check(ground, wanted)
-      planConfiguration(ground, body, { rules: this.#rules })
+      planConfiguration(ground, body, this.#kinds)
       return this.#planned(ground)
     }
   }
@@ -44,7 +43,7 @@ export class ConfigControl {
       check(ground, wanted)
       // What follows its service's port has none of its own, so that it goes on following.
       const before = wholeDocument(ground.draft, 'declared')
-      planConfiguration(ground, mergePatch(before, patch), { rules: this.#rules })
+      planConfiguration(ground, mergePatch(before, patch), this.#kinds)
       return this.#planned(ground)
     }
   }
@@ -82,7 +81,7 @@ export class ConfigControl {
   changes(body: unknown, wanted: Conditions): Plan<null> {
     return ground => {
       check(ground, wanted)
-      planChanges(ground, body, this.#rules)
+      planChanges(ground, body, this.#kinds)
       return DONE
     }
   }
@@ -102,15 +101,15 @@ export class ConfigControl {
     const pointer = configuration === undefined ? '/changes' : '/configuration'
     return ground => {
       within(pointer, () => {
-        if (configuration === undefined) planChanges(ground, changes, this.#rules)
-        else planConfiguration(ground, configuration, { rules: this.#rules })
+        if (configuration === undefined) planChanges(ground, changes, this.#kinds)
+        else planConfiguration(ground, configuration, this.#kinds)
       })
       return DONE
     }
   }
 
   #replace(ground: Ground, document: object): void {
-    planConfiguration(ground, document, { rules: this.#rules, lenient: true })
+    planConfiguration(ground, document, { ...this.#kinds, lenient: true })
   }
 
   #planned({ draft, stamp }: Ground) {

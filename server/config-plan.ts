@@ -2,14 +2,16 @@
 import { escapePointer, Problem, problemOf, type Fault, type FaultCode } from './errors.js'
 import { FAULTS_MAX } from './findings.js'
 import type { Ground } from './ground.js'
+import type { HealthCheckControl } from './health-check-control.js'
 import type { MarkRuleControl } from './mark-rule-control.js'
 import { ConfigurationOutline } from './schemas/configuration.js'
 import { faultsOf, isObject } from './schemas/walk.js'
-import { rivalFault, setService } from './service-plans.js'
+import { serviceFaults, setService } from './service-plans.js'
 import { putSettings } from './settings-control.js'
 
 export interface ConfigPlanOptions {
   rules: MarkRuleControl
+  checks: HealthCheckControl
   /** What was once stored may name interfaces of another day. */
   lenient?: boolean
 }
@@ -18,17 +20,20 @@ export interface ConfigPlanOptions {
 export function planConfiguration(
   ground: Ground,
   body: unknown,
-  { rules, lenient = false }: ConfigPlanOptions,
+  { rules, checks, lenient = false }: ConfigPlanOptions,
 ): void {
   const faults = faultsOf(ConfigurationOutline, body)
   if (!isObject(body) || faults.length > 0) throw problemOf(faults)
   const { draft } = ground
   const services = membersOf(body.virtualServices)
   const markRules = membersOf(body.markRules)
+  const healthChecks = membersOf(body.healthChecks)
   for (const { name } of [...draft.services()])
     if (!services.has(name)) draft.setService(name, null)
   for (const { name } of [...draft.markRules()])
     if (!markRules.has(name)) draft.setMarkRule(name, null)
+  for (const { name } of [...draft.healthChecks()])
+    if (!healthChecks.has(name)) draft.setHealthCheck(name, null)
   for (const [name, document] of services) {
     if (faults.length >= FAULTS_MAX) break
     collect(faults, `/virtualServices/${escapePointer(name)}`, () =>
@@ -39,17 +44,28 @@ export function planConfiguration(
     collect(faults, `/markRules/${escapePointer(name)}`, () =>
       rules.putRule(ground, name, document, null, lenient),
     )
+  for (const [name, document] of healthChecks)
+    collect(faults, `/healthChecks/${escapePointer(name)}`, () =>
+      checks.putCheck(ground, name, document, null),
+    )
   collect(faults, '/settings', () => putSettings(ground, body.settings ?? {}, null))
   if (faults.length === 0) faults.push(...rivals(ground, services.keys()))
+  for (const name of healthChecks.keys()) {
+    const fault = faults.length === 0 ? checks.fault(ground, name) : null
+    if (fault !== null) faults.push(under(`/healthChecks/${escapePointer(name)}`, fault))
+  }
   if (faults.length > 0) throw problemOf(faults.slice(0, FAULTS_MAX))
 }
 
-/** Each pair of services that take the same packets, told once for each of them. */
+/**
+ * Each pair of services that take the same packets, told once for each of them, and what they ask of
+ * checks that cannot be.
+ */
 function rivals({ draft }: Ground, names: Iterable<string>): Fault[] {
   return [...names].flatMap(name => {
     const service = draft.service(name)
-    const fault = service === null ? null : rivalFault(draft, service)
-    return fault === null ? [] : [under(`/virtualServices/${escapePointer(name)}`, fault)]
+    const faults = service === null ? [] : serviceFaults(draft, service)
+    return faults.map(fault => under(`/virtualServices/${escapePointer(name)}`, fault))
   })
 }
 

@@ -1,6 +1,7 @@
 /** The control plane: every rule between an API call and the database, the host and the dataplane. */
 import { networkInterfaces } from 'node:os'
 import type { Logger } from 'pino'
+import type { Actor } from './actor.js'
 import { Applier } from './applier.js'
 import { changesOf, type CommitListener, type Origin } from './commit.js'
 import { ConfigControl } from './config-control.js'
@@ -14,6 +15,7 @@ import { State } from './draft.js'
 import { Problem, problemOf } from './errors.js'
 import type { Plan } from './ground.js'
 import { ExchangeControl } from './exchange-control.js'
+import { HealthCheckControl } from './health-check-control.js'
 import { History } from './history.js'
 import type { HostControl } from './host-state.js'
 import { ImpactReader } from './impact.js'
@@ -64,6 +66,7 @@ export class Control {
   readonly services: ServiceControl
   readonly settings: SettingsControl
   readonly markRules: MarkRuleControl
+  readonly healthChecks: HealthCheckControl
   readonly simulations: SimulationControl
   readonly config: ConfigControl
   readonly exchange: ExchangeControl
@@ -97,15 +100,17 @@ export class Control {
     this.services = new ServiceControl(state, views)
     this.settings = new SettingsControl(state, dataplane)
     this.markRules = new MarkRuleControl(state, dataplane)
+    this.healthChecks = new HealthCheckControl(state)
+    const kinds = { rules: this.markRules, checks: this.healthChecks }
     this.simulations = new SimulationControl(dataplane, directory)
-    this.config = new ConfigControl(state, this.history, this.markRules)
+    this.config = new ConfigControl(state, this.history, kinds)
     this.exchange = new ExchangeControl(
       () => ({
         services: [...state.services()].sort((a, b) => a.position - b.position),
         markRules: [...state.markRules()].sort(byName),
         settings: state.settings(),
       }),
-      this.markRules,
+      kinds,
     )
     this.idempotency = new IdempotencyRepo(database)
     this.confirmations = new Confirmations({
@@ -161,8 +166,12 @@ export class Control {
   }
 
   /** What a planned write would do. Nothing is stored, nothing changes. */
-  attempt<T>(plan: Plan<T>, bodyOf: (body: T) => unknown = body => body): PlanDocument {
-    const { status, body, revision, changes } = this.#writer.attempt(plan)
+  attempt<T>(
+    plan: Plan<T>,
+    bodyOf: (body: T) => unknown = body => body,
+    actor: Actor | null = null,
+  ): PlanDocument {
+    const { status, body, revision, changes } = this.#writer.attempt(plan, actor)
     return {
       ...{ revision, status, body: bodyOf(body) ?? null },
       changes: changes === null ? [] : changesOf(changes).map(differenceOf),

@@ -4,7 +4,10 @@
  * texts.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { MarkRuleRecord, ServerRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
+import type { HealthCheckRecord, MarkRuleRecord, ServerRecord } from './repo/records.js'
+import type { ServiceRecord, SettingsRecord } from './repo/records.js'
+import { FIELDS_OF, type CheckFields } from './schemas/health-check-fields.js'
+import type { ServerCheckFields } from './schemas/service-checks.js'
 import { ORDER_DEFAULT } from './schemas/mark-rule.js'
 import { DEFAULT_POLICY, type PolicyConfig } from './schemas/policy.js'
 import { DEFAULT_SETTINGS } from './schemas/settings.js'
@@ -44,12 +47,13 @@ function without(config: object, defaults: object): Fields {
 /** Configuration alone, without its real servers. */
 export function serviceFields({ config }: Pick<ServiceRecord, 'config'>, manner: Manner): Fields {
   if (manner === 'full') return { ...config }
-  const { persistence, policy, ...rest } = config
+  const { persistence, policy, healthChecks, ...rest } = config
   return {
     ...without(rest, SERVICE),
     ...(policy === undefined ? {} : { policy: policyFields(policy, config.port ?? 0) }),
     // Empty, it still means something.
     ...(persistence === undefined ? {} : { persistence: without(persistence, PERSISTENCE) }),
+    ...(healthChecks === undefined ? {} : { healthChecks: checksFields(healthChecks, false) }),
   }
 }
 
@@ -71,13 +75,37 @@ export function serverFields(
   manner: Manner,
 ): Fields {
   if (manner === 'full') return { ...config }
-  const { tunnel, ...rest } = config
+  const { tunnel, healthChecks, ...rest } = config
   const shown = tunnel === undefined ? rest : { ...rest, tunnel: without(tunnel, TUNNEL) }
-  return without(shown, { ...SERVER, port: service.config.port ?? 0 })
+  return {
+    ...without(shown, { ...SERVER, port: service.config.port ?? 0 }),
+    ...(healthChecks === undefined ? {} : { healthChecks: checksFields(healthChecks, true) }),
+  }
 }
 
 export const markRuleFields = ({ config }: MarkRuleRecord, manner: Manner): Fields =>
   manner === 'full' ? { ...config } : without(config, MARK_RULE)
+
+export const healthCheckFields = ({ config }: HealthCheckRecord, manner: Manner): Fields =>
+  manner === 'full' ? { ...config } : checkFields(config)
+
+const checkFields = ({ kind, ...config }: CheckFields): Fields => ({
+  kind,
+  ...without(config, { ...FIELDS_OF[kind], labels: {} }),
+})
+
+/** `override`: an empty list says that nothing checks the server. */
+function checksFields(checks: ServerCheckFields, override: boolean): Fields {
+  const { named, inline, ...rest } = checks
+  const documents = Object.entries(inline ?? {})
+  const shown = documents.map(([name, check]) => [name, checkFields(check)] as const)
+  const says = (named ?? []).length > 0 || (override && named !== undefined && shown.length === 0)
+  return {
+    ...(says ? { named } : {}),
+    ...(shown.length === 0 ? {} : { inline: Object.fromEntries(shown) }),
+    ...rest,
+  }
+}
 
 export const settingsFields = ({ config }: SettingsRecord, manner: Manner): Fields =>
   manner === 'full' ? { ...config } : without(config, DEFAULT_SETTINGS)

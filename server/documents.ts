@@ -13,6 +13,7 @@ import { RealServerConfig, type ServerConfig, type TunnelConfig } from './schema
 import { VirtualServiceConfig, type PersistenceConfig } from './schemas/virtual-service.js'
 import type { ServiceFields } from './schemas/virtual-service.js'
 import { faultsOf, isObject, quote } from './schemas/walk.js'
+import { serverChecksOf, serviceChecksOf } from './health/service-checks-document.js'
 import { endpointOf } from './service-key.js'
 
 export interface ServiceDraft {
@@ -52,6 +53,7 @@ export function readService(
     fields.fault('persistenceEngine', 'CONFLICTING_FIELDS', detail)
   }
   checkScheduling(fields)
+  const healthChecks = serviceChecksOf(fields)
   const port = fields.get<number>('port') ?? null
   const context = { family: familyOf(fields, address), port }
   const given = fields.has('realServers') ? body.realServers : servers
@@ -80,6 +82,7 @@ export function readService(
     manageAddress: fields.get<boolean>('manageAddress') ?? true,
     ...(policy === undefined ? {} : { policy }),
     labels: sortedLabels(fields.get('labels')),
+    ...(healthChecks === undefined ? {} : { healthChecks }),
   }
   return { draft: { family: context.family!, config, servers: set }, faults: [] }
 }
@@ -221,6 +224,7 @@ function serverOf(name: string, fields: Fields, context: ServiceContext): Server
     const detail = `The lower threshold ${lowerThreshold} exceeds the upper one, ${upperThreshold}.`
     fields.fault('lowerThreshold', 'THRESHOLD_ORDER', detail)
   }
+  const healthChecks = serverChecksOf(fields)
   if (address === null || port === null) return null
   const endpoint = endpointOf({ address: address.text, port })
   if (endpoint === context.sorry) {
@@ -239,6 +243,7 @@ function serverOf(name: string, fields: Fields, context: ServiceContext): Server
     adminState: fields.get<ServerConfig['adminState']>('adminState') ?? 'enabled',
     ...(priority === 0 ? {} : { priority }),
     labels: sortedLabels(fields.get('labels')),
+    ...(healthChecks === undefined ? {} : { healthChecks }),
   }
 }
 

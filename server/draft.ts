@@ -5,7 +5,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import type { ChangeSet, ConfigurationRepo, ServiceChange } from './repo/configuration.js'
-import type { MarkRuleRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
+import type { HealthCheckRecord, MarkRuleRecord } from './repo/records.js'
+import type { ServiceRecord, SettingsRecord } from './repo/records.js'
 import { keyOf, keyText } from './service-key.js'
 
 export interface Counts {
@@ -27,6 +28,8 @@ export interface Configuration {
   lastPosition(): number
   markRule(name: string): MarkRuleRecord | null
   markRules(): Iterable<MarkRuleRecord>
+  healthCheck(name: string): HealthCheckRecord | null
+  healthChecks(): Iterable<HealthCheckRecord>
   settings(): SettingsRecord
 }
 
@@ -37,6 +40,7 @@ export class State implements Configuration {
   readonly #services = new Map<string, ServiceRecord>()
   readonly #holders = new Map<string, string>()
   readonly #markRules = new Map<string, MarkRuleRecord>()
+  readonly #healthChecks = new Map<string, HealthCheckRecord>()
   #settings: SettingsRecord
   #servers = 0
   #lastPosition = 0
@@ -48,6 +52,7 @@ export class State implements Configuration {
     this.apply({
       services: repo.services.all().map(after => ({ before: null, after })),
       markRules: repo.markRules.all().map(after => ({ before: null, after })),
+      healthChecks: repo.healthChecks.all().map(after => ({ before: null, after })),
     })
   }
 
@@ -58,6 +63,8 @@ export class State implements Configuration {
   lastPosition = (): number => this.#lastPosition
   markRule = (name: string): MarkRuleRecord | null => this.#markRules.get(name) ?? null
   markRules = (): Iterable<MarkRuleRecord> => this.#markRules.values()
+  healthCheck = (name: string): HealthCheckRecord | null => this.#healthChecks.get(name) ?? null
+  healthChecks = (): Iterable<HealthCheckRecord> => this.#healthChecks.values()
   settings = (): SettingsRecord => this.#settings
 
   /** Names of all services, sorted. */
@@ -67,7 +74,8 @@ export class State implements Configuration {
   }
 
   /** After the change was stored. */
-  apply({ services = [], markRules = [], settings }: ChangeSet, revision = this.revision): void {
+  apply(changes: ChangeSet, revision = this.revision): void {
+    const { services = [], markRules = [], healthChecks = [], settings } = changes
     for (const { before } of services) {
       if (before === null) continue
       this.#services.delete(before.name)
@@ -86,6 +94,10 @@ export class State implements Configuration {
       if (after === null) this.#markRules.delete(before!.name)
       else this.#markRules.set(after.name, after)
     }
+    for (const { before, after } of healthChecks) {
+      if (after === null) this.#healthChecks.delete(before!.name)
+      else this.#healthChecks.set(after.name, after)
+    }
     if (settings !== undefined) this.#settings = settings.after
     this.revision = revision
   }
@@ -97,6 +109,7 @@ export class Draft implements Configuration {
   /** Names of changed services by what they take. */
   readonly #holders = new Map<string, Set<string>>()
   readonly #markRules = new Map<string, MarkRuleRecord | null>()
+  readonly #healthChecks = new Map<string, HealthCheckRecord | null>()
   #settings: SettingsRecord | null = null
   #counts: Counts
   #lastPosition: number
@@ -150,6 +163,17 @@ export class Draft implements Configuration {
     for (const rule of this.#markRules.values()) if (rule !== null) yield rule
   }
 
+  healthCheck(name: string): HealthCheckRecord | null {
+    const own = this.#healthChecks.get(name)
+    return own === undefined ? this.#base.healthCheck(name) : own
+  }
+
+  *healthChecks(): Iterable<HealthCheckRecord> {
+    for (const check of this.#base.healthChecks())
+      if (!this.#healthChecks.has(check.name)) yield check
+    for (const check of this.#healthChecks.values()) if (check !== null) yield check
+  }
+
   settings = (): SettingsRecord => this.#settings ?? this.#base.settings()
 
   setService(name: string, after: ServiceRecord | null): void {
@@ -173,6 +197,10 @@ export class Draft implements Configuration {
     if (this.markRule(name) !== after) this.#markRules.set(name, after)
   }
 
+  setHealthCheck(name: string, after: HealthCheckRecord | null): void {
+    if (this.healthCheck(name) !== after) this.#healthChecks.set(name, after)
+  }
+
   setSettings(after: SettingsRecord): void {
     this.#settings = after
   }
@@ -186,6 +214,7 @@ export class Draft implements Configuration {
   absorb(other: Draft): void {
     for (const [name, after] of other.#services) this.setService(name, after)
     for (const [name, after] of other.#markRules) this.setMarkRule(name, after)
+    for (const [name, after] of other.#healthChecks) this.setHealthCheck(name, after)
     if (other.#settings !== null) this.setSettings(other.#settings)
   }
 
@@ -197,13 +226,18 @@ export class Draft implements Configuration {
     const markRules = [...this.#markRules]
       .map(([name, after]) => ({ before: this.#base.markRule(name), after }))
       .filter(({ before, after }) => !isSame(before, after))
+    const healthChecks = [...this.#healthChecks]
+      .map(([name, after]) => ({ before: this.#base.healthCheck(name), after }))
+      .filter(({ before, after }) => !isSame(before, after))
     const before = this.#base.settings()
     const after = this.settings()
     const same = isDeepStrictEqual(before.config, after.config)
-    if (services.length === 0 && markRules.length === 0 && same) return null
+    const named = [...services, ...markRules, ...healthChecks]
+    if (named.length === 0 && same) return null
     return {
       ...(services.length === 0 ? {} : { services }),
       ...(markRules.length === 0 ? {} : { markRules }),
+      ...(healthChecks.length === 0 ? {} : { healthChecks }),
       ...(same ? {} : { settings: { before, after } }),
     }
   }

@@ -86,6 +86,11 @@ export const problems = {
     title: 'No such mark rule',
     about: 'No mark rule has this name. GET /v1/mark-rules lists those there are.',
   },
+  HEALTH_CHECK_NOT_FOUND: {
+    status: 404,
+    title: 'No such health check',
+    about: 'No health check has this name. GET /v1/health-checks lists those there are.',
+  },
   TOKEN_NOT_FOUND: {
     status: 404,
     title: 'No such token',
@@ -121,6 +126,13 @@ export const problems = {
     title: 'Another real server of this service has this address and port',
     about:
       'Address and port are unique among the real servers of a service; `detail` names the holder.',
+  },
+  HEALTH_CHECK_IN_USE: {
+    status: 409,
+    title: 'The health check is in use',
+    about:
+      'Virtual services or real servers ask for it; `detail` names them. Take it off their ' +
+      '`healthChecks.named` first, or in the same list of changes.',
   },
   TOKEN_EXISTS: {
     status: 409,
@@ -291,6 +303,11 @@ export const faults = {
   SERVICE_NOT_FOUND: problems.SERVICE_NOT_FOUND.about,
   REAL_SERVER_NOT_FOUND: problems.REAL_SERVER_NOT_FOUND.about,
   MARK_RULE_NOT_FOUND: problems.MARK_RULE_NOT_FOUND.about,
+  HEALTH_CHECK_NOT_FOUND: problems.HEALTH_CHECK_NOT_FOUND.about,
+  HEALTH_CHECK_IN_USE: problems.HEALTH_CHECK_IN_USE.about,
+  UNKNOWN_HEALTH_CHECK: 'The document asks for a health check that there is not.',
+  TARGET_NOT_ALLOWED:
+    'Probes go to loopback and link-local addresses only where the settings allow it.',
   PRECONDITION_FAILED: problems.PRECONDITION_FAILED.about,
   LIMIT_REACHED: problems.LIMIT_REACHED.about,
   NOT_SUPPORTED_YET: problems.NOT_SUPPORTED_YET.about,
@@ -335,6 +352,7 @@ const CONFLICTS: ReadonlySet<FaultCode> = new Set([
   'SERVICE_EXISTS',
   'REAL_SERVER_EXISTS',
   'LIMIT_REACHED',
+  'HEALTH_CHECK_IN_USE',
 ])
 
 /**

@@ -1,4 +1,5 @@
 /** The rules of /v1/imports and /v1/exports. */
+import type { Kinds } from './change-list.js'
 import { exportIpvsadm } from './exchange/ipvsadm-export.js'
 import { importIpvsadm } from './exchange/ipvsadm-import.js'
 import { exportKeepalived } from './exchange/keepalived-export.js'
@@ -9,7 +10,6 @@ import { presentOf } from './exchange/present.js'
 import { demandWhole, takeOver, type Mode } from './exchange-plan.js'
 import type { Plan } from './ground.js'
 import { fileNames } from './ipvsadm/names.js'
-import type { MarkRuleControl } from './mark-rule-control.js'
 import type { DETAILS, Format } from './schemas/exchange.js'
 
 export interface ImportRequest {
@@ -20,11 +20,11 @@ export interface ImportRequest {
 
 export class ExchangeControl {
   readonly #configuration: () => Configuration
-  readonly #rules: MarkRuleControl
+  readonly #kinds: Kinds
 
-  constructor(configuration: () => Configuration, rules: MarkRuleControl) {
+  constructor(configuration: () => Configuration, kinds: Kinds) {
     this.#configuration = configuration
-    this.#rules = rules
+    this.#kinds = kinds
   }
 
   /** What a text would make; nothing is stored. */
@@ -45,7 +45,7 @@ export class ExchangeControl {
   /** Takes over what was read. Throws (Problem) when some of it is refused and all is wanted. */
   takeOver(imported: Imported, { mode, partial }: { mode: Mode; partial: boolean }): Plan<null> {
     if (!partial) demandWhole(imported)
-    return takeOver(imported, mode, this.#rules)
+    return takeOver(imported, mode, this.#kinds)
   }
 
   async export(format: Format) {

@@ -1,9 +1,9 @@
 /** What an import makes of the configuration: the plan of taking it over. */
+import type { Kinds } from './change-list.js'
 import { planConfiguration } from './config-plan.js'
 import { Problem, type Fault } from './errors.js'
 import { FAULTS_MAX } from './findings.js'
 import type { Plan } from './ground.js'
-import type { MarkRuleControl } from './mark-rule-control.js'
 import { mergePatch } from './merge-patch.js'
 import type { MODES } from './schemas/exchange.js'
 import { isObject, quote } from './schemas/walk.js'
@@ -15,14 +15,14 @@ export type Mode = (typeof MODES)[number]
 type Document = Readonly<Record<string, unknown>>
 
 /** What neither format can say of a virtual service and of a real server, so that it stays. */
-const SERVICE_EXTRAS = ['interface', 'labels']
-const SERVER_EXTRAS = ['adminState', 'labels']
+const SERVICE_EXTRAS = ['interface', 'labels', 'healthChecks']
+const SERVER_EXTRAS = ['adminState', 'labels', 'healthChecks']
 
 /**
  * merge: what is named becomes as it is written, real servers that are not named stay. replace: the
  * virtual services and real servers are those of the text. Mark rules stay either way.
  */
-export function takeOver({ document }: Imported, mode: Mode, rules: MarkRuleControl): Plan<null> {
+export function takeOver({ document }: Imported, mode: Mode, kinds: Kinds): Plan<null> {
   return ground => {
     const present = wholeDocument(ground.draft, 'declared') as Document
     const services = membersOf(present.virtualServices)
@@ -35,7 +35,7 @@ export function takeOver({ document }: Imported, mode: Mode, rules: MarkRuleCont
       ...(Object.fromEntries(written) as Document),
     }
     const settings = mergePatch(present.settings ?? {}, document.settings ?? {})
-    planConfiguration(ground, { ...present, virtualServices, settings }, { rules })
+    planConfiguration(ground, { ...present, virtualServices, settings }, kinds)
     return { status: 200, body: () => null }
   }
 }

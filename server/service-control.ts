@@ -1,7 +1,7 @@
 /** Virtual services and real servers: reading them, and the plans of writing them. */
 import type { Conditions } from './conditions.js'
 import { serverFields, serviceFieldsWhole } from './declared.js'
-import type { State } from './draft.js'
+import type { Draft, State } from './draft.js'
 import { problemOf } from './errors.js'
 import type { Ground, Plan } from './ground.js'
 import { hasLabels, listPage, NAME_ORDER, passes, type Order, type Page } from './paging.js'
@@ -138,7 +138,7 @@ export class ServiceControl {
       const before = ground.draft.service(name)
       const created = before?.servers.every(each => each.name !== server) === true
       const after = plans.putServer(ground, name, server, body, wanted)
-      return this.#plannedServer(after, server, created)
+      return this.#plannedServer(ground, after, server, created)
     }
   }
 
@@ -148,8 +148,10 @@ export class ServiceControl {
     patch: unknown,
     wanted: Conditions,
   ): Plan<Resource<ServerView>> {
-    return ground =>
-      this.#plannedServer(plans.patchServer(ground, name, server, patch, wanted), server, false)
+    return ground => {
+      const after = plans.patchServer(ground, name, server, patch, wanted)
+      return this.#plannedServer(ground, after, server, false)
+    }
   }
 
   deleteServer(name: string, server: string, wanted: Conditions, missingOk: boolean): Plan<null> {
@@ -172,6 +174,8 @@ export class ServiceControl {
   ): Plan<Resource<Page<ServerView>>> {
     return ground => {
       const service = plans.putServers(ground, name, body, mode, wanted)
+      const places = placesOf(body)
+      checkServers(ground.draft, service, server => places.get(server) ?? null)
       const items = () =>
         [...service.servers].sort(byName).map(each => this.#views.server(service, each))
       const etag = etagOf(service)
@@ -183,8 +187,8 @@ export class ServiceControl {
   }
 
   #planned({ draft }: Ground, service: ServiceRecord, created = false) {
-    const fault = plans.rivalFault(draft, service)
-    if (fault !== null) throw problemOf([fault])
+    const faults = plans.serviceFaults(draft, service)
+    if (faults.length > 0) throw problemOf(faults)
     return {
       status: created ? (201 as const) : (200 as const),
       about: service.name,
@@ -192,7 +196,8 @@ export class ServiceControl {
     }
   }
 
-  #plannedServer(service: ServiceRecord, server: string, created: boolean) {
+  #plannedServer({ draft }: Ground, service: ServiceRecord, server: string, created: boolean) {
+    checkServers(draft, service, name => (name === server ? '' : null))
     return {
       status: created ? (201 as const) : (200 as const),
       about: service.name,
@@ -207,4 +212,20 @@ export class ServiceControl {
   #serverResource(service: ServiceRecord, server: ServerRecord): Resource<ServerView> {
     return { view: this.#views.server(service, server), etag: etagOf(server) }
   }
+}
+
+/** Faults of real servers where they stand in the document; `pointerOf` null: they are not in it. */
+function checkServers(
+  draft: Draft,
+  service: ServiceRecord,
+  pointerOf: (server: string) => string | null,
+): void {
+  const faults = plans.serverFaults(draft, service, pointerOf)
+  if (faults.length > 0) throw problemOf(faults)
+}
+
+/** Where each item of a set that has been read stands. */
+function placesOf(body: unknown): ReadonlyMap<string, string> {
+  const { items } = body as { items: { name: string }[] }
+  return new Map(items.map(({ name }, i) => [name, `/items/${i}`]))
 }

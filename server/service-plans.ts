@@ -5,6 +5,7 @@ import { readServer, readService, type ServiceContext } from './documents.js'
 import type { Configuration, Draft } from './draft.js'
 import { Problem, problemOf, type Fault } from './errors.js'
 import type { Ground } from './ground.js'
+import { referenceFaults } from './health/check-references.js'
 import { mergePatch } from './merge-patch.js'
 import { nextService, withServers } from './next-records.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
@@ -134,8 +135,33 @@ function setServer(
   return after
 }
 
+/** What is wrong with a service in the light of all others; pointers are its document's. */
+export function serviceFaults(draft: Draft, service: ServiceRecord): Fault[] {
+  const rival = rivalFault(draft, service)
+  return [...(rival === null ? [] : [rival]), ...referenceFaults(draft, service)]
+}
+
+/**
+ * What checks say of real servers that a document is about; `pointerOf` says where one stands in it.
+ * What is wrong with the service itself is found when that is written.
+ */
+export function serverFaults(
+  draft: Draft,
+  service: ServiceRecord,
+  pointerOf: (server: string) => string | null,
+): Fault[] {
+  return referenceFaults(draft, service).flatMap(fault => {
+    const [, section, server = '', ...rest] = fault.pointer!.split('/')
+    // A check of the service's that only a new real server makes impossible has no field here.
+    if (section !== 'realServers')
+      return service.servers.length === 0 ? [] : [{ ...fault, pointer: '' }]
+    const at = pointerOf(server)
+    return at === null ? [] : [{ ...fault, pointer: [at, ...rest].join('/') }]
+  })
+}
+
 /** What is wrong when two services take the same packets; null when nothing is. */
-export function rivalFault(draft: Draft, service: ServiceRecord): Fault | null {
+function rivalFault(draft: Draft, service: ServiceRecord): Fault | null {
   const rival = draft.rival(service)
   if (rival === null) return null
   const detail = `Virtual service '${rival}' already has ${keyText(keyOf(service))}.`

@@ -4,8 +4,10 @@ import { DEFENCE } from '../dataplane/shared/memory.js'
 import { checkConditions, type Conditions } from './conditions.js'
 import type { Dataplane } from './dataplane-client.js'
 import { settingsFields } from './declared.js'
-import type { State } from './draft.js'
+import type { Draft, State } from './draft.js'
+import { problemOf, type Fault } from './errors.js'
 import type { Ground, Plan } from './ground.js'
+import { allowListFaults } from './health/check-references.js'
 import { mergePatch } from './merge-patch.js'
 import { nextMeta } from './next-records.js'
 import type { SettingsRecord } from './repo/records.js'
@@ -41,14 +43,16 @@ export class SettingsControl {
   }
 
   put(body: unknown, wanted: Conditions): Plan<Resource<SettingsView>> {
-    return ground => this.#planned(putSettings(ground, body, wanted))
+    return ground => this.#planned(ground, putSettings(ground, body, wanted))
   }
 
   patch(patch: unknown, wanted: Conditions): Plan<Resource<SettingsView>> {
-    return ground => this.#planned(patchSettings(ground, patch, wanted))
+    return ground => this.#planned(ground, patchSettings(ground, patch, wanted))
   }
 
-  #planned(settings: SettingsRecord) {
+  #planned({ draft }: Ground, settings: SettingsRecord) {
+    const faults = settingsFaults(draft, this.#state.settings())
+    if (faults.length > 0) throw problemOf(faults)
     return { status: 200 as const, body: () => this.#resource(settings) }
   }
 
@@ -66,6 +70,12 @@ export function putSettings({ draft, stamp, tell }: Ground, body: unknown, wante
   const after: SettingsRecord = { name: 'settings', meta: nextMeta(before, stamp), config }
   draft.setSettings(after)
   return after
+}
+
+/** What is wrong with settings in the light of everything else. */
+export function settingsFaults(draft: Draft, before: SettingsRecord): Fault[] {
+  const list = ({ config }: SettingsRecord) => config.healthCheckTargets
+  return isDeepStrictEqual(list(draft.settings()), list(before)) ? [] : allowListFaults(draft)
 }
 
 export const patchSettings = (ground: Ground, patch: unknown, wanted: Wanted): SettingsRecord =>

@@ -1,6 +1,7 @@
 /** From a settings document as a client wrote it to complete settings, or to every fault in it. */
 import { problemOf, type Fault } from './errors.js'
 import { FAULTS_MAX } from './findings.js'
+import { parsePrefix } from './ip-address.js'
 import { explainKnob } from './kernel-knobs.js'
 import { DEFAULT_SETTINGS, SettingsConfig, type SettingsFields } from './schemas/settings.js'
 import { NAMED_TIMEOUTS } from './schemas/state-timeouts.js'
@@ -10,6 +11,7 @@ import { faultsOf, isObject, quote } from './schemas/walk.js'
 export function readSettings(body: unknown): SettingsFields {
   const faults = faultsOf(SettingsConfig, body).map(explainKnob).map(explainState)
   if (isObject(body)) faults.push(...repeatedPorts(body.ftpPorts))
+  if (isObject(body)) faults.push(...badTargets(body.healthCheckTargets))
   if (faults.length > 0 || !isObject(body)) throw problemOf(faults)
   return completeSettings(body)
 }
@@ -51,7 +53,29 @@ export function completeSettings(given: Partial<SettingsFields>): SettingsFields
     ftpForeignPort: given.ftpForeignPort ?? d.ftpForeignPort,
     ftpForeignServer: given.ftpForeignServer ?? d.ftpForeignServer,
     ftpRewriteRetransmissions: given.ftpRewriteRetransmissions ?? d.ftpRewriteRetransmissions,
+    healthCheckTargets: prefixesOf(given.healthCheckTargets ?? d.healthCheckTargets),
   }
+}
+
+/** Each once, in one spelling. */
+const prefixesOf = (texts: readonly string[]): string[] => [
+  ...new Set(texts.map(text => parsePrefix(text)!.text)),
+]
+
+function badTargets(texts: unknown): Fault[] {
+  if (!Array.isArray(texts)) return []
+  return texts.slice(0, FAULTS_MAX).flatMap((text: unknown, i): Fault[] => {
+    if (typeof text !== 'string') return []
+    const prefix = parsePrefix(text)
+    const pointer = `/healthCheckTargets/${i}`
+    if (prefix === null) {
+      const detail = `${quote(text)} is not an address with a prefix length.`
+      return [{ pointer, code: 'INVALID_PREFIX', detail, hint: 'For instance 127.0.0.1/32.' }]
+    }
+    if (!prefix.hostBits) return []
+    const detail = `${quote(text)} has bits behind its prefix length.`
+    return [{ pointer, code: 'INVALID_PREFIX', detail, hint: `Did you mean '${prefix.text}'?` }]
+  })
 }
 
 /** A better word for a state whose timeout stands elsewhere. */

@@ -1,11 +1,13 @@
 /**
  * The configuration as one document, and as its parts: a map from kind and name to the document of a
- * virtual service (without its real servers), a real server, a mark rule or the settings.
+ * virtual service (without its real servers), a real server, a mark rule, a health check or the
+ * settings.
  */
 import type { Kind } from './commit.js'
-import { markRuleFields, serverFields, serviceFields, settingsFields } from './declared.js'
-import { serviceFieldsWhole, type Manner } from './declared.js'
+import { healthCheckFields, markRuleFields, serverFields, serviceFields } from './declared.js'
+import { serviceFieldsWhole, settingsFields, type Manner } from './declared.js'
 import type { Configuration } from './draft.js'
+import type { HealthCheckFields } from './schemas/health-check.js'
 import type { MarkRuleFields } from './schemas/mark-rule.js'
 import type { ServerConfig } from './schemas/real-server.js'
 import type { SettingsFields } from './schemas/settings.js'
@@ -25,21 +27,32 @@ export function splitKey(key: string): [kind: Kind, name: string] {
 export function wholeDocument(configuration: Configuration, manner: Manner): object {
   const services = [...configuration.services()].sort(byName)
   const rules = [...configuration.markRules()].sort(byName)
-  return assembled(
-    services.map(service => [service.name, serviceFieldsWhole(service, manner)]),
-    rules.map(rule => [rule.name, markRuleFields(rule, manner)]),
-    settingsFields(configuration.settings(), manner),
+  const checks = [...configuration.healthChecks()].sort(byName)
+  return assembled({
+    services: services.map(service => [service.name, serviceFieldsWhole(service, manner)]),
+    rules: rules.map(rule => [rule.name, markRuleFields(rule, manner)]),
+    checks: checks.map(check => [check.name, healthCheckFields(check, manner)]),
+    settings: settingsFields(configuration.settings(), manner),
     manner,
-  )
+  })
 }
 
 type Named = [name: string, document: object]
 
-function assembled(services: Named[], rules: Named[], settings: object, manner: Manner): object {
+interface Parts {
+  services: Named[]
+  rules: Named[]
+  checks: Named[]
+  settings: object
+  manner: Manner
+}
+
+function assembled({ services, rules, checks, settings, manner }: Parts): object {
   const shown = (members: object) => manner === 'full' || Object.keys(members).length > 0
   return {
     ...(shown(services) ? { virtualServices: Object.fromEntries(services) } : {}),
     ...(shown(rules) ? { markRules: Object.fromEntries(rules) } : {}),
+    ...(shown(checks) ? { healthChecks: Object.fromEntries(checks) } : {}),
     ...(shown(settings) ? { settings } : {}),
   }
 }
@@ -54,6 +67,8 @@ export function documentsOf(configuration: Configuration): Documents {
   }
   for (const { name, config } of configuration.markRules())
     documents.set(keyOfDocument('markRule', name), config)
+  for (const { name, config } of configuration.healthChecks())
+    documents.set(keyOfDocument('healthCheck', name), config)
   documents.set(keyOfDocument('settings', 'settings'), configuration.settings().config)
   return documents
 }
@@ -62,6 +77,7 @@ export function documentsOf(configuration: Configuration): Documents {
 export function wholeOf(documents: Documents, manner: Manner = 'full'): object {
   const services = new Map<string, { document: object; servers: Named[]; config: ServiceFields }>()
   const rules: Named[] = []
+  const checks: Named[] = []
   let settings: object = {}
   const sorted = [...documents].map(([key, document]) => ({ key: splitKey(key), document }))
   for (const { key, document } of sorted) {
@@ -70,6 +86,7 @@ export function wholeOf(documents: Documents, manner: Manner = 'full'): object {
       const config = document as ServiceFields
       services.set(name, { document: serviceFields({ config }, manner), servers: [], config })
     } else if (kind === 'markRule') rules.push([name, shownRule(name, document, manner)])
+    else if (kind === 'healthCheck') checks.push([name, shownCheck(name, document, manner)])
     else if (kind === 'settings') settings = shownSettings(document, manner)
   }
   for (const { key, document } of sorted) {
@@ -83,13 +100,17 @@ export function wholeOf(documents: Documents, manner: Manner = 'full'): object {
     const set = Object.fromEntries(servers.sort(byFirst))
     return [name, { ...document, ...(none ? {} : { realServers: set }) }]
   })
-  return assembled(whole.sort(byFirst), rules.sort(byFirst), settings, manner)
+  for (const each of [whole, rules, checks]) each.sort(byFirst)
+  return assembled({ services: whole, rules, checks, settings, manner })
 }
 
 const NO_META = { uid: '', revision: 0, createdAt: '', updatedAt: '' }
 
 const shownRule = (name: string, document: object, manner: Manner): object =>
   markRuleFields({ name, meta: NO_META, config: document as MarkRuleFields }, manner)
+
+const shownCheck = (name: string, document: object, manner: Manner): object =>
+  healthCheckFields({ name, meta: NO_META, config: document as HealthCheckFields }, manner)
 
 const shownSettings = (document: object, manner: Manner): object =>
   settingsFields({ name: 'settings', meta: NO_META, config: document as SettingsFields }, manner)

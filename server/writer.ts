@@ -4,11 +4,13 @@
  * at the host, one message to the dataplane; but each has a revision, an answer and a failure of its
  * own. What one of them breaks is done again one by one.
  */
+import type { Actor } from './actor.js'
 import type { Applier } from './applier.js'
 import type { Origin } from './commit.js'
 import { Draft, type State } from './draft.js'
 import { Problem } from './errors.js'
 import type { Ground, Plan, Planned } from './ground.js'
+import { permitTargets } from './health/target-permit.js'
 import { Mutex } from './mutex.js'
 import type { ChangeSet, RevisionHead } from './repo/configuration.js'
 
@@ -79,11 +81,12 @@ export class Writer {
   }
 
   /** What a write would do, as things stand. */
-  attempt<T>(plan: Plan<T>): Trial<T> {
+  attempt<T>(plan: Plan<T>, actor: Actor | null = null): Trial<T> {
     const draft = new Draft(this.#state)
     const { status, body, problem } = plan(this.#ground(draft, this.#state.revision + 1))
     if (problem !== undefined) throw problem
     const changes = draft.changes()
+    if (changes !== null) permitTargets(changes, actor)
     return { status, body: body(), revision: this.#state.revision, changes, draft }
   }
 
@@ -137,6 +140,7 @@ export class Writer {
         const ground = this.#ground(own, revision + 1)
         const planned = ticket.plan(ground)
         const changes = own.changes()
+        if (changes !== null) permitTargets(changes, ticket.origin.actor)
         if (changes === null) {
           checked.push({ ticket, planned, revision })
           continue

@@ -204,6 +204,60 @@ export interface paths {
         patch: operations["patchMarkRule"];
         trace?: never;
     };
+    "/v1/health-checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists health checks by name
+         * @description Needs the scope `read`.
+         */
+        get: operations["listHealthChecks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/health-checks/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads a health check
+         * @description Needs the scope `read`.
+         */
+        get: operations["getHealthCheck"];
+        /**
+         * Creates or replaces a health check
+         * @description From the answer on its users run it as it is now; one that has another target or kind begins anew. Repeating the request changes nothing.
+         *
+         *     Needs the scope `write`.
+         */
+        put: operations["putHealthCheck"];
+        post?: never;
+        /**
+         * Deletes a health check that nobody uses
+         * @description Needs the scope `write`.
+         */
+        delete: operations["deleteHealthCheck"];
+        options?: never;
+        head?: never;
+        /**
+         * Changes fields of a health check (RFC 7396 merge patch)
+         * @description Needs the scope `write`.
+         */
+        patch: operations["patchHealthCheck"];
+        trace?: never;
+    };
     "/v1/settings": {
         parameters: {
             query?: never;
@@ -922,6 +976,621 @@ export interface components {
             /** @description Every fault, not only the first. */
             errors: components["schemas"]["Fault"][];
         };
+        /** @description What an answer has to contain; one of these. */
+        HealthCheckMatch: {
+            /** @description This text. */
+            text?: string;
+            /** @description This regular expression: no back references, no look-around; never takes long. */
+            pattern?: string;
+            /** @description These octets, two hexadecimal digits each. */
+            hex?: string;
+        };
+        /** @description What is sent; one of these. */
+        HealthCheckPayload: {
+            /** @description This text, in UTF-8. */
+            text?: string;
+            /** @description These octets, two hexadecimal digits each. */
+            hex?: string;
+        };
+        /**
+         * @description A health check of its own. Each kind has fields of its own.
+         * @example {
+         *       "kind": "tcp"
+         *     }
+         */
+        InlineHealthCheck: {
+            /** @enum {string} */
+            kind: "tcp" | "tls" | "http" | "https" | "udp" | "dns" | "icmp" | "smtp" | "sctp" | "command" | "file" | "external";
+            /**
+             * @description From the start of one run to that of the next.
+             * @default 5000
+             */
+            intervalMilliseconds?: number;
+            /**
+             * @description For a whole run, its last octet included.
+             * @default 2000
+             */
+            timeoutMilliseconds?: number;
+            /** @description Instead of the interval after a failed run, while the check is still up. */
+            retryDelayMilliseconds?: number;
+            /**
+             * @description Up to so much is added to each interval at random.
+             * @default 0
+             */
+            jitterMilliseconds?: number;
+            /**
+             * @description Successes in a row that make what is down up.
+             * @default 2
+             */
+            rise?: number;
+            /**
+             * @description Failures in a row that make what is up down.
+             * @default 3
+             */
+            fall?: number;
+            /**
+             * @description What it counts as before its first result. lastKnown: as when Sluice stopped; a check that is new is in no state until then, and its server is used.
+             * @default lastKnown
+             * @enum {string}
+             */
+            initialState?: "up" | "down" | "lastKnown";
+            /** @description Where probes come from; by route when absent. */
+            sourceAddress?: string;
+            /** @description Instead of the real server’s own address; needs the scope `admin`. Loopback and link-local addresses must be in the setting `healthCheckTargets`. */
+            targetAddress?: string;
+            /** @description Instead of the real server’s own. */
+            targetPort?: number;
+            /**
+             * @description service: the probe goes to the virtual address and through the dataplane to this real server, by whatever forwarding it has.
+             * @default direct
+             * @enum {string}
+             */
+            via?: "direct" | "service";
+            /**
+             * @description http, https: of the request.
+             * @default GET
+             */
+            method?: string;
+            /** @description http, https: the header Host; address and port when absent. */
+            host?: string;
+            /**
+             * @description http, https: with its query.
+             * @default /
+             */
+            path?: string;
+            /**
+             * @description http, https: further headers.
+             * @default {}
+             */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * @description http, https: good ones, each "200" or "200-299". No redirect is followed.
+             * @default [
+             *       "200-299"
+             *     ]
+             */
+            statuses?: string[];
+            match?: components["schemas"]["HealthCheckMatch"];
+            /**
+             * @description http, https: so much of the body is read for `match`.
+             * @default 65536
+             */
+            maxBodyBytes?: number;
+            /** @description tls, https: SNI, and who the certificate must be for. */
+            serverName?: string;
+            /**
+             * @description tls, https: chain, dates and name of the certificate must be right.
+             * @default false
+             */
+            verify?: boolean;
+            /** @description tls, https: certificates to trust, PEM; by default the well-known ones. */
+            ca?: string;
+            /**
+             * @description tls, https: fewer days of validity are a warning; 0: never.
+             * @default 14
+             */
+            certificateWarningDays?: number;
+            send?: components["schemas"]["HealthCheckPayload"];
+            /**
+             * @description udp: false: silence is good too, only port unreachable is not.
+             * @default true
+             */
+            replyRequired?: boolean;
+            /**
+             * @description dns:
+             * @default udp
+             * @enum {string}
+             */
+            transport?: "udp" | "tcp";
+            /**
+             * @description dns: the name that is asked for.
+             * @default .
+             */
+            queryName?: string;
+            /**
+             * @description dns: for instance A, AAAA, SOA.
+             * @default SOA
+             */
+            queryType?: string;
+            /**
+             * @description dns: for instance NOERROR, NXDOMAIN.
+             * @default NOERROR
+             */
+            expectedRcode?: string;
+            /**
+             * @description dns: texts that must all be among the answers: addresses, names.
+             * @default []
+             */
+            expectedAnswers?: string[];
+            /**
+             * @description icmp: octets of the echo request behind its header.
+             * @default 56
+             */
+            payloadBytes?: number;
+            /**
+             * @description smtp: who we say that we are.
+             * @default localhost
+             */
+            hello?: string;
+            /**
+             * @description smtp: how we say it.
+             * @default EHLO
+             * @enum {string}
+             */
+            verb?: "HELO" | "EHLO";
+            /** @description command: a file in the folder of --check-commands, without slashes. */
+            program?: string;
+            /**
+             * @description command: {address}, {port}, {service} and {server} stand for the target’s. No shell reads them.
+             * @default []
+             */
+            arguments?: string[];
+            /** @description file: a file in the folder of --check-files, without slashes. */
+            file?: string;
+            /**
+             * @description file: exists: it is there; contents: its first word is `up`.
+             * @default exists
+             * @enum {string}
+             */
+            expect?: "exists" | "contents";
+            /** @description file: an older one is a failure; any age when absent. */
+            maxAgeSeconds?: number;
+            /** @description external: after so much silence it fails; never when absent. */
+            expirySeconds?: number;
+        };
+        /**
+         * @description A health check as written. Each kind has fields of its own.
+         * @example {
+         *       "kind": "http",
+         *       "intervalMilliseconds": 2000,
+         *       "timeoutMilliseconds": 1000,
+         *       "rise": 2,
+         *       "fall": 3,
+         *       "path": "/healthz",
+         *       "host": "www.example.com",
+         *       "statuses": [
+         *         "200-299"
+         *       ],
+         *       "labels": {
+         *         "team": "web"
+         *       }
+         *     }
+         */
+        HealthCheckConfig: {
+            /** @enum {string} */
+            kind: "tcp" | "tls" | "http" | "https" | "udp" | "dns" | "icmp" | "smtp" | "sctp" | "command" | "file" | "external";
+            /**
+             * @description From the start of one run to that of the next.
+             * @default 5000
+             */
+            intervalMilliseconds?: number;
+            /**
+             * @description For a whole run, its last octet included.
+             * @default 2000
+             */
+            timeoutMilliseconds?: number;
+            /** @description Instead of the interval after a failed run, while the check is still up. */
+            retryDelayMilliseconds?: number;
+            /**
+             * @description Up to so much is added to each interval at random.
+             * @default 0
+             */
+            jitterMilliseconds?: number;
+            /**
+             * @description Successes in a row that make what is down up.
+             * @default 2
+             */
+            rise?: number;
+            /**
+             * @description Failures in a row that make what is up down.
+             * @default 3
+             */
+            fall?: number;
+            /**
+             * @description What it counts as before its first result. lastKnown: as when Sluice stopped; a check that is new is in no state until then, and its server is used.
+             * @default lastKnown
+             * @enum {string}
+             */
+            initialState?: "up" | "down" | "lastKnown";
+            /** @description Where probes come from; by route when absent. */
+            sourceAddress?: string;
+            /** @description Instead of the real server’s own address; needs the scope `admin`. Loopback and link-local addresses must be in the setting `healthCheckTargets`. */
+            targetAddress?: string;
+            /** @description Instead of the real server’s own. */
+            targetPort?: number;
+            /**
+             * @description service: the probe goes to the virtual address and through the dataplane to this real server, by whatever forwarding it has.
+             * @default direct
+             * @enum {string}
+             */
+            via?: "direct" | "service";
+            /**
+             * @description http, https: of the request.
+             * @default GET
+             */
+            method?: string;
+            /** @description http, https: the header Host; address and port when absent. */
+            host?: string;
+            /**
+             * @description http, https: with its query.
+             * @default /
+             */
+            path?: string;
+            /**
+             * @description http, https: further headers.
+             * @default {}
+             */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * @description http, https: good ones, each "200" or "200-299". No redirect is followed.
+             * @default [
+             *       "200-299"
+             *     ]
+             */
+            statuses?: string[];
+            match?: components["schemas"]["HealthCheckMatch"];
+            /**
+             * @description http, https: so much of the body is read for `match`.
+             * @default 65536
+             */
+            maxBodyBytes?: number;
+            /** @description tls, https: SNI, and who the certificate must be for. */
+            serverName?: string;
+            /**
+             * @description tls, https: chain, dates and name of the certificate must be right.
+             * @default false
+             */
+            verify?: boolean;
+            /** @description tls, https: certificates to trust, PEM; by default the well-known ones. */
+            ca?: string;
+            /**
+             * @description tls, https: fewer days of validity are a warning; 0: never.
+             * @default 14
+             */
+            certificateWarningDays?: number;
+            send?: components["schemas"]["HealthCheckPayload"];
+            /**
+             * @description udp: false: silence is good too, only port unreachable is not.
+             * @default true
+             */
+            replyRequired?: boolean;
+            /**
+             * @description dns:
+             * @default udp
+             * @enum {string}
+             */
+            transport?: "udp" | "tcp";
+            /**
+             * @description dns: the name that is asked for.
+             * @default .
+             */
+            queryName?: string;
+            /**
+             * @description dns: for instance A, AAAA, SOA.
+             * @default SOA
+             */
+            queryType?: string;
+            /**
+             * @description dns: for instance NOERROR, NXDOMAIN.
+             * @default NOERROR
+             */
+            expectedRcode?: string;
+            /**
+             * @description dns: texts that must all be among the answers: addresses, names.
+             * @default []
+             */
+            expectedAnswers?: string[];
+            /**
+             * @description icmp: octets of the echo request behind its header.
+             * @default 56
+             */
+            payloadBytes?: number;
+            /**
+             * @description smtp: who we say that we are.
+             * @default localhost
+             */
+            hello?: string;
+            /**
+             * @description smtp: how we say it.
+             * @default EHLO
+             * @enum {string}
+             */
+            verb?: "HELO" | "EHLO";
+            /** @description command: a file in the folder of --check-commands, without slashes. */
+            program?: string;
+            /**
+             * @description command: {address}, {port}, {service} and {server} stand for the target’s. No shell reads them.
+             * @default []
+             */
+            arguments?: string[];
+            /** @description file: a file in the folder of --check-files, without slashes. */
+            file?: string;
+            /**
+             * @description file: exists: it is there; contents: its first word is `up`.
+             * @default exists
+             * @enum {string}
+             */
+            expect?: "exists" | "contents";
+            /** @description file: an older one is a failure; any age when absent. */
+            maxAgeSeconds?: number;
+            /** @description external: after so much silence it fails; never when absent. */
+            expirySeconds?: number;
+            /**
+             * @description Free labels, for people and for filters.
+             * @default {}
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            /** @description As in the path, when given. */
+            name?: string;
+            /** @description Ignored on write. */
+            readonly meta?: unknown;
+            /** @description Ignored on write. */
+            readonly status?: unknown;
+        };
+        /** @description Finds out whether a real server does its work. Virtual services ask for it by name (`healthChecks.named`); it then runs against each of their real servers. */
+        HealthCheck: {
+            name: string;
+            /** @enum {string} */
+            kind: "tcp" | "tls" | "http" | "https" | "udp" | "dns" | "icmp" | "smtp" | "sctp" | "command" | "file" | "external";
+            /**
+             * @description From the start of one run to that of the next.
+             * @default 5000
+             */
+            intervalMilliseconds?: number;
+            /**
+             * @description For a whole run, its last octet included.
+             * @default 2000
+             */
+            timeoutMilliseconds?: number;
+            /** @description Instead of the interval after a failed run, while the check is still up. */
+            retryDelayMilliseconds?: number;
+            /**
+             * @description Up to so much is added to each interval at random.
+             * @default 0
+             */
+            jitterMilliseconds?: number;
+            /**
+             * @description Successes in a row that make what is down up.
+             * @default 2
+             */
+            rise?: number;
+            /**
+             * @description Failures in a row that make what is up down.
+             * @default 3
+             */
+            fall?: number;
+            /**
+             * @description What it counts as before its first result. lastKnown: as when Sluice stopped; a check that is new is in no state until then, and its server is used.
+             * @default lastKnown
+             * @enum {string}
+             */
+            initialState?: "up" | "down" | "lastKnown";
+            /** @description Where probes come from; by route when absent. */
+            sourceAddress?: string;
+            /** @description Instead of the real server’s own address; needs the scope `admin`. Loopback and link-local addresses must be in the setting `healthCheckTargets`. */
+            targetAddress?: string;
+            /** @description Instead of the real server’s own. */
+            targetPort?: number;
+            /**
+             * @description service: the probe goes to the virtual address and through the dataplane to this real server, by whatever forwarding it has.
+             * @default direct
+             * @enum {string}
+             */
+            via?: "direct" | "service";
+            /**
+             * @description http, https: of the request.
+             * @default GET
+             */
+            method?: string;
+            /** @description http, https: the header Host; address and port when absent. */
+            host?: string;
+            /**
+             * @description http, https: with its query.
+             * @default /
+             */
+            path?: string;
+            /**
+             * @description http, https: further headers.
+             * @default {}
+             */
+            headers?: {
+                [key: string]: string;
+            };
+            /**
+             * @description http, https: good ones, each "200" or "200-299". No redirect is followed.
+             * @default [
+             *       "200-299"
+             *     ]
+             */
+            statuses?: string[];
+            match?: components["schemas"]["HealthCheckMatch"];
+            /**
+             * @description http, https: so much of the body is read for `match`.
+             * @default 65536
+             */
+            maxBodyBytes?: number;
+            /** @description tls, https: SNI, and who the certificate must be for. */
+            serverName?: string;
+            /**
+             * @description tls, https: chain, dates and name of the certificate must be right.
+             * @default false
+             */
+            verify?: boolean;
+            /** @description tls, https: certificates to trust, PEM; by default the well-known ones. */
+            ca?: string;
+            /**
+             * @description tls, https: fewer days of validity are a warning; 0: never.
+             * @default 14
+             */
+            certificateWarningDays?: number;
+            send?: components["schemas"]["HealthCheckPayload"];
+            /**
+             * @description udp: false: silence is good too, only port unreachable is not.
+             * @default true
+             */
+            replyRequired?: boolean;
+            /**
+             * @description dns:
+             * @default udp
+             * @enum {string}
+             */
+            transport?: "udp" | "tcp";
+            /**
+             * @description dns: the name that is asked for.
+             * @default .
+             */
+            queryName?: string;
+            /**
+             * @description dns: for instance A, AAAA, SOA.
+             * @default SOA
+             */
+            queryType?: string;
+            /**
+             * @description dns: for instance NOERROR, NXDOMAIN.
+             * @default NOERROR
+             */
+            expectedRcode?: string;
+            /**
+             * @description dns: texts that must all be among the answers: addresses, names.
+             * @default []
+             */
+            expectedAnswers?: string[];
+            /**
+             * @description icmp: octets of the echo request behind its header.
+             * @default 56
+             */
+            payloadBytes?: number;
+            /**
+             * @description smtp: who we say that we are.
+             * @default localhost
+             */
+            hello?: string;
+            /**
+             * @description smtp: how we say it.
+             * @default EHLO
+             * @enum {string}
+             */
+            verb?: "HELO" | "EHLO";
+            /** @description command: a file in the folder of --check-commands, without slashes. */
+            program?: string;
+            /**
+             * @description command: {address}, {port}, {service} and {server} stand for the target’s. No shell reads them.
+             * @default []
+             */
+            arguments?: string[];
+            /** @description file: a file in the folder of --check-files, without slashes. */
+            file?: string;
+            /**
+             * @description file: exists: it is there; contents: its first word is `up`.
+             * @default exists
+             * @enum {string}
+             */
+            expect?: "exists" | "contents";
+            /** @description file: an older one is a failure; any age when absent. */
+            maxAgeSeconds?: number;
+            /** @description external: after so much silence it fails; never when absent. */
+            expirySeconds?: number;
+            /**
+             * @description Free labels, for people and for filters.
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            meta: components["schemas"]["Meta"];
+            /** @description Ignored on write. */
+            readonly status: {
+                /** @description Virtual services, and real servers as service/server, that ask for it. */
+                usedBy: string[];
+            };
+        };
+        HealthCheckList: {
+            items: components["schemas"]["HealthCheck"][];
+            nextCursor: string | null;
+        };
+        DeclaredHealthCheckList: {
+            items: components["schemas"]["HealthCheckConfig"][];
+            nextCursor: string | null;
+        };
+        /**
+         * @description What says of each real server whether it is up. Without checks nothing does.
+         * @example {
+         *       "named": [
+         *         "web"
+         *       ],
+         *       "inline": {
+         *         "port": {
+         *           "kind": "tcp"
+         *         }
+         *       },
+         *       "required": 1
+         *     }
+         */
+        ServiceHealthChecks: {
+            /**
+             * @description Names of health checks, see /v1/health-checks.
+             * @default []
+             */
+            named?: string[];
+            /**
+             * @description Checks of its own, by name.
+             * @default {}
+             */
+            inline?: {
+                [key: string]: components["schemas"]["InlineHealthCheck"];
+            };
+            /** @description So many of the checks have to be up; all when absent. */
+            required?: number;
+        };
+        /** @description What is different for this real server. With `named` or `inline` these checks take the place of its service’s; `named: []` alone: nothing checks it. */
+        ServerHealthChecks: {
+            /**
+             * @description Names of health checks, see /v1/health-checks.
+             * @default []
+             */
+            named?: string[];
+            /**
+             * @description Checks of its own, by name.
+             * @default {}
+             */
+            inline?: {
+                [key: string]: components["schemas"]["InlineHealthCheck"];
+            };
+            /** @description So many of the checks have to be up; all when absent. */
+            required?: number;
+            /** @description Every check of this server goes there instead; needs the scope `admin`. */
+            targetAddress?: string;
+            /** @description The same for the port. */
+            targetPort?: number;
+            /** @description The same for the header Host. */
+            host?: string;
+        };
         /** @description Encapsulation, for forwarding `tunnel` only; plain ipip when absent. */
         Tunnel: {
             /**
@@ -995,6 +1664,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             };
+            healthChecks?: components["schemas"]["ServerHealthChecks"];
             /** @description As in the path, when given. */
             name?: string;
             /** @description Ignored on write. */
@@ -1023,6 +1693,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            healthChecks?: components["schemas"]["ServerHealthChecks"];
             meta: components["schemas"]["Meta"];
             status: components["schemas"]["RealServerStatus"];
         };
@@ -1243,6 +1914,7 @@ export interface components {
             labels?: {
                 [key: string]: string;
             };
+            healthChecks?: components["schemas"]["ServiceHealthChecks"];
             /** @description The whole set, by name. Absent: those there are stay. Empty: none are left. */
             realServers?: {
                 [key: string]: components["schemas"]["RealServerConfig"];
@@ -1281,6 +1953,7 @@ export interface components {
             labels: {
                 [key: string]: string;
             };
+            healthChecks?: components["schemas"]["ServiceHealthChecks"];
             realServers: {
                 [key: string]: components["schemas"]["RealServer"];
             };
@@ -1411,7 +2084,7 @@ export interface components {
          */
         Difference: {
             /** @enum {string} */
-            kind: "virtualService" | "realServer" | "markRule" | "settings";
+            kind: "virtualService" | "realServer" | "markRule" | "healthCheck" | "settings";
             /** @description Of a real server: service/server. */
             name: string;
             /** @enum {string} */
@@ -1547,7 +2220,8 @@ export interface components {
          *       ],
          *       "ftpForeignPort": false,
          *       "ftpForeignServer": false,
-         *       "ftpRewriteRetransmissions": true
+         *       "ftpRewriteRetransmissions": true,
+         *       "healthCheckTargets": []
          *     }
          */
         SettingsConfig: {
@@ -1733,6 +2407,11 @@ export interface components {
              * @default true
              */
             ftpRewriteRetransmissions?: boolean;
+            /**
+             * @description Loopback and link-local networks, in CIDR form, that health checks may go to; to others of these they never do. Changing it needs the scope `admin`.
+             * @default []
+             */
+            healthCheckTargets?: string[];
             /** @description Ignored on write. */
             readonly meta?: unknown;
             /** @description Ignored on write. */
@@ -1796,6 +2475,7 @@ export interface components {
             ftpForeignPort: boolean;
             ftpForeignServer: boolean;
             ftpRewriteRetransmissions: boolean;
+            healthCheckTargets: string[];
             meta: components["schemas"]["Meta"];
             /** @description The defence as it is, brought up to date once a second; ignored on write. */
             readonly status: {
@@ -1854,6 +2534,23 @@ export interface components {
          *           }
          *         }
          *       },
+         *       "healthChecks": {
+         *         "web": {
+         *           "kind": "http",
+         *           "intervalMilliseconds": 2000,
+         *           "timeoutMilliseconds": 1000,
+         *           "rise": 2,
+         *           "fall": 3,
+         *           "path": "/healthz",
+         *           "host": "www.example.com",
+         *           "statuses": [
+         *             "200-299"
+         *           ],
+         *           "labels": {
+         *             "team": "web"
+         *           }
+         *         }
+         *       },
          *       "settings": {
          *         "timeouts": {
          *           "tcpSeconds": 7200
@@ -1869,6 +2566,10 @@ export interface components {
             /** @description By name. */
             markRules?: {
                 [key: string]: components["schemas"]["MarkRuleConfig"];
+            };
+            /** @description By name. */
+            healthChecks?: {
+                [key: string]: components["schemas"]["HealthCheckConfig"];
             };
             settings?: components["schemas"]["SettingsConfig"];
         };
@@ -1907,7 +2608,7 @@ export interface components {
             /** @description What it changed, at most the first 100 documents; /diff has all. */
             changes: {
                 /** @enum {string} */
-                kind: "virtualService" | "realServer" | "markRule" | "settings";
+                kind: "virtualService" | "realServer" | "markRule" | "healthCheck" | "settings";
                 /** @description Of a real server: service/server. */
                 name: string;
                 /** @enum {string} */
@@ -1939,7 +2640,7 @@ export interface components {
              * @enum {string}
              */
             op: "put" | "patch" | "delete";
-            /** @description Of the resource: /v1/virtual-services/{name}, …/real-servers (put), …/real-servers/{server}, /v1/mark-rules/{name} or /v1/settings (put, patch). */
+            /** @description Of the resource: /v1/virtual-services/{name}, …/real-servers (put), …/real-servers/{server}, /v1/mark-rules/{name}, /v1/health-checks/{name} or /v1/settings (put, patch). */
             path: string;
             /** @description The document, or the patch. */
             value?: unknown;
@@ -2891,6 +3592,15 @@ export type ServiceStatus = components['schemas']['ServiceStatus'];
 export type RealServerStatus = components['schemas']['RealServerStatus'];
 export type Fault = components['schemas']['Fault'];
 export type Problem = components['schemas']['Problem'];
+export type HealthCheckMatch = components['schemas']['HealthCheckMatch'];
+export type HealthCheckPayload = components['schemas']['HealthCheckPayload'];
+export type InlineHealthCheck = components['schemas']['InlineHealthCheck'];
+export type HealthCheckConfig = components['schemas']['HealthCheckConfig'];
+export type HealthCheck = components['schemas']['HealthCheck'];
+export type HealthCheckList = components['schemas']['HealthCheckList'];
+export type DeclaredHealthCheckList = components['schemas']['DeclaredHealthCheckList'];
+export type ServiceHealthChecks = components['schemas']['ServiceHealthChecks'];
+export type ServerHealthChecks = components['schemas']['ServerHealthChecks'];
 export type Tunnel = components['schemas']['Tunnel'];
 export type RealServerConfig = components['schemas']['RealServerConfig'];
 export type RealServer = components['schemas']['RealServer'];
@@ -3031,6 +3741,17 @@ export interface operations {
                      *             }
                      *           },
                      *           "labels": {},
+                     *           "healthChecks": {
+                     *             "named": [
+                     *               "web"
+                     *             ],
+                     *             "inline": {
+                     *               "port": {
+                     *                 "kind": "tcp"
+                     *               }
+                     *             },
+                     *             "required": 1
+                     *           },
                      *           "realServers": {},
                      *           "meta": {
                      *             "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -3279,6 +4000,17 @@ export interface operations {
                      *         }
                      *       },
                      *       "labels": {},
+                     *       "healthChecks": {
+                     *         "named": [
+                     *           "web"
+                     *         ],
+                     *         "inline": {
+                     *           "port": {
+                     *             "kind": "tcp"
+                     *           }
+                     *         },
+                     *         "required": 1
+                     *       },
                      *       "realServers": {},
                      *       "meta": {
                      *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -3573,6 +4305,17 @@ export interface operations {
                      *         }
                      *       },
                      *       "labels": {},
+                     *       "healthChecks": {
+                     *         "named": [
+                     *           "web"
+                     *         ],
+                     *         "inline": {
+                     *           "port": {
+                     *             "kind": "tcp"
+                     *           }
+                     *         },
+                     *         "required": 1
+                     *       },
                      *       "realServers": {},
                      *       "meta": {
                      *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -3692,6 +4435,17 @@ export interface operations {
                      *         }
                      *       },
                      *       "labels": {},
+                     *       "healthChecks": {
+                     *         "named": [
+                     *           "web"
+                     *         ],
+                     *         "inline": {
+                     *           "port": {
+                     *             "kind": "tcp"
+                     *           }
+                     *         },
+                     *         "required": 1
+                     *       },
                      *       "realServers": {},
                      *       "meta": {
                      *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -4324,6 +5078,17 @@ export interface operations {
                      *         }
                      *       },
                      *       "labels": {},
+                     *       "healthChecks": {
+                     *         "named": [
+                     *           "web"
+                     *         ],
+                     *         "inline": {
+                     *           "port": {
+                     *             "kind": "tcp"
+                     *           }
+                     *         },
+                     *         "required": 1
+                     *       },
                      *       "realServers": {},
                      *       "meta": {
                      *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
@@ -8784,6 +9549,1442 @@ export interface operations {
             };
         };
     };
+    listHealthChecks: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before; opaque. */
+                cursor?: string;
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+                /** @description key=value; repeated, all must be there. */
+                labels?: string[];
+                kind?: "tcp" | "tls" | "http" | "https" | "udp" | "dns" | "icmp" | "smtp" | "sctp" | "command" | "file" | "external";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "web",
+                     *           "kind": "tcp",
+                     *           "labels": {},
+                     *           "meta": {
+                     *             "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *             "revision": 7,
+                     *             "createdAt": "2026-11-22T12:00:00.000Z",
+                     *             "updatedAt": "2026-11-22T12:00:00.000Z"
+                     *           },
+                     *           "status": {
+                     *             "usedBy": [
+                     *               ""
+                     *             ]
+                     *           }
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HealthCheckList"];
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "kind": "http",
+                     *           "intervalMilliseconds": 2000,
+                     *           "timeoutMilliseconds": 1000,
+                     *           "rise": 2,
+                     *           "fall": 3,
+                     *           "path": "/healthz",
+                     *           "host": "www.example.com",
+                     *           "statuses": [
+                     *             "200-299"
+                     *           ],
+                     *           "labels": {
+                     *             "team": "web"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/vnd.sluice.declared+json": components["schemas"]["DeclaredHealthCheckList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/health-checks",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/health-checks",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/health-checks",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/health-checks",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/health-checks",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getHealthCheck: {
+        parameters: {
+            query?: {
+                /** @description full says every default, declared leaves them out. Either can be sent back. */
+                view?: "full" | "declared";
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the health check.
+                 * @example web
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The health check. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "web",
+                     *       "kind": "tcp",
+                     *       "labels": {},
+                     *       "meta": {
+                     *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "revision": 7,
+                     *         "createdAt": "2026-11-22T12:00:00.000Z",
+                     *         "updatedAt": "2026-11-22T12:00:00.000Z"
+                     *       },
+                     *       "status": {
+                     *         "usedBy": [
+                     *           ""
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HealthCheck"];
+                    /**
+                     * @example {
+                     *       "kind": "http",
+                     *       "intervalMilliseconds": 2000,
+                     *       "timeoutMilliseconds": 1000,
+                     *       "rise": 2,
+                     *       "fall": 3,
+                     *       "path": "/healthz",
+                     *       "host": "www.example.com",
+                     *       "statuses": [
+                     *         "200-299"
+                     *       ],
+                     *       "labels": {
+                     *         "team": "web"
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.declared+json": components["schemas"]["HealthCheckConfig"];
+                };
+            };
+            /** @description Unchanged. */
+            304: {
+                headers: {
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putHealthCheck: {
+        parameters: {
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the health check.
+                 * @example web
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kind": "http",
+                 *       "intervalMilliseconds": 2000,
+                 *       "timeoutMilliseconds": 1000,
+                 *       "rise": 2,
+                 *       "fall": 3,
+                 *       "path": "/healthz",
+                 *       "host": "www.example.com",
+                 *       "statuses": [
+                 *         "200-299"
+                 *       ],
+                 *       "labels": {
+                 *         "team": "web"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["HealthCheckConfig"];
+            };
+        };
+        responses: {
+            /** @description Replaced, or unchanged. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "web",
+                     *       "kind": "tcp",
+                     *       "labels": {},
+                     *       "meta": {
+                     *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "revision": 7,
+                     *         "createdAt": "2026-11-22T12:00:00.000Z",
+                     *         "updatedAt": "2026-11-22T12:00:00.000Z"
+                     *       },
+                     *       "status": {
+                     *         "usedBy": [
+                     *           ""
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HealthCheck"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "web",
+                     *       "kind": "tcp",
+                     *       "labels": {},
+                     *       "meta": {
+                     *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "revision": 7,
+                     *         "createdAt": "2026-11-22T12:00:00.000Z",
+                     *         "updatedAt": "2026-11-22T12:00:00.000Z"
+                     *       },
+                     *       "status": {
+                     *         "usedBy": [
+                     *           ""
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HealthCheck"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteHealthCheck: {
+        parameters: {
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+                /** @description 204 also when there is nothing to delete. */
+                missingOk?: boolean;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the health check.
+                 * @example web
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description With `dryRun`: what it would do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    patchHealthCheck: {
+        parameters: {
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description Why, for the history. The header Config-Message does the same. */
+                message?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the health check.
+                 * @example web
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        /** @description RFC 7396: given members replace, null removes, the rest stays. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "intervalMilliseconds": 1000,
+                 *       "fall": 2
+                 *     }
+                 */
+                "application/merge-patch+json": {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {
+                 *       "intervalMilliseconds": 1000,
+                 *       "fall": 2
+                 *     }
+                 */
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The health check as it is now. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "web",
+                     *       "kind": "tcp",
+                     *       "labels": {},
+                     *       "meta": {
+                     *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
+                     *         "revision": 7,
+                     *         "createdAt": "2026-11-22T12:00:00.000Z",
+                     *         "updatedAt": "2026-11-22T12:00:00.000Z"
+                     *       },
+                     *       "status": {
+                     *         "usedBy": [
+                     *           ""
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HealthCheck"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/health-checks/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getSettings: {
         parameters: {
             query?: {
@@ -8868,6 +11069,9 @@ export interface operations {
                      *       "ftpForeignPort": false,
                      *       "ftpForeignServer": false,
                      *       "ftpRewriteRetransmissions": false,
+                     *       "healthCheckTargets": [
+                     *         ""
+                     *       ],
                      *       "meta": {
                      *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "revision": 7,
@@ -8941,7 +11145,8 @@ export interface operations {
                      *       ],
                      *       "ftpForeignPort": false,
                      *       "ftpForeignServer": false,
-                     *       "ftpRewriteRetransmissions": true
+                     *       "ftpRewriteRetransmissions": true,
+                     *       "healthCheckTargets": []
                      *     }
                      */
                     "application/vnd.sluice.declared+json": components["schemas"]["SettingsConfig"];
@@ -9136,7 +11341,8 @@ export interface operations {
                  *       ],
                  *       "ftpForeignPort": false,
                  *       "ftpForeignServer": false,
-                 *       "ftpRewriteRetransmissions": true
+                 *       "ftpRewriteRetransmissions": true,
+                 *       "healthCheckTargets": []
                  *     }
                  */
                 "application/json": components["schemas"]["SettingsConfig"];
@@ -9213,6 +11419,9 @@ export interface operations {
                      *       "ftpForeignPort": false,
                      *       "ftpForeignServer": false,
                      *       "ftpRewriteRetransmissions": false,
+                     *       "healthCheckTargets": [
+                     *         ""
+                     *       ],
                      *       "meta": {
                      *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "revision": 7,
@@ -9602,6 +11811,9 @@ export interface operations {
                      *       "ftpForeignPort": false,
                      *       "ftpForeignServer": false,
                      *       "ftpRewriteRetransmissions": false,
+                     *       "healthCheckTargets": [
+                     *         ""
+                     *       ],
                      *       "meta": {
                      *         "uid": "0f8fad5b-d9cb-469f-a165-70867728950e",
                      *         "revision": 7,
@@ -9941,6 +12153,23 @@ export interface operations {
                      *           }
                      *         }
                      *       },
+                     *       "healthChecks": {
+                     *         "web": {
+                     *           "kind": "http",
+                     *           "intervalMilliseconds": 2000,
+                     *           "timeoutMilliseconds": 1000,
+                     *           "rise": 2,
+                     *           "fall": 3,
+                     *           "path": "/healthz",
+                     *           "host": "www.example.com",
+                     *           "statuses": [
+                     *             "200-299"
+                     *           ],
+                     *           "labels": {
+                     *             "team": "web"
+                     *           }
+                     *         }
+                     *       },
                      *       "settings": {
                      *         "timeouts": {
                      *           "tcpSeconds": 7200
@@ -10035,6 +12264,23 @@ export interface operations {
                      *           "order": 100,
                      *           "labels": {
                      *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "healthChecks": {
+                     *         "web": {
+                     *           "kind": "http",
+                     *           "intervalMilliseconds": 2000,
+                     *           "timeoutMilliseconds": 1000,
+                     *           "rise": 2,
+                     *           "fall": 3,
+                     *           "path": "/healthz",
+                     *           "host": "www.example.com",
+                     *           "statuses": [
+                     *             "200-299"
+                     *           ],
+                     *           "labels": {
+                     *             "team": "web"
                      *           }
                      *         }
                      *       },
@@ -10226,6 +12472,23 @@ export interface operations {
                  *           }
                  *         }
                  *       },
+                 *       "healthChecks": {
+                 *         "web": {
+                 *           "kind": "http",
+                 *           "intervalMilliseconds": 2000,
+                 *           "timeoutMilliseconds": 1000,
+                 *           "rise": 2,
+                 *           "fall": 3,
+                 *           "path": "/healthz",
+                 *           "host": "www.example.com",
+                 *           "statuses": [
+                 *             "200-299"
+                 *           ],
+                 *           "labels": {
+                 *             "team": "web"
+                 *           }
+                 *         }
+                 *       },
                  *       "settings": {
                  *         "timeouts": {
                  *           "tcpSeconds": 7200
@@ -10277,6 +12540,23 @@ export interface operations {
                  *           "order": 100,
                  *           "labels": {
                  *             "team": "edge"
+                 *           }
+                 *         }
+                 *       },
+                 *       "healthChecks": {
+                 *         "web": {
+                 *           "kind": "http",
+                 *           "intervalMilliseconds": 2000,
+                 *           "timeoutMilliseconds": 1000,
+                 *           "rise": 2,
+                 *           "fall": 3,
+                 *           "path": "/healthz",
+                 *           "host": "www.example.com",
+                 *           "statuses": [
+                 *             "200-299"
+                 *           ],
+                 *           "labels": {
+                 *             "team": "web"
                  *           }
                  *         }
                  *       },
@@ -10344,6 +12624,23 @@ export interface operations {
                      *           "order": 100,
                      *           "labels": {
                      *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "healthChecks": {
+                     *         "web": {
+                     *           "kind": "http",
+                     *           "intervalMilliseconds": 2000,
+                     *           "timeoutMilliseconds": 1000,
+                     *           "rise": 2,
+                     *           "fall": 3,
+                     *           "path": "/healthz",
+                     *           "host": "www.example.com",
+                     *           "statuses": [
+                     *             "200-299"
+                     *           ],
+                     *           "labels": {
+                     *             "team": "web"
                      *           }
                      *         }
                      *       },
@@ -10441,6 +12738,23 @@ export interface operations {
                      *           "order": 100,
                      *           "labels": {
                      *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "healthChecks": {
+                     *         "web": {
+                     *           "kind": "http",
+                     *           "intervalMilliseconds": 2000,
+                     *           "timeoutMilliseconds": 1000,
+                     *           "rise": 2,
+                     *           "fall": 3,
+                     *           "path": "/healthz",
+                     *           "host": "www.example.com",
+                     *           "statuses": [
+                     *             "200-299"
+                     *           ],
+                     *           "labels": {
+                     *             "team": "web"
                      *           }
                      *         }
                      *       },
@@ -10857,6 +13171,23 @@ export interface operations {
                      *           }
                      *         }
                      *       },
+                     *       "healthChecks": {
+                     *         "web": {
+                     *           "kind": "http",
+                     *           "intervalMilliseconds": 2000,
+                     *           "timeoutMilliseconds": 1000,
+                     *           "rise": 2,
+                     *           "fall": 3,
+                     *           "path": "/healthz",
+                     *           "host": "www.example.com",
+                     *           "statuses": [
+                     *             "200-299"
+                     *           ],
+                     *           "labels": {
+                     *             "team": "web"
+                     *           }
+                     *         }
+                     *       },
                      *       "settings": {
                      *         "timeouts": {
                      *           "tcpSeconds": 7200
@@ -10951,6 +13282,23 @@ export interface operations {
                      *           "order": 100,
                      *           "labels": {
                      *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "healthChecks": {
+                     *         "web": {
+                     *           "kind": "http",
+                     *           "intervalMilliseconds": 2000,
+                     *           "timeoutMilliseconds": 1000,
+                     *           "rise": 2,
+                     *           "fall": 3,
+                     *           "path": "/healthz",
+                     *           "host": "www.example.com",
+                     *           "statuses": [
+                     *             "200-299"
+                     *           ],
+                     *           "labels": {
+                     *             "team": "web"
                      *           }
                      *         }
                      *       },
@@ -11469,6 +13817,23 @@ export interface operations {
                      *           }
                      *         }
                      *       },
+                     *       "healthChecks": {
+                     *         "web": {
+                     *           "kind": "http",
+                     *           "intervalMilliseconds": 2000,
+                     *           "timeoutMilliseconds": 1000,
+                     *           "rise": 2,
+                     *           "fall": 3,
+                     *           "path": "/healthz",
+                     *           "host": "www.example.com",
+                     *           "statuses": [
+                     *             "200-299"
+                     *           ],
+                     *           "labels": {
+                     *             "team": "web"
+                     *           }
+                     *         }
+                     *       },
                      *       "settings": {
                      *         "timeouts": {
                      *           "tcpSeconds": 7200
@@ -11563,6 +13928,23 @@ export interface operations {
                      *           "order": 100,
                      *           "labels": {
                      *             "team": "edge"
+                     *           }
+                     *         }
+                     *       },
+                     *       "healthChecks": {
+                     *         "web": {
+                     *           "kind": "http",
+                     *           "intervalMilliseconds": 2000,
+                     *           "timeoutMilliseconds": 1000,
+                     *           "rise": 2,
+                     *           "fall": 3,
+                     *           "path": "/healthz",
+                     *           "host": "www.example.com",
+                     *           "statuses": [
+                     *             "200-299"
+                     *           ],
+                     *           "labels": {
+                     *             "team": "web"
                      *           }
                      *         }
                      *       },

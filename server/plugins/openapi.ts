@@ -51,6 +51,7 @@ export function addOpenApi(app: FastifyInstance): void {
         { name: 'Virtual services', description: 'What clients connect to.' },
         { name: 'Real servers', description: 'Who serves them.' },
         { name: 'Mark rules', description: 'Which packets carry which firewall mark.' },
+        { name: 'Health checks', description: 'What finds out which real servers work.' },
         { name: 'Settings', description: 'The knobs of IPVS.' },
         { name: 'Configuration', description: 'Everything as one document, with its history.' },
         { name: 'Live state', description: 'Connections, counters, interfaces.' },

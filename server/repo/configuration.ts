@@ -4,8 +4,10 @@ import type { Statement } from 'better-sqlite3'
 import { changesOf, type Commit, type CommitListener } from '../commit.js'
 import type { Database } from '../db.js'
 import { keyOf } from '../service-key.js'
+import { HealthCheckRepo } from './health-checks.js'
 import { MarkRuleRepo } from './mark-rules.js'
-import type { MarkRuleRecord, ServiceRecord, SettingsRecord } from './records.js'
+import type { HealthCheckRecord, MarkRuleRecord } from './records.js'
+import type { ServiceRecord, SettingsRecord } from './records.js'
 import { RevisionRepo } from './revisions.js'
 import { SettingsRepo } from './settings.js'
 import { VirtualServiceRepo } from './virtual-services.js'
@@ -18,11 +20,13 @@ export interface Change<T> {
 }
 export type ServiceChange = Change<ServiceRecord>
 export type MarkRuleChange = Change<MarkRuleRecord>
+export type HealthCheckChange = Change<HealthCheckRecord>
 
 /** What one revision changes. */
 export interface ChangeSet {
   services?: readonly ServiceChange[]
   markRules?: readonly MarkRuleChange[]
+  healthChecks?: readonly HealthCheckChange[]
   settings?: { before: SettingsRecord; after: SettingsRecord }
 }
 
@@ -30,11 +34,13 @@ export interface ChangeSet {
 export type RevisionHead = Omit<Commit, 'changes'>
 
 /** What takes it back. */
-export function inverseOf({ services, markRules, settings }: ChangeSet): ChangeSet {
+export function inverseOf(changes: ChangeSet): ChangeSet {
+  const { services, markRules, healthChecks, settings } = changes
   const swap = <T>({ before, after }: Change<T>): Change<T> => ({ before: after, after: before })
   return {
     ...(services === undefined ? {} : { services: services.map(swap) }),
     ...(markRules === undefined ? {} : { markRules: markRules.map(swap) }),
+    ...(healthChecks === undefined ? {} : { healthChecks: healthChecks.map(swap) }),
     ...(settings === undefined
       ? {}
       : { settings: { before: settings.after, after: settings.before } }),
@@ -44,6 +50,7 @@ export function inverseOf({ services, markRules, settings }: ChangeSet): ChangeS
 export class ConfigurationRepo {
   readonly services: VirtualServiceRepo
   readonly markRules: MarkRuleRepo
+  readonly healthChecks: HealthCheckRepo
   readonly settings: SettingsRepo
   readonly revisions: RevisionRepo
   readonly #revision: Statement<[], { revision: number }>
@@ -56,6 +63,7 @@ export class ConfigurationRepo {
     this.#listeners = listeners
     this.services = new VirtualServiceRepo(database)
     this.markRules = new MarkRuleRepo(database)
+    this.healthChecks = new HealthCheckRepo(database)
     this.settings = new SettingsRepo(database)
     this.revisions = new RevisionRepo(database)
     this.#revision = database.prepare('SELECT revision FROM configuration')
@@ -96,9 +104,10 @@ export class ConfigurationRepo {
     this.#aside(changes)
   }
 
-  #store({ services = [], markRules = [], settings }: ChangeSet): void {
+  #store({ services = [], markRules = [], healthChecks = [], settings }: ChangeSet): void {
     this.#commitServices(services)
-    this.#commitMarkRules(markRules)
+    storeNamed(this.markRules, markRules)
+    storeNamed(this.healthChecks, healthChecks)
     if (settings !== undefined) this.settings.update(settings.after)
   }
 
@@ -117,12 +126,21 @@ export class ConfigurationRepo {
       else this.services.insert(change.after)
     }
   }
+}
 
-  #commitMarkRules(changes: readonly MarkRuleChange[]): void {
-    for (const { before, after } of changes) {
-      if (after === null) this.markRules.delete(before!.name)
-      else if (before === null) this.markRules.insert(after)
-      else this.markRules.update(after)
-    }
+interface NamedRepo<T> {
+  insert(record: T): void
+  update(record: T): void
+  delete(name: string): void
+}
+
+function storeNamed<T extends { name: string }>(
+  repo: NamedRepo<T>,
+  changes: readonly Change<T>[],
+): void {
+  for (const { before, after } of changes) {
+    if (after === null) repo.delete(before!.name)
+    else if (before === null) repo.insert(after)
+    else repo.update(after)
   }
 }

@@ -1,6 +1,7 @@
 /** Real servers in SQLite. */
 import type { Statement } from 'better-sqlite3'
 import type { Database } from '../db.js'
+import type { ServerCheckFields } from '../schemas/service-checks.js'
 import type { ServerConfig, TunnelConfig } from '../schemas/real-server.js'
 import type { DrainRecord, ServerRecord } from './records.js'
 
@@ -23,11 +24,13 @@ interface Row {
   labels: string
   drain: string | null
   priority: number
+  health_checks: string | null
 }
 
 const COLUMNS =
   'name, uid, revision, created_at, updated_at, position, address, port, weight, forwarding, ' +
-  'tunnel, upper_threshold, lower_threshold, admin_state, state_since, labels, drain, priority'
+  'tunnel, upper_threshold, lower_threshold, admin_state, state_since, labels, drain, priority, ' +
+  'health_checks'
 const VALUES = COLUMNS.replaceAll(/\w+/g, name => `@${name}`)
 
 export class RealServerRepo {
@@ -87,6 +90,9 @@ function fromRow(row: Row): ServerRecord {
       adminState: row.admin_state,
       ...(row.priority === 0 ? {} : { priority: row.priority }),
       labels: JSON.parse(row.labels) as Record<string, string>,
+      ...(row.health_checks === null
+        ? {}
+        : { healthChecks: JSON.parse(row.health_checks) as ServerCheckFields }),
     },
   }
 }
@@ -111,5 +117,6 @@ function toRow({ name, meta, position, stateSince, drain, config }: ServerRecord
     labels: JSON.stringify(config.labels),
     drain: drain === undefined ? null : JSON.stringify(drain),
     priority: config.priority ?? 0,
+    health_checks: config.healthChecks === undefined ? null : JSON.stringify(config.healthChecks),
   }
 }

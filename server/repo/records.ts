@@ -1,6 +1,7 @@
 /** What is stored: configuration with its identity. Rows are mapped to these in `repo/` alone. */
 import type { FamilyName } from '../../dataplane/protocol.js'
 import type { Meta } from '../schemas/common.js'
+import type { HealthCheckFields } from '../schemas/health-check.js'
 import type { MarkRuleFields } from '../schemas/mark-rule.js'
 import type { ServerConfig } from '../schemas/real-server.js'
 import type { SettingsFields } from '../schemas/settings.js'
@@ -50,6 +51,12 @@ export interface SettingsRecord {
   name: 'settings'
   meta: Meta
   config: SettingsFields
+}
+
+export interface HealthCheckRecord {
+  name: string
+  meta: Meta
+  config: HealthCheckFields
 }
 
 export interface MarkRuleRecord {

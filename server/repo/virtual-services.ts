@@ -3,6 +3,7 @@ import type { Statement } from 'better-sqlite3'
 import type { FamilyName, ProtocolName, SchedulerName } from '../../dataplane/protocol.js'
 import type { Database } from '../db.js'
 import type { PolicyConfig } from '../schemas/policy.js'
+import type { ServiceCheckFields } from '../schemas/service-checks.js'
 import type { ServiceFields } from '../schemas/virtual-service.js'
 import { RealServerRepo } from './real-servers.js'
 import type { ServiceRecord } from './records.js'
@@ -30,13 +31,15 @@ interface Row {
   manage_address: number
   labels: string
   policy: string | null
+  health_checks: string | null
 }
 type StoredRow = Row & { id: number }
 
 const COLUMNS =
   'name, uid, revision, created_at, updated_at, position, family, protocol, address, port, fwmark, ' +
   'scheduler, scheduler_flags, persistence_timeout_s, persistence_netmask, ' +
-  'persistence_prefix_length, persistence_engine, one_packet, interface, manage_address, labels, policy'
+  'persistence_prefix_length, persistence_engine, one_packet, interface, manage_address, labels, ' +
+  'policy, health_checks'
 const VALUES = COLUMNS.replaceAll(/\w+/g, name => `@${name}`)
 const ASSIGNMENTS = COLUMNS.replaceAll(/\w+/g, name => `${name} = @${name}`)
 
@@ -114,6 +117,9 @@ function configOf(row: Row): ServiceFields {
     manageAddress: row.manage_address === 1,
     ...(row.policy === null ? {} : { policy: JSON.parse(row.policy) as PolicyConfig }),
     labels: JSON.parse(row.labels) as Record<string, string>,
+    ...(row.health_checks === null
+      ? {}
+      : { healthChecks: JSON.parse(row.health_checks) as ServiceCheckFields }),
   }
 }
 
@@ -155,5 +161,6 @@ function toRow({ name, meta, position, family, config }: ServiceRecord): Row {
     manage_address: config.manageAddress ? 1 : 0,
     labels: JSON.stringify(config.labels),
     policy: config.policy === undefined ? null : JSON.stringify(config.policy),
+    health_checks: config.healthChecks === undefined ? null : JSON.stringify(config.healthChecks),
   }
 }

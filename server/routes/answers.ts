@@ -164,7 +164,7 @@ export async function carryOut<T>(
   plan: Plan<Resource<T> | null>,
   location: string,
 ) {
-  if (request.query.dryRun === true) return sendTrial(reply, control, plan)
+  if (request.query.dryRun === true) return sendTrial(request, reply, control, plan)
   const { status, body, revision } = await control.write(originOf(request), plan)
   void reply.code(status).header('config-revision', revision)
   if (status === 201) void reply.header('location', location)
@@ -172,11 +172,12 @@ export async function carryOut<T>(
 }
 
 export function sendTrial<T>(
+  request: FastifyRequest,
   reply: FastifyReply,
   control: Control,
   plan: Plan<Resource<T> | null>,
 ) {
-  const trial = control.attempt(plan, body => body?.view)
+  const trial = control.attempt(plan, body => body?.view, request.actor)
   return reply.type(PLAN).header('config-revision', trial.revision).send(trial)
 }
 

@@ -245,7 +245,7 @@ function addLists(app: App, control: Control): void {
     },
     (request, reply) => {
       const plan = control.config.planned(bodyOf(request))
-      return reply.send(control.attempt(plan))
+      return reply.send(control.attempt(plan, undefined, request.actor))
     },
   )
 }

@@ -30,7 +30,7 @@ export async function carryOutWhole(
   reply: FastifyReply,
   plan: Plan<Resource<object>>,
 ) {
-  if (request.query.dryRun === true) return sendTrial(reply, control, plan)
+  if (request.query.dryRun === true) return sendTrial(request, reply, control, plan)
   const { body, revision, operation } = await carryOut(control, request, plan)
   void reply.headers({ etag: body.etag, 'config-revision': revision })
   return operation === null ? reply.send(body.view) : sendBegun(reply, control, operation)
@@ -44,7 +44,7 @@ export async function carryOutOnce(
   plan: Plan<null>,
   bodyOf: (revision: number) => unknown = revision => control.history.view(revision),
 ) {
-  if (request.query.dryRun === true) return sendTrial(reply, control, plan)
+  if (request.query.dryRun === true) return sendTrial(request, reply, control, plan)
   const key = keyOf(request)
   const print = key === null ? '' : fingerprint(request)
   const known = key === null ? null : knownAnswer(control, key, print)

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { NAME_PATTERN } from './common.js'
 import { component, Dictionary, StringEnum } from './components.js'
+import { HealthCheckConfig, example as healthCheck } from './health-check.js'
 import { MarkRuleConfig, example as markRule } from './mark-rule.js'
 import { ACTIONS, Difference, KINDS } from './plan.js'
 import { SettingsConfig } from './settings.js'
@@ -12,11 +13,17 @@ const DESCRIPTION =
   'The whole desired state. What is left out is not there, or has its default: PUT makes the ' +
   'configuration exactly this.'
 
-const outline = (virtualServices: object, markRules: object, settings: object) =>
+const outline = (
+  virtualServices: object,
+  markRules: object,
+  healthChecks: object,
+  settings: object,
+) =>
   Type.Object(
     {
       virtualServices: Type.Optional(Type.Unsafe<object>(virtualServices)),
       markRules: Type.Optional(Type.Unsafe<object>(markRules)),
+      healthChecks: Type.Optional(Type.Unsafe<object>(healthChecks)),
       settings: Type.Optional(Type.Unsafe<object>(settings)),
     },
     { additionalProperties: false },
@@ -24,6 +31,7 @@ const outline = (virtualServices: object, markRules: object, settings: object) =
 
 /** What is looked at first; the parts are then read one by one. */
 export const ConfigurationOutline = outline(
+  { type: 'object', ...names },
   { type: 'object', ...names },
   { type: 'object', ...names },
   { type: 'object' },
@@ -37,6 +45,9 @@ export const Configuration = component(
         Dictionary(VirtualServiceConfig, { ...names, description: 'By name.' }),
       ),
       markRules: Type.Optional(Dictionary(MarkRuleConfig, { ...names, description: 'By name.' })),
+      healthChecks: Type.Optional(
+        Dictionary(HealthCheckConfig, { ...names, description: 'By name.' }),
+      ),
       settings: Type.Optional(SettingsConfig),
     },
     {
@@ -45,6 +56,7 @@ export const Configuration = component(
         {
           virtualServices: { web: service },
           markRules: { edge: markRule },
+          healthChecks: { web: healthCheck },
           settings: { timeouts: { tcpSeconds: 7200 } },
         },
       ],
@@ -137,7 +149,8 @@ export const Change = component(
         maxLength: 256,
         description:
           'Of the resource: /v1/virtual-services/{name}, …/real-servers (put), ' +
-          '…/real-servers/{server}, /v1/mark-rules/{name} or /v1/settings (put, patch).',
+          '…/real-servers/{server}, /v1/mark-rules/{name}, ' +
+          '/v1/health-checks/{name} or /v1/settings (put, patch).',
       }),
       value: Type.Optional(Type.Unknown({ description: 'The document, or the patch.' })),
       ifMatch: Type.Optional(

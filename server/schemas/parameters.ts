@@ -1,6 +1,7 @@
 /** Path and query parameters. */
 import { Type } from 'typebox'
 import { StringEnum } from './components.js'
+import { CHECK_KINDS } from './health-check-fields.js'
 import { ADMIN_STATES, FORWARDINGS } from './real-server.js'
 import { FAMILIES, FWMARK_MAX, PROTOCOLS, SCHEDULERS } from './virtual-service.js'
 import { NAME_PATTERN } from './common.js'
@@ -14,6 +15,7 @@ const Name = (description: string, example: string) =>
 
 export const ServicePath = Type.Object({ name: Name('Name of the virtual service.', 'web') })
 export const MarkRulePath = Type.Object({ name: Name('Name of the mark rule.', 'web') })
+export const HealthCheckPath = Type.Object({ name: Name('Name of the health check.', 'web') })
 export const ServerPath = Type.Object({
   name: Name('Name of the virtual service.', 'web'),
   server: Name('Name of the real server.', 'a'),
@@ -127,6 +129,14 @@ export const MarkRuleQuery = Type.Object({
   labels,
   mark,
   addressFamily: Type.Optional(StringEnum(FAMILIES)),
+})
+
+export const HealthCheckQuery = Type.Object({
+  limit,
+  cursor,
+  view,
+  labels,
+  kind: Type.Optional(StringEnum(CHECK_KINDS)),
 })
 
 const connectionFilters = {

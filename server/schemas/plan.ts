@@ -2,7 +2,9 @@
 import { Type } from 'typebox'
 import { component, StringEnum } from './components.js'
 
-export const KINDS = ['virtualService', 'realServer', 'markRule', 'settings'] as const
+export const KINDS = [
+  ...(['virtualService', 'realServer', 'markRule', 'healthCheck', 'settings'] as const),
+] as const
 export const ACTIONS = ['create', 'update', 'delete'] as const
 
 const FieldDifference = component(

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { Address, Labels, Meta, NAME_PATTERN, Port, RealServerStatus } from './common.js'
 import { component, StringEnum } from './components.js'
+import { ServerChecks, type ServerCheckFields } from './service-checks.js'
 
 export const FORWARDINGS = ['masq', 'dr', 'tunnel', 'local'] as const
 export const ADMIN_STATES = ['enabled', 'draining', 'disabled'] as const
@@ -108,6 +109,7 @@ const fields = {
     }),
   ),
   labels: Type.Optional(Labels),
+  healthChecks: Type.Optional(ServerChecks),
 }
 
 /** What a client writes. `name`, `meta` and `status` come back from a read and are ignored. */
@@ -139,6 +141,7 @@ export const RealServer = component(
       adminState: StringEnum(ADMIN_STATES),
       priority: Type.Optional(Type.Integer()),
       labels: Labels,
+      healthChecks: Type.Optional(ServerChecks),
       meta: Meta,
       status: RealServerStatus,
     },
@@ -191,4 +194,6 @@ export interface ServerConfig {
   /** Absent: 0. */
   priority?: number
   labels: Record<string, string>
+  /** Absent: as its service has it. */
+  healthChecks?: ServerCheckFields
 }

@@ -60,6 +60,7 @@ export interface SettingsFields {
   ftpForeignPort: boolean
   ftpForeignServer: boolean
   ftpRewriteRetransmissions: boolean
+  healthCheckTargets: string[]
 }
 
 export const DEFAULT_SETTINGS: SettingsFields = {
@@ -86,6 +87,7 @@ export const DEFAULT_SETTINGS: SettingsFields = {
   ftpForeignPort: false,
   ftpForeignServer: false,
   ftpRewriteRetransmissions: true,
+  healthCheckTargets: [],
 }
 
 const d = DEFAULT_SETTINGS
@@ -193,6 +195,17 @@ const others = {
   runEstimation: flag(d.runEstimation, 'Off: rates (`cps`, `inPps` …) stand still.'),
 }
 
+const checks = {
+  healthCheckTargets: Type.Optional(
+    Type.Array(Type.String({ maxLength: 49 }), {
+      ...{ maxItems: 64, default: [] },
+      description:
+        'Loopback and link-local networks, in CIDR form, that health checks may go to; to others ' +
+        'of these they never do. Changing it needs the scope `admin`.',
+    }),
+  ),
+}
+
 const modeNow = (description: string) => Type.Integer({ minimum: 0, maximum: 3, description })
 
 /** What a client writes; what it leaves out has its default. */
@@ -207,7 +220,7 @@ export const SettingsConfig = component(
         }),
       ),
       stateTimeouts: Type.Optional(StateTimeoutsConfig),
-      ...{ ...knobs, ...defence, ...others, ...ftp },
+      ...{ ...knobs, ...defence, ...others, ...ftp, ...checks },
       meta: Type.Optional(Type.Unknown({ readOnly: true, description: 'Ignored on write.' })),
       status: Type.Optional(Type.Unknown({ readOnly: true, description: 'Ignored on write.' })),
     },
@@ -250,6 +263,7 @@ export const Settings = component(
       ftpForeignPort: Type.Boolean(),
       ftpForeignServer: Type.Boolean(),
       ftpRewriteRetransmissions: Type.Boolean(),
+      healthCheckTargets: Type.Array(Type.String()),
       meta: Meta,
       status: Type.Object(
         {

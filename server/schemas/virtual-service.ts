@@ -4,6 +4,7 @@ import type { FamilyName, ProtocolName, SchedulerName } from '../../dataplane/pr
 import { Address, Labels, Meta, NAME_PATTERN, Port, Status } from './common.js'
 import { component, Dictionary, StringEnum } from './components.js'
 import { Policy, type PolicyConfig } from './policy.js'
+import { ServiceChecks, type ServiceCheckFields } from './service-checks.js'
 import { example as serverExample, RealServer, RealServerConfig } from './real-server.js'
 
 export const PROTOCOLS = ['tcp', 'udp', 'sctp'] as const satisfies readonly ProtocolName[]
@@ -128,6 +129,7 @@ const fields = {
   ),
   policy: Type.Optional(Policy),
   labels: Type.Optional(Labels),
+  healthChecks: Type.Optional(ServiceChecks),
 }
 
 export const example = {
@@ -186,6 +188,7 @@ export const VirtualService = component(
       manageAddress: Type.Boolean(),
       policy: Type.Optional(Policy),
       labels: Labels,
+      healthChecks: Type.Optional(ServiceChecks),
       realServers: Dictionary(RealServer),
       meta: Meta,
       status: Status,
@@ -237,4 +240,6 @@ export interface ServiceFields {
   /** Absent: DEFAULT_POLICY. */
   policy?: PolicyConfig
   labels: Record<string, string>
+  /** Absent: nothing checks its real servers. */
+  healthChecks?: ServiceCheckFields
 }

@@ -47,6 +47,14 @@ const server = fc.record(
 const common = {
   scheduler: mostly(fc.constantFrom('rr', 'mh')),
   onePacket: mostly(fc.boolean()),
+  healthChecks: mostly(
+    fc.constantFrom(
+      { named: ['a'] },
+      { named: ['a', 'b'], required: 1 },
+      { inline: { x: { kind: 'tcp', rise: 1 } } },
+      { required: 2 },
+    ),
+  ),
   realServers: mostly(fc.dictionary(fc.constantFrom('a', 'b', 'c'), server)),
 }
 const markService = fc.record(
@@ -80,6 +88,7 @@ const settings = fc.record(
     dropEntry: mostly(fc.nat(3)),
     amDroprate: mostly(fc.nat(20)),
     ftpPorts: mostly(fc.uniqueArray(fc.constantFrom(21, 80, 81, 2121))),
+    healthCheckTargets: mostly(fc.constantFrom([], ['127.0.0.0/8'], ['::1'], ['x'])),
     stateTimeouts: mostly(
       fc.constantFrom({ tcp: { SYN_RECV: 10 } }, { sctp: { 'C-WAIT': 1 } }, { udp: {} }, {}),
     ),
@@ -102,6 +111,17 @@ const service = fc.record(
   },
   { requiredKeys: ['protocol', 'address', 'port'] },
 )
+const check = fc.record(
+  {
+    kind: mostly(fc.constantFrom('tcp', 'http', 'external')),
+    intervalMilliseconds: mostly(fc.constantFrom(99, 1000)),
+    targetAddress: mostly(fc.constantFrom('127.0.0.1', '10.0.0.9', '::1')),
+    path: mostly(fc.constantFrom('/', 'x')),
+    match: mostly(fc.constantFrom({ text: 'a' }, { hex: 'A0' }, {})),
+    labels: mostly(fc.constant({ a: 'b' })),
+  },
+  { requiredKeys: ['kind'] },
+)
 const services = '/v1/virtual-services'
 const path = fc.oneof(
   fc.constantFrom('a', 'b', 'c').map(each => `${services}/${each}`),
@@ -111,6 +131,7 @@ const path = fc.oneof(
   fc.constantFrom('a', 'b').map(each => `${services}/${each}/real-servers`),
   fc.string().map(text => `${services}/${encodeURIComponent(text)}`),
   fc.constantFrom('a', 'b', 'c').map(each => `/v1/mark-rules/${each}`),
+  fc.constantFrom('a', 'b').map(each => `/v1/health-checks/${each}`),
   fc.constantFrom('/v1/settings', '/v1/settings', '/v1/stats/zero'),
 )
 const set = fc.record({
@@ -119,7 +140,7 @@ const set = fc.record({
 const request = fc.record({
   method: fc.constantFrom('PUT', 'PUT', 'PUT', 'PATCH', 'DELETE', 'GET', 'POST'),
   url: path,
-  body: fc.oneof(service, markService, server, set, rule, settings, odd),
+  body: fc.oneof(service, markService, server, set, rule, check, settings, odd),
 })
 
 const state = ({ control, dataplane, host }: Appliance) =>
@@ -127,6 +148,7 @@ const state = ({ control, dataplane, host }: Appliance) =>
     control.revision(),
     control.services.list({}, { limit: 1000, labels: [] }),
     control.markRules.list({}, { limit: 1000, labels: [] }),
+    control.healthChecks.list({}, { limit: 1000, labels: [] }),
     control.settings.get(),
     dataplane.markRules,
     dataplane.settings,

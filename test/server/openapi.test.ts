@@ -106,6 +106,15 @@ t.test('other answers are what the document says too', async t => {
     ...{ fwmark: 1, addressFamily: 'ipv4' },
     realServers: { t: { address: '2001:db8::2', forwarding: 'tunnel', tunnel: { type: 'gre' } } },
   })
+  const ping = '/v1/health-checks/ping'
+  await check('putHealthCheck', ping, example('HealthCheckConfig'))
+  await check('putHealthCheck', ping, { kind: 'icmp', path: '/' })
+  await check('patchHealthCheck', ping, { kind: 'tls', verify: true })
+  await check('putVirtualService', '/v1/virtual-services/checked', {
+    ...{ ...web, port: 443, healthChecks: { named: ['ping'], inline: { port: { kind: 'tcp' } } } },
+    realServers: { c: { address: '10.0.0.3', healthChecks: { named: [], targetPort: 8443 } } },
+  })
+  await check('deleteHealthCheck', ping)
   await check('putSettings', '/v1/settings', example('SettingsConfig'))
   await check('patchSettings', '/v1/settings', { timeouts: { udpSeconds: 30 } })
   await check('patchSettings', '/v1/settings', { conntrack: true })
@@ -145,6 +154,8 @@ async function checkReads(
   await check('getRealServer', server)
   await check('listMarkRules', '/v1/mark-rules')
   await check('getMarkRule', '/v1/mark-rules/web')
+  await check('listHealthChecks', '/v1/health-checks')
+  await check('getHealthCheck', '/v1/health-checks/ping')
   await check('getSettings', '/v1/settings')
   await check('listConnections', '/v1/connections')
   await check('getStatistics', '/v1/stats')

@@ -50,6 +50,12 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
     return a.send('PUT', `${url}/real-servers/a/drain`, { deadlineSeconds: 1 })
   },
   MARK_RULE_NOT_FOUND: a => a.send('PATCH', '/v1/mark-rules/none', {}),
+  HEALTH_CHECK_NOT_FOUND: a => a.send('PATCH', '/v1/health-checks/none', {}),
+  HEALTH_CHECK_IN_USE: async a => {
+    await a.send('PUT', '/v1/health-checks/port', { kind: 'tcp' })
+    await a.send('PATCH', url, { healthChecks: { named: ['port'] } })
+    return a.send('DELETE', '/v1/health-checks/port')
+  },
   UNAUTHENTICATED: a => {
     const gate = new Gate({ tokens: a.access.tokens, open: false })
     return buildApp({ control: a.control, access: { ...a.access, gate } }).inject(url)

@@ -37,6 +37,7 @@ const defaults = {
   ftpForeignPort: false,
   ftpForeignServer: false,
   ftpRewriteRetransmissions: true,
+  healthCheckTargets: [],
 }
 
 /** `ls /proc/sys/net/ipv4/vs` of a 6.1 kernel (with debugging), and what 6.2 and later added. */

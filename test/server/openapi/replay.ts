@@ -40,7 +40,8 @@ export class Stage {
     const appliance = await startAppliance({ dataplane: new EngineDataplane(256) })
     const origin = await appliance.app.listen({ host: '127.0.0.1', port: 0 })
     const stage = new Stage(appliance, origin)
-    for (const name of ['putVirtualService', 'putMarkRule']) await stage.must(name)
+    for (const name of ['putVirtualService', 'putMarkRule', 'putHealthCheck'])
+      await stage.must(name)
     return stage
   }
 
