@@ -1,0 +1,165 @@
+/**
+ * Health checks as the rest of the server sees them: servers with checks go in, verdicts come out.
+ * The checks run in a thread of their own, which is started again when it is lost and then goes on
+ * from the states that were known.
+ */
+import type { Logger } from 'pino'
+import type { CheckChange, NamedResult } from './check-runner.js'
+import type { CheckedServer, CheckState } from './check-spec.js'
+import type { ServerHealth } from './health-book.js'
+import { HealthThread, type StartHealthWorker } from './health-thread.js'
+import type { LatencyHistogram } from './latencies.js'
+import { RawPinger, type Pinger } from './pinger.js'
+import type { Report } from './probes/external.js'
+import type { CheckHistory, CheckStatus } from './run-result.js'
+import { verdictOf } from './verdict.js'
+
+export interface ServerVerdict {
+  service: string
+  server: string
+  health: ServerHealth
+  /** By the names of the checks. */
+  states: ReadonlyMap<string, CheckState>
+}
+
+export interface HealthEngineOptions {
+  logger: Pick<Logger, 'info' | 'warn' | 'error'>
+  /** Folders of check commands and check files; null switches them off. */
+  commandFolder: string | null
+  fileFolder: string | null
+  pinger?: Pinger & { close?(): void }
+  startWorker?: StartHealthWorker
+}
+
+interface Entry {
+  subject: CheckedServer
+  changes: Map<string, CheckChange>
+  health: ServerHealth | null
+}
+
+export class HealthEngine {
+  readonly #servers = new Map<string, Entry>()
+  readonly #listeners = new Set<(verdict: ServerVerdict) => void>()
+  readonly #pinger: Pinger & { close?(): void }
+  readonly #thread: HealthThread
+
+  constructor({ pinger = new RawPinger(), ...options }: HealthEngineOptions) {
+    this.#pinger = pinger
+    this.#thread = new HealthThread({
+      ...options,
+      pinger,
+      servers: () => [...this.#servers.values()].map(entry => resumed(entry)),
+      changed: change => this.#take(change),
+    })
+  }
+
+  /** Called for each change of a check's or a server's state, and once for each new check. */
+  listen(listener: (verdict: ServerVerdict) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Adds a server or replaces what is known of it. Checks that stay the same are not disturbed. */
+  set(subject: CheckedServer): void {
+    const key = nameOf(subject)
+    const entry = this.#servers.get(key) ?? { subject, changes: new Map(), health: null }
+    entry.subject = subject
+    this.#servers.set(key, entry)
+    this.#thread.post({ op: 'set', server: subject })
+  }
+
+  delete(service: string, server: string): void {
+    if (this.#servers.delete(nameOf({ service, server })))
+      this.#thread.post({ op: 'delete', service, server })
+  }
+
+  /** Undefined: no checks, or none that has been heard of yet. */
+  verdict(service: string, server: string): ServerVerdict | undefined {
+    const entry = this.#servers.get(nameOf({ service, server }))
+    return entry && verdictOn(entry)
+  }
+
+  /** Input for an `external` check. False: there is no such check. */
+  report(service: string, server: string, check: string, report: Report): boolean {
+    const entry = this.#servers.get(nameOf({ service, server }))
+    const found = entry?.subject.checks.find(({ name }) => name === check)
+    if (found?.spec.kind !== 'external') return false
+    this.#thread.post({ op: 'report', service, server, check, report })
+    return true
+  }
+
+  /** Runs a server's checks, or one, now; takes up to their timeouts. Null: there is none such. */
+  runNow(service: string, server: string, check?: string): Promise<NamedResult[] | null> {
+    const name: [string] | [] = check === undefined ? [] : [check]
+    return this.#thread.ask('runNow', [service, server, ...name])
+  }
+
+  history(service: string, server: string): Promise<CheckHistory[] | null> {
+    return this.#thread.ask('history', [service, server])
+  }
+
+  statuses(service: string, server: string): Promise<CheckStatus[] | null> {
+    return this.#thread.ask('statuses', [service, server])
+  }
+
+  /** Read from shared memory: asks nobody. */
+  histograms(): LatencyHistogram[] {
+    return this.#thread.histograms()
+  }
+
+  async close(): Promise<void> {
+    await this.#thread.close()
+    this.#pinger.close?.()
+  }
+
+  #take(change: CheckChange): void {
+    const entry = this.#servers.get(nameOf(change))
+    // Of a server that is gone.
+    if (entry === undefined) return
+    const known = entry.changes.get(change.check)
+    // A new thread says again what is known.
+    if (known?.state === change.state) return
+    if (change.state === null) entry.changes.delete(change.check)
+    else entry.changes.set(change.check, change)
+    entry.health = healthOf(entry, change)
+    const verdict = verdictOn(entry)
+    if (verdict !== undefined) for (const listener of [...this.#listeners]) listener(verdict)
+  }
+}
+
+const nameOf = ({ service, server }: { service: string; server: string }) =>
+  JSON.stringify([service, server])
+
+const statesOf = ({ subject, changes }: Entry): [string, CheckState][] =>
+  subject.checks.map(({ name }) => [name, changes.get(name)?.state ?? 'unknown'])
+
+function healthOf(entry: Entry, { check, state: found, since, detail }: CheckChange): ServerHealth {
+  const states = statesOf(entry).map(([, state]) => state)
+  const state = verdictOf(states, entry.subject.required)
+  const before = entry.health
+  const said = found === 'down' && detail !== null ? `${check}: ${detail}` : null
+  return {
+    state,
+    since: before?.state === state ? before.since : since,
+    detail: said ?? before?.detail ?? null,
+  }
+}
+
+/** Undefined until every check has said what state it starts in, so that no verdict is of a part. */
+function verdictOn(entry: Entry): ServerVerdict | undefined {
+  const { subject, changes, health } = entry
+  if (health === null || !subject.checks.every(({ name }) => changes.has(name))) return undefined
+  const { service, server } = subject
+  return { service, server, health, states: new Map(statesOf(entry)) }
+}
+
+/** For a thread that follows another: from where that one was. */
+function resumed({ subject, changes }: Entry): CheckedServer {
+  const checks = subject.checks.map(check => {
+    const state = changes.get(check.name)?.state
+    if (state === undefined || state === null) return check
+    const spec = { ...check.spec, initialState: 'lastKnown' as const }
+    return { ...check, spec, lastKnown: state === 'unknown' ? null : state }
+  })
+  return { ...subject, checks }
+}

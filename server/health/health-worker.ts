@@ -1,0 +1,71 @@
+/**
+ * The thread that runs checks, so that neither a thousand of them a second nor what hostile peers
+ * answer can delay the API. It keeps no truth: whoever starts it tells it all servers again.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { CheckRunner } from './check-runner.js'
+import { Latencies } from './latencies.js'
+import type { Pinger } from './pinger.js'
+import { ReportBook } from './probes/external.js'
+import { Slots } from './slots.js'
+import { systemTimers } from './timers.js'
+import type { FromWorker, HealthWorkerData, QuestionMessage, ToWorker } from './worker-messages.js'
+
+const { commandFolder, fileFolder, latencies, slots } = workerData as HealthWorkerData
+const port = parentPort!
+const post = (message: FromWorker) => port.postMessage(message)
+const pings = new Map<number, Parameters<Pinger['ping']>[1]>()
+let nextId = 0
+
+/** npm raw-socket lives on the main thread. */
+const pinger: Pinger = {
+  ping(order, done) {
+    const id = ++nextId
+    pings.set(id, done)
+    post({ event: 'ping', id, order })
+    return () => {
+      if (pings.delete(id)) post({ event: 'stopPing', id })
+    }
+  },
+}
+
+const runner = new CheckRunner({
+  ...{ commandFolder, fileFolder, pinger, servicePath: null },
+  ...{ timers: systemTimers, wallClock: () => new Date(), random: Math.random },
+  latencies: new Latencies(latencies),
+  slots: new Slots(slots),
+  reports: new ReportBook(systemTimers),
+  changed: change => post({ event: 'changed', change }),
+})
+
+port.on('message', (message: ToWorker) => {
+  switch (message.op) {
+    case 'set':
+      return runner.set(message.server)
+    case 'delete':
+      return runner.delete(message.service, message.server)
+    case 'report':
+      return void runner.report(message.service, message.server, message.check, message.report)
+    case 'ask':
+      return void answer(message)
+    case 'pinged': {
+      const done = pings.get(message.id)
+      pings.delete(message.id)
+      return done?.(message.failure)
+    }
+    case 'opened':
+      return
+  }
+})
+
+async function answer(message: QuestionMessage): Promise<void> {
+  const { id } = message
+  switch (message.question) {
+    case 'runNow':
+      return post({ event: 'answer', id, answer: await runner.runNow(...message.arguments) })
+    case 'history':
+      return post({ event: 'answer', id, answer: runner.history(...message.arguments) })
+    case 'statuses':
+      return post({ event: 'answer', id, answer: runner.statuses(...message.arguments) })
+  }
+}

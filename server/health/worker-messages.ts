@@ -1,0 +1,63 @@
+/** What the main thread and the thread that runs checks say to each other. Types only. */
+import type { CheckChange, NamedResult } from './check-runner.js'
+import type { CheckedServer, CheckSpec } from './check-spec.js'
+import type { PingFailure, PingOrder } from './pinger.js'
+import type { Report } from './probes/external.js'
+import type { CheckHistory, CheckStatus, FailureReason } from './run-result.js'
+
+export interface HealthWorkerData {
+  commandFolder: string | null
+  fileFolder: string | null
+  /** Of `Latencies`. */
+  latencies: SharedArrayBuffer
+  /** Of runs under way. */
+  slots: number
+  /** A network namespace of its own, through which services are probed; null is the host's. */
+  network: string | null
+}
+
+/** Questions that are answered. */
+export interface Questions {
+  runNow: { arguments: [service: string, server: string, check?: string]; answer: NamedResult[] }
+  history: { arguments: [service: string, server: string]; answer: CheckHistory[] }
+  statuses: { arguments: [service: string, server: string]; answer: CheckStatus[] }
+}
+
+/** What the dataplane has to know of a probe through a service. */
+export interface PathOrder {
+  service: string
+  server: string
+  protocol: CheckedServer['protocol']
+  address: string
+  port: number
+  forServer: { address: string; port: number }
+  source: { address: string; port: number }
+}
+
+export type PathFailure = { reason: FailureReason; detail: string } | null
+
+export type ToWorker =
+  | { op: 'set'; server: CheckedServer }
+  | { op: 'delete'; service: string; server: string }
+  | { op: 'report'; service: string; server: string; check: string; report: Report }
+  | QuestionMessage
+  | { op: 'pinged'; id: number; failure: PingFailure }
+  | { op: 'opened'; id: number; failure: PathFailure }
+
+export type QuestionMessage = {
+  [Q in keyof Questions]: {
+    op: 'ask'
+    id: number
+    question: Q
+    arguments: Questions[Q]['arguments']
+  }
+}[keyof Questions]
+
+export type FromWorker =
+  | { event: 'changed'; change: CheckChange }
+  /** Null: there is no such server or check. */
+  | { event: 'answer'; id: number; answer: Questions[keyof Questions]['answer'] | null }
+  | { event: 'ping'; id: number; order: PingOrder }
+  | { event: 'stopPing'; id: number }
+  | { event: 'open'; id: number; order: PathOrder; timeoutMs: CheckSpec['timeoutMs'] }
+  | { event: 'close'; id: number }
