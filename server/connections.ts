@@ -16,6 +16,8 @@ export type ConnectionRecord = ConnRecord
 /** One call looks at a bounded number of records: a page may be short and still have a next one. */
 export interface ConnectionSource {
   scan(cursor: number, limit: number, filter: ConnectionFilter): ConnectionPage
+  /** Connections of a real server that are over and only wait to be forgotten. */
+  countOver(destRow: number): number
 }
 
 /** Cursors of one worker after another: above every connection number (CONNS_MAX). */
@@ -34,6 +36,9 @@ export class SharedConnections implements ConnectionSource {
     if (nextCursor !== null) return { items, nextCursor: worker * NEXT_WORKER + nextCursor }
     const isLast = worker + 1 >= this.#readers.length
     return { items, nextCursor: isLast ? null : (worker + 1) * NEXT_WORKER }
+  }
+  countOver(destRow: number): number {
+    return this.#readers.reduce((sum, reader) => sum + reader.countOver(destRow), 0)
   }
 }
 

@@ -7,6 +7,7 @@
 import type { Logger } from 'pino'
 import type { Applier } from './applier.js'
 import { checkConditions, type Conditions } from './conditions.js'
+import type { ConnectionSource } from './connections.js'
 import { memoriesOf, type Dataplane } from './dataplane-client.js'
 import { drainView, nextDrain, readDrain } from './drain-document.js'
 import { Problem } from './errors.js'
@@ -25,6 +26,7 @@ export interface DrainOptions {
   writer: Writer
   applier: Applier
   dataplane: Dataplane
+  connections: ConnectionSource
   runner: KillRunner
   logger: Logger
   now: () => Date
@@ -130,7 +132,11 @@ export class DrainControl {
 
   #live({ service, server }: Place) {
     const row = this.#o.applier.rows.dest(keyText(keyOf(service)), endpointOf(server.config))
-    return readLive(this.#dests, row)
+    const live = readLive(this.#dests, row)
+    // Who is active is not over, so nobody needs to be counted until none is.
+    const countable = row !== null && live.activeConns === 0 && live.inactConns > 0
+    const overConns = countable ? this.#o.connections.countOver(row) : 0
+    return { ...live, overConns: Math.min(overConns, live.inactConns) }
   }
 
   #find(name: string, serverName: string): Place {

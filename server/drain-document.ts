@@ -41,7 +41,7 @@ export function nextDrain(
 
 export function drainView(
   record: DrainRecord,
-  live: Pick<Live, 'activeConns' | 'inactConns' | 'persistConns'>,
+  live: Pick<Live, 'activeConns' | 'inactConns' | 'persistConns'> & { overConns: number },
   now: Date,
 ): Drain {
   const { connectionsReset, ...rest } = record
@@ -50,7 +50,7 @@ export function drainView(
     deadlineSeconds: rest.deadlineSeconds,
     onDeadline: rest.onDeadline,
     status: {
-      state: stateOf(record, connections, now),
+      state: stateOf(record, connections - live.overConns, now),
       startedAt: rest.startedAt,
       requestedAt: rest.requestedAt,
       deadlineAt: rest.deadlineAt,
@@ -59,7 +59,8 @@ export function drainView(
       activeConns: live.activeConns,
       inactConns: live.inactConns,
       persistConns: live.persistConns,
-      estimatedEndAt: estimate(record, connections, now),
+      overConns: live.overConns,
+      estimatedEndAt: estimate(record, connections - live.overConns, now),
       endedAt: rest.endedAt,
       connectionsReset,
     },

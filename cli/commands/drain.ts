@@ -100,9 +100,8 @@ function drainText(name: string, drain: Drain): string {
   return `servers/${name} ${state}: ${restText()}${held}\n`
 
   function restText(): string {
-    if (state === 'drained') return 'no connection is left'
-    if (connectionsReset === null) return progressText(drain)
-    return `${connectionsReset} connections were ended at the deadline`
+    if (connectionsReset) return `${connectionsReset} connections were ended at the deadline`
+    return state === 'drained' ? 'no open connection is left' : progressText(drain)
   }
 }
 

@@ -7,7 +7,7 @@ import * as address from '../wire/address.js'
 import * as ipProtocol from '../wire/ip-protocol.js'
 import * as record from './conn-record.js'
 import { AUXILIARY, WORDS } from './conn-record.js'
-import { stateName } from './conn-states.js'
+import { isOver, stateName } from './conn-states.js'
 import { CONNS_HIGH, TICK } from './memory.js'
 import { readEngineData, type EngineData } from './pe-record.js'
 
@@ -104,10 +104,7 @@ export class ConnReader {
    */
   scan(cursor: number, limit: number, filter: ConnFilter = {}): ConnPage {
     const test = new Test(this.#words, filter)
-    const end = Math.min(
-      Atomics.load(this.#control, CONNS_HIGH) + 1,
-      Math.floor(this.#words.length / WORDS),
-    )
+    const end = this.#end()
     const items: ConnRecord[] = []
     let c = Math.max(AUXILIARY, cursor)
     const stop = Math.min(end, c + RECORDS_PER_SCAN)
@@ -117,6 +114,27 @@ export class ConnReader {
       if (conn !== null) items.push(conn)
     }
     return { items, nextCursor: c >= end ? null : c }
+  }
+
+  /** How many connections of a real server are over and only wait to be forgotten. */
+  countOver(destRow: number): number {
+    const words = this.#words
+    const end = this.#end()
+    let count = 0
+    for (let c = AUXILIARY; c < end; c++) {
+      const at = c * WORDS
+      const info = words[at + record.INFO]!
+      if (info >= 0 || words[at + record.DEST] !== destRow) continue
+      if ((words[at + record.FLAGS]! & record.TEMPLATE) !== 0) continue
+      if (isOver(record.protocolOf(info), record.stateOf(info))) count++
+    }
+    return count
+  }
+
+  /** Behind the last record that was ever used. */
+  #end(): number {
+    const used = Atomics.load(this.#control, CONNS_HIGH) + 1
+    return Math.min(used, Math.floor(this.#words.length / WORDS))
   }
 
   #decode(at: number, info: number): ConnRecord {

@@ -42,6 +42,15 @@ const TEMPLATE_STATES = ['NONE', 'ASSURED'] as const
 export type TcpState = (typeof TCP_STATES)[number]
 export type SctpState = (typeof SCTP_STATES)[number]
 
+/** Whether it has ended at both ends, and is only remembered so that late packets find their way. */
+export function isOver(protocol: number, state: number): boolean {
+  if (protocol === ipProtocol.TCP) {
+    const name = TCP_STATES[state]
+    return name === 'TIME_WAIT' || name === 'CLOSE'
+  }
+  return protocol === ipProtocol.SCTP && SCTP_STATES[state] === 'CLOSED'
+}
+
 /** What stands in the state column of a listing. */
 export function stateName(protocol: number, state: number, template: boolean): string {
   if (template) return TEMPLATE_STATES[state] ?? 'ERR!'

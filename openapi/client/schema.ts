@@ -2949,6 +2949,7 @@ export interface components {
          *         "activeConns": 80,
          *         "inactConns": 20,
          *         "persistConns": 0,
+         *         "overConns": 0,
          *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
          *         "endedAt": null,
          *         "connectionsReset": null
@@ -2967,7 +2968,7 @@ export interface components {
             /** @description How far it has come; ignored on write. */
             readonly status: {
                 /**
-                 * @description drained: no connection is left. resetting: the deadline has passed, what is left is being ended. expired: it has passed, and connections go on. In all of them the real server gets no new connections until the drain is deleted.
+                 * @description drained: no open connection is left. resetting: the deadline has passed, what is left is being ended. expired: it has passed, and connections go on. In all of them the real server gets no new connections until the drain is deleted.
                  * @enum {string}
                  */
                 state: "draining" | "drained" | "resetting" | "expired";
@@ -2996,6 +2997,8 @@ export interface components {
                 inactConns: number;
                 /** @description Persistence templates, whose clients keep coming here. */
                 persistConns: number;
+                /** @description Of the others those that have ended at both ends and are only remembered for a while (TIME_WAIT, CLOSE); counted once none is active. */
+                overConns: number;
                 /** @description When the last will have gone at the rate so far, or at the deadline that ends them; null when nothing can be said. */
                 estimatedEndAt: string | null;
                 /** @description When the deadline had been seen to. */
@@ -7448,6 +7451,7 @@ export interface operations {
                      *         "activeConns": 80,
                      *         "inactConns": 20,
                      *         "persistConns": 0,
+                     *         "overConns": 0,
                      *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
                      *         "endedAt": null,
                      *         "connectionsReset": null
@@ -7640,6 +7644,7 @@ export interface operations {
                      *         "activeConns": 80,
                      *         "inactConns": 20,
                      *         "persistConns": 0,
+                     *         "overConns": 0,
                      *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
                      *         "endedAt": null,
                      *         "connectionsReset": null
@@ -7673,6 +7678,7 @@ export interface operations {
                      *         "activeConns": 80,
                      *         "inactConns": 20,
                      *         "persistConns": 0,
+                     *         "overConns": 0,
                      *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
                      *         "endedAt": null,
                      *         "connectionsReset": null

@@ -48,7 +48,7 @@ export const Drain = component(
         {
           state: StringEnum(['draining', 'drained', 'resetting', 'expired'], {
             description:
-              'drained: no connection is left. resetting: the deadline has passed, what is left is ' +
+              'drained: no open connection is left. resetting: the deadline has passed, what is left is ' +
               'being ended. expired: it has passed, and connections go on. In all of them the real ' +
               'server gets no new connections until the drain is deleted.',
           }),
@@ -60,6 +60,10 @@ export const Drain = component(
           activeConns: count('Of these in an active state.'),
           inactConns: count('The others.'),
           persistConns: count('Persistence templates, whose clients keep coming here.'),
+          overConns: count(
+            'Of the others those that have ended at both ends and are only remembered for a while ' +
+              '(TIME_WAIT, CLOSE); counted once none is active.',
+          ),
           estimatedEndAt: nullable<string>(
             'string',
             'When the last will have gone at the rate so far, or at the deadline that ends them; ' +
@@ -87,6 +91,7 @@ export const Drain = component(
             activeConns: 80,
             inactConns: 20,
             persistConns: 0,
+            overConns: 0,
             estimatedEndAt: '2026-11-22T12:02:40.000Z',
             endedAt: null,
             connectionsReset: null,

@@ -26,6 +26,9 @@ class Many implements ConnectionSource {
     this.read += items.length
     return { items, nextCursor: end === this.#count ? null : end }
   }
+  countOver(): number {
+    return 0
+  }
 }
 
 const connection = (i: number): ConnectionRecord => ({

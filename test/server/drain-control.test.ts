@@ -134,6 +134,24 @@ t.test('the life of a drain that keeps', async t => {
   t.equal((await s.send('DELETE', `${URL}/drain?missingOk=true`)).statusCode, 204)
 })
 
+t.test('what is over does not hold a drain up, what is half closed does', async t => {
+  const s = await start()
+  t.teardown(() => s.close())
+  s.connect(4)
+  await s.send('PUT', `${URL}/drain`, { deadlineSeconds: 300 })
+  const say = (client: string, flags: string) => {
+    const tcp = { srcPort: 4000, dstPort: 80, flags }
+    s.dataplane.receive({ src: client, dst: '198.51.100.10', tcp })
+  }
+  for (const client of ['192.0.2.2', '192.0.2.4']) say(client, '.')
+  t.match(await s.count(), { state: 'draining', activeConns: 2 })
+  say('192.0.2.2', 'R')
+  say('192.0.2.4', 'F.')
+  t.match(await s.count(), { state: 'draining', connections: 2, overConns: 1 })
+  say('192.0.2.4', 'R')
+  t.match(await s.count(), { state: 'drained', connections: 2, overConns: 2 })
+})
+
 t.test('reset ends what is left at the deadline, and only there', async t => {
   const s = await start()
   t.teardown(() => s.close())

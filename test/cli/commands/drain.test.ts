@@ -66,7 +66,7 @@ t.test('waiting until connections have been ended', async t => {
   const ended = await run([...args, '--interval', '0.01'], { seenError: seen })
   t.equal(ended.exit, 0, ended.err)
   t.match(ended.err, /^(5 of 5 connections left.*, deadline 00:01:30 UTC\n)+/)
-  t.equal(ended.out, 'servers/web/a expired: 5 connections were ended at the deadline\n')
+  t.equal(ended.out, 'servers/web/a drained: 5 connections were ended at the deadline\n')
 })
 
 t.test('a deadline that leaves connections is told by the exit status', async t => {
