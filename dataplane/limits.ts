@@ -18,8 +18,8 @@ export const SERVICES_MAX = 1 << 16
 export const DESTS_MAX = 1 << 18
 /** Most frames taken from the driver in one turn: latency of a control message against batching. */
 export const BURST_MAX = 256
-/** Timers run in one turn; the rest wait for the next, so that no pause exceeds a few ms. */
-export const EXPIRIES_PER_TURN = 2048
+/** Timers run in one turn, 0.1 ms; the rest wait for the next, so that packets need not. */
+export const EXPIRIES_PER_TURN = 512
 /**
  * Marks of packets that this host itself sends, set by the packet guard where they concern a real
  * server on the balancer (driver/host-tap.ts): one is turned aside for us to translate and send, the

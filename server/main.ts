@@ -7,6 +7,7 @@ import type { SecureContextOptions } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { WorkerConfig } from '../dataplane/protocol.js'
+import { ConnReserve } from '../dataplane/shared/conn-reserve.js'
 import { allocate } from '../dataplane/shared/memory.js'
 import { buildApp } from './app.js'
 import { SYSTEM } from './actor.js'
@@ -41,6 +42,8 @@ const CERTIFICATES_MS = 10_000
 const TOUCH_MS = 60_000
 /** Mean lateness of the main thread within a second at which new work is refused. */
 const EVENT_LOOP_DELAY_MS = 2000
+/** How often memory for new connections is looked after: less than it takes to use the reserve. */
+const RESERVE_MS = 100
 /** How often the host is looked at for what others took away. */
 const VERIFY_MS = 10_000
 
@@ -115,6 +118,8 @@ async function start(
     sockets.open()
   }
   const connections = new SharedConnections(...memoriesOf(dataplane))
+  const reserving = keepReserve(dataplane)
+  undo.push('memory reserve', () => clearInterval(reserving))
   const listeners = [journal]
   const control = createControl({ database, dataplane, host, connections, logger, listeners })
   undo.push('control', () => control.stop())
@@ -148,6 +153,15 @@ function openDataplane(
 ): Dataplane {
   if (workers > 1) return new DataplaneFleet({ count: workers, connsMax, worker, ...options })
   return new DataplaneClient({ memory: allocate(connsMax), worker, ...options })
+}
+
+/** Memory that connections will need is fetched here, so that the worker need not wait for it. */
+function keepReserve(dataplane: Dataplane): NodeJS.Timeout {
+  const reserves = memoriesOf(dataplane).map(each => new ConnReserve(each.conns, each.control))
+  return setInterval(() => {
+    // Before that the worker has not yet said that it wants huge pages.
+    if (dataplane.phase === 'ready') for (const reserve of reserves) reserve.extend()
+  }, RESERVE_MS)
 }
 
 /** Serves the API wherever it was asked for; returns the addresses. */

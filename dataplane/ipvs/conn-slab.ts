@@ -37,7 +37,7 @@ export class ConnSlab {
   #serial = 0
 
   constructor(memory: SharedArrayBuffer, control: Int32Array, peers: readonly Int32Array[] = []) {
-    this.words = new Int32Array(memory)
+    this.words = record.wordsOf(memory)
     this.#control = control
     this.#peers = peers
     this.#capacity = Math.floor(this.words.length / WORDS)

@@ -37,7 +37,11 @@ import { ExpectedConns } from './expected-conns.js'
 
 /** Family and protocol as they stand in INFO. */
 const KEY_MASK = 0x7ff
+/** Of the smallest pages that memory comes in. */
+const PAGE_WORDS = 4096 / 4
 const BUCKETS_MIN = 1 << 12
+/** At least this many a connection, so that nearly all are first or second in their chains. */
+const BUCKETS_EACH = 2
 
 export interface ConnTableOptions {
   /** Keys of the hash, so that nobody can craft collisions. */
@@ -60,12 +64,14 @@ export class ConnTable {
     this.#slab = slab
     this.#words = slab.words
     let buckets = BUCKETS_MIN
-    while (buckets < slab.limit) buckets *= 2
+    while (buckets < BUCKETS_EACH * slab.limit) buckets *= 2
     this.#buckets = new Int32Array(buckets)
     this.#keyed = new ConnHash(options.seeds, buckets - 1)
     this.expected = new ExpectedConns(this.#keyed, this.#buckets, this.#words)
-    options.advise?.(this.#buckets)
     options.advise?.(slab.words)
+    options.advise?.(this.#buckets)
+    // Fetched now: the first connections hit all parts of them, and would wait for each.
+    for (let i = 0; i < buckets; i += PAGE_WORDS) this.#buckets[i] = 0
   }
 
   // Lookups. All return 0 for none and the newest of several.

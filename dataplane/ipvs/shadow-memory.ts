@@ -2,7 +2,7 @@
 import { COUNTER_NAMES } from '../counters.js'
 import type { SharedMemory } from '../protocol.js'
 import * as appRecord from '../shared/app-record.js'
-import { AUXILIARY, WORDS } from '../shared/conn-record.js'
+import { AUXILIARY, octetsFor } from '../shared/conn-record.js'
 import { CONTROL_WORDS } from '../shared/memory.js'
 import { PE_WORDS } from '../shared/pe-record.js'
 import { STRIDE } from '../shared/statistics.js'
@@ -19,7 +19,7 @@ export function shadowMemory({ conns, engineData, services, dests }: ShadowSizes
   const float64 = (count: number) => new SharedArrayBuffer(count * 8)
   const records = AUXILIARY + conns
   return {
-    conns: new SharedArrayBuffer(records * WORDS * 4),
+    conns: new SharedArrayBuffer(octetsFor(records)),
     apps: new SharedArrayBuffer(records * appRecord.WORDS * 4),
     // Number 0 and row 0 mean "none".
     engineData: new SharedArrayBuffer((engineData + 1) * PE_WORDS * 4),

@@ -7,7 +7,16 @@ import type { Driver } from '../driver/driver.js'
 import { IPV4, type Packet } from '../packet.js'
 import type { RestoredService, ServiceKey } from '../protocol.js'
 import * as appRecord from '../shared/app-record.js'
-import { AUXILIARY, CONTROL, DEST, NEXT, N_CONTROL, PE, WORDS } from '../shared/conn-record.js'
+import {
+  AUXILIARY,
+  CONTROL,
+  DEST,
+  NEXT,
+  N_CONTROL,
+  PE,
+  WORDS,
+  wordsOf,
+} from '../shared/conn-record.js'
 import { CONNS_HIGH, PE_HIGH, TICK } from '../shared/memory.js'
 import { PE_CONN, PE_NEXT, PE_WORDS } from '../shared/pe-record.js'
 import { STRIDE } from '../shared/statistics.js'
@@ -97,7 +106,7 @@ export class Shadow {
   #copyConns({ conns, apps }: Ipvs['memory']): void {
     const { words } = this.#real.conns.records
     const realApps = new Int32Array(this.#real.memory.apps)
-    const own = new Int32Array(conns)
+    const own = wordsOf(conns)
     const ownApps = new Int32Array(apps)
     for (const [from, to] of this.#conns) {
       const at = to * WORDS

@@ -79,7 +79,7 @@ export class ConnReader {
     control: SharedArrayBuffer,
     engineData: SharedArrayBuffer = new SharedArrayBuffer(0),
   ) {
-    this.#words = new Int32Array(slab)
+    this.#words = record.wordsOf(slab)
     this.#engineData = new Int32Array(engineData)
     this.#control = new Int32Array(control)
   }

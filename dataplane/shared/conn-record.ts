@@ -12,6 +12,19 @@
  * to list them and may see one that is being changed; it never writes.
  */
 export const WORDS = 32
+/**
+ * Octets in front of record 0, so that records begin at cache lines: allocators put 16 octets of
+ * their own in front of a large block, and a record would lie in three lines. Where another
+ * allocator does otherwise, only time is lost.
+ */
+const LEAD_OCTETS = 112
+
+/** Octets of memory for that many records, numbers 0 .. AUXILIARY - 1 included. */
+export const octetsFor = (records: number): number => LEAD_OCTETS + records * WORDS * 4
+
+/** The records in memory of that size. */
+export const wordsOf = (memory: SharedArrayBuffer): Int32Array =>
+  new Int32Array(memory, LEAD_OCTETS)
 /** Periodic jobs that share the connections' timer wheel (trash, estimator, defence). */
 export const AUXILIARY = 8
 

@@ -2,7 +2,7 @@ import { COUNTER_NAMES } from '../counters.js'
 import { DESTS_MAX, ENGINE_DATA_MAX, SERVICES_MAX } from '../limits.js'
 import type { SharedMemory } from '../protocol.js'
 import * as appRecord from './app-record.js'
-import { WORDS } from './conn-record.js'
+import { octetsFor } from './conn-record.js'
 import { PE_WORDS } from './pe-record.js'
 import { STRIDE } from './statistics.js'
 
@@ -34,7 +34,7 @@ export const CONTROL_WORDS = 1024
 export function allocate(connsMax: number): SharedMemory {
   const float64 = (count: number) => new SharedArrayBuffer(count * 8)
   return {
-    conns: new SharedArrayBuffer(connsMax * WORDS * 4),
+    conns: new SharedArrayBuffer(octetsFor(connsMax)),
     apps: new SharedArrayBuffer(connsMax * appRecord.WORDS * 4),
     engineData: new SharedArrayBuffer(Math.min(connsMax, ENGINE_DATA_MAX) * PE_WORDS * 4),
     counters: float64(COUNTER_NAMES.length),

@@ -10,7 +10,10 @@ export interface TableReport {
   octetsEach: number
   /** Resident memory of the whole process with the table full. */
   rssOctets: number
+  /** One alone, each waiting for the one before. */
   lookupNs: number
+  /** In bursts, as packets come: a burst's connections are touched before its first is looked up. */
+  burstNs: number
   /** The same order of reading, one word of the buckets and one of the records, and no more. */
   floorNs: number
   insertsPerS: number

@@ -1,5 +1,5 @@
 /** A connection table of its own for a test, with real servers and a clock made of ticks. */
-import { AUXILIARY, INACTIVE, NOOUTPUT, WORDS } from '../../../dataplane/shared/conn-record.js'
+import { AUXILIARY, INACTIVE, NOOUTPUT, octetsFor } from '../../../dataplane/shared/conn-record.js'
 import { PE_WORDS } from '../../../dataplane/shared/pe-record.js'
 import { STRIDE } from '../../../dataplane/shared/statistics.js'
 import { ConnSlab } from '../../../dataplane/ipvs/conn-slab.js'
@@ -20,13 +20,13 @@ export class World {
   readonly dests = new Map<number, Dest>()
   readonly conns: Connections
 
-  constructor({ capacity = 1000, startTick = 0, from }: WorldOptions = {}) {
-    this.memory = from?.memory ?? new SharedArrayBuffer((capacity + AUXILIARY) * WORDS * 4)
+  constructor({ capacity = 1000, startTick = 0, from, advise }: WorldOptions = {}) {
+    this.memory = from?.memory ?? new SharedArrayBuffer(octetsFor(capacity + AUXILIARY))
     this.control = from?.control ?? new SharedArrayBuffer(512)
     this.engineMemory = from?.engineMemory ?? new SharedArrayBuffer(capacity * PE_WORDS * 4)
     this.stats = from?.stats ?? new Float64Array(DESTS_MAX * STRIDE)
     const slab = new ConnSlab(this.memory, new Int32Array(this.control))
-    const table = new ConnTable(slab, { seeds: [0x5eed, 7, 11] })
+    const table = new ConnTable(slab, { seeds: [0x5eed, 7, 11], ...(advise && { advise }) })
     const wheel = new TimerWheel(slab.words, startTick)
     const engineData = new EngineData({
       ...{ memory: this.engineMemory, control: new Int32Array(this.control), conns: slab.words },
@@ -64,6 +64,8 @@ export interface WorldOptions {
   startTick?: number
   /** Memory of an earlier world: a worker that starts again. */
   from?: World
+  /** Told which memory is read at random (sys/huge-pages.ts). */
+  advise?: (memory: Int32Array) => void
 }
 
 export interface DestSettings {

@@ -122,7 +122,7 @@ t.test('pages go through all records once, in bounded steps', async t => {
 
 t.test('a record that changes hands while it is read is passed over', async t => {
   const { world } = filled()
-  const words = new Int32Array(world.memory)
+  const words = record.wordsOf(world.memory)
   // The reader looks at the serial number first and last: let it be taken anew in between.
   const reader = new ConnReader(world.memory, world.control)
   const load = Atomics.load
