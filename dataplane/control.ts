@@ -1,3 +1,4 @@
+import { Batch } from './batch.js'
 import { announce } from './net/announce.js'
 import type { Ipvs } from './ipvs/ipvs.js'
 import { OpError } from './op-error.js'
@@ -11,9 +12,6 @@ import * as address from './wire/address.js'
 type Handlers = {
   readonly [K in Op['op']]: (op: Extract<Op, { op: K }>) => Results[K]
 }
-
-/** What takes a change back, newest first. */
-type Undo = () => void
 
 export interface ControlOptions {
   ipvs: Ipvs
@@ -30,6 +28,9 @@ export class Control {
   readonly #handlers: Handlers
   readonly #ipvs: Ipvs
   readonly #onConfigured: () => void
+  /** Of a batch that comes in parts. */
+  #staged: Op[] = []
+  #running: { id: number; batch: Batch } | null = null
 
   constructor({ ipvs, driver, nowMs, onConfigured, onStop }: ControlOptions) {
     const { admin } = ipvs
@@ -42,7 +43,9 @@ export class Control {
       addDest: op => admin.addDest(op.key, op.dest, null, op.row),
       editDest: op => admin.editDest(op.key, op.dest),
       delDest: op => done(admin.delDest(op.key, op.dest)),
-      batch: op => ({ results: this.#batch(op.ops) }),
+      orderDests: op => done(admin.orderDests(op.key, op.dests)),
+      batch: op => ({ rows: this.#all(op.ops) }),
+      stage: op => done(void this.#staged.push(...op.ops)),
       restore: op => {
         if (op.settings) ipvs.configure(op.settings)
         if (op.markRules) ipvs.marks.set(markRules(op.markRules, driver))
@@ -63,13 +66,48 @@ export class Control {
     }
   }
 
+  /** Whether there is an operation to go on with before the next one is taken. */
+  get busy(): boolean {
+    return this.#running !== null
+  }
+
   /** Never throws: an op that cannot be carried out is answered with its code. */
   answer(request: Request): Reply {
-    const { id } = request
-    try {
+    return this.#replyTo(request.id, () => {
       const result = this.#run(request)
       if (ADDS_SERVERS.has(request.op)) this.#onConfigured()
-      return { id, ok: true, result }
+      return result
+    })
+  }
+
+  /** As `answer`, but what takes long is only begun, and a part of a batch is not answered: null. */
+  begin(request: Request): Reply | null {
+    if (request.op === 'stage') {
+      this.#staged.push(...request.ops)
+      return null
+    }
+    if (request.op !== 'batch') return this.answer(request)
+    this.#running = { id: request.id, batch: this.#batch(request.ops) }
+    return null
+  }
+
+  /** Goes on with what was begun while `goesOn` says so; the answer, null when it has to wait. */
+  step(goesOn: () => boolean): Reply | null {
+    const { id, batch } = this.#running!
+    let done = true
+    const reply = this.#replyTo(id, () => {
+      done = batch.step(goesOn)
+      if (done) this.#onConfigured()
+      return { rows: batch.rows }
+    })
+    if (!done) return null
+    this.#running = null
+    return reply
+  }
+
+  #replyTo(id: number, work: () => unknown): Reply {
+    try {
+      return { id, ok: true, result: work() }
     } catch (error) {
       if (error instanceof OpError)
         return { id, ok: false, code: error.code, detail: error.message }
@@ -83,74 +121,16 @@ export class Control {
     return handler(op)
   }
 
-  /** All or nothing: a failing op takes back those before it. */
-  #batch(ops: readonly Op[]): unknown[] {
-    const undo: Undo[] = []
-    const results: unknown[] = []
-    try {
-      for (const op of ops) {
-        const inverse = this.#inverse(op)
-        results.push(this.#run(op))
-        undo.push(inverse)
-      }
-    } catch (error) {
-      for (const step of undo.reverse()) step()
-      throw error
-    }
-    return results
+  #all(ops: readonly Op[]): Int32Array {
+    const batch = this.#batch(ops)
+    batch.step(() => true)
+    return batch.rows
   }
 
-  /** Looked up before the op runs, because it describes what the op is about to change. */
-  #inverse(op: Op): Undo {
-    const { admin } = this.#ipvs
-    switch (op.op) {
-      case 'addService':
-        return () => admin.delService(op.service.key)
-      case 'editService': {
-        const before = admin.describeService(op.service.key)
-        return () => void admin.editService(before.service)
-      }
-      case 'delService': {
-        const before = admin.describeService(op.key)
-        return () => {
-          admin.addService(before.service)
-          for (const dest of before.dests) admin.addDest(op.key, dest)
-        }
-      }
-      case 'addDest':
-        return () => admin.delDest(op.key, op.dest)
-      case 'editDest': {
-        const before = admin.describeDest(op.key, op.dest)
-        return () => void admin.editDest(op.key, before)
-      }
-      case 'delDest': {
-        const before = admin.describeDest(op.key, op.dest)
-        return () => void admin.addDest(op.key, before)
-      }
-      case 'setSettings': {
-        const before = this.#ipvs.configuration()
-        return () => this.#ipvs.configure(before)
-      }
-      case 'setMarkRules': {
-        const before = this.#ipvs.marks.rules
-        return () => this.#ipvs.marks.set(before)
-      }
-      case 'batch':
-      case 'restore':
-      case 'rows':
-      case 'flush':
-      case 'zero':
-      case 'guarded':
-      case 'announce':
-      case 'startKill':
-      case 'killProgress':
-      case 'simulate':
-      case 'ping':
-      case 'stop':
-        throw new OpError('EINVAL', `a batch cannot hold '${op.op}'`)
-      default:
-        return op satisfies never
-    }
+  #batch(ops: readonly Op[]): Batch {
+    const all = this.#staged.length === 0 ? ops : [...this.#staged, ...ops]
+    this.#staged = []
+    return new Batch({ ipvs: this.#ipvs, ops: all, run: op => this.#run(op) })
   }
 }
 

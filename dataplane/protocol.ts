@@ -105,8 +105,12 @@ export type Op =
   | { op: 'addDest'; key: ServiceKey; dest: DestConfig; row?: number }
   | { op: 'editDest'; key: ServiceKey; dest: DestConfig }
   | { op: 'delDest'; key: ServiceKey; dest: DestKey }
+  /** All real servers of a service, newest first: the order in which schedulers walk them. */
+  | { op: 'orderDests'; key: ServiceKey; dests: DestKey[] }
   /** Checked whole, then applied between two breaths; all or nothing. */
   | { op: 'batch'; ops: Op[] }
+  /** The beginning of the next batch, which is too long for one message. Not answered. */
+  | { op: 'stage'; ops: Op[] }
   /** The whole desired state, for a new worker. Connections in shared memory are kept. */
   | {
       op: 'restore'
@@ -141,7 +145,10 @@ export interface Results {
   addDest: { row: number }
   editDest: { row: number }
   delDest: null
-  batch: { results: unknown[] }
+  orderDests: null
+  /** For each op its row of statistics, 0 where it has none. */
+  batch: { rows: Int32Array }
+  stage: null
   restore: { services: ServiceRows[]; adoptedConns: number }
   rows: { services: { key: ServiceKey; rows: ServiceRows }[] }
   flush: null

@@ -12,7 +12,7 @@ import { NetworkTable } from './net/network-table.js'
 import { Rtnetlink } from './net/rtnetlink.js'
 import { Pace } from './pace.js'
 import type { Packet } from './packet.js'
-import type { CrewConfig, Event, Request, WorkerConfig } from './protocol.js'
+import type { CrewConfig, Event, Reply, Request, WorkerConfig } from './protocol.js'
 import { takePriority } from './priority.js'
 import { ASLEEP, DESCRIPTORS, HEARTBEAT, MESSAGES, WAKE } from './shared/memory.js'
 import { firstShare, ShareKeeper } from './share-keeper.js'
@@ -31,6 +31,9 @@ import * as mac from './wire/mac.js'
 
 /** Faults of single packets that are reported in full; all are counted. */
 const FAULTS_REPORTED_MAX = 10
+/** Time for control messages in one turn: while packets come in, and while none do. */
+const SLICE_MS = 0.25
+const IDLE_SLICE_MS = 2
 const NO_PRIORITY = 'packets have no priority over requests: CAP_SYS_NICE is missing'
 /** How late a busy loop may learn of a new neighbour or route. */
 const NEWS_MS = 5
@@ -88,6 +91,7 @@ function main(config: WorkerConfig): void {
 
   const pace = new Pace(config.busyPollUs)
   let seen = 0
+  let attending = false
   let newsDueMs = 0
   let tickDueMs = 0
   while (running) {
@@ -97,7 +101,10 @@ function main(config: WorkerConfig): void {
     words[HEARTBEAT] = nowMs | 0
     if (words[MESSAGES] !== seen) {
       seen = words[MESSAGES]!
-      answerAll()
+      attending = true
+    }
+    if (attending) {
+      attending = attend(nowMs + (count > 0 ? SLICE_MS : IDLE_SLICE_MS))
       share?.follow()
     }
     if (nowMs >= newsDueMs) {
@@ -105,6 +112,7 @@ function main(config: WorkerConfig): void {
       readNews(nowMs)
       share?.follow()
     }
+    if (attending) continue
     const sleepMs = pace.after(count, ipvs.idleMs(nowMs), nowMs)
     if (sleepMs > 0) sleep(sleepMs)
     else if (pace.yields) libc.yieldCore()
@@ -115,11 +123,21 @@ function main(config: WorkerConfig): void {
   wake.close()
   port.close()
 
-  function answerAll(): void {
-    let message = receiveMessageOnPort(port)
-    for (; message !== undefined; message = receiveMessageOnPort(port)) {
-      port.postMessage(control.answer(message.message as Request))
-    }
+  /** Takes messages and goes on with what they began; false when nothing is left to do. */
+  function attend(untilMs: number): boolean {
+    const goesOn = () => systemClock.now() < untilMs
+    do {
+      const reply = control.busy ? control.step(goesOn) : next()
+      if (reply === undefined) return false
+      if (reply !== null) port.postMessage(reply)
+    } while (goesOn())
+    return true
+  }
+
+  /** Undefined: there is no message. */
+  function next(): Reply | null | undefined {
+    const received = receiveMessageOnPort(port)
+    return received === undefined ? undefined : control.begin(received.message as Request)
   }
 
   /** Follows whether real servers are on this very host: their answers leave by its own stack. */

@@ -206,8 +206,8 @@ export class Applier {
   async #toDataplane(changes: ChangeSet, ops: readonly Op[]): Promise<void> {
     if (ops.length === 0) return
     try {
-      const { results } = await this.#dataplane.call({ op: 'batch', ops: [...ops] })
-      for (const [i, op] of ops.entries()) this.rows.applied(op, results[i])
+      const { rows } = await this.#dataplane.call({ op: 'batch', ops: [...ops] })
+      for (const [i, op] of ops.entries()) this.rows.applied(op, rows[i]!)
     } catch (cause) {
       if (cause instanceof OpRefused) throw await this.#takeBack(changes, cause)
       this.#logger.warn({ err: cause }, 'the dataplane went away during a change')

@@ -5,10 +5,11 @@
 import { writeSync } from 'node:fs'
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
 import type { Logger } from 'pino'
-import type { Event, Op, PortInfo, Reply, Request, Results } from '../dataplane/protocol.js'
+import type { Event, Op, PortInfo, Reply, Results } from '../dataplane/protocol.js'
 import type { OpErrorCode, SharedMemory, WorkerConfig } from '../dataplane/protocol.js'
 import { HEARTBEAT, MESSAGES } from '../dataplane/shared/memory.js'
 import { messageOf } from './errors.js'
+import { parts } from './message-parts.js'
 
 export interface DataplaneOptions {
   /** Allocated once (dataplane/shared/memory.ts) and handed to every worker. */
@@ -109,6 +110,8 @@ interface Link {
 
 const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0])
 const STABLE_MS = 10_000
+/** A batch is carried out between packets: what one of its operations may take where those are many. */
+const PER_OP_MS = 0.5
 
 export class DataplaneClient implements Dataplane {
   readonly memory: SharedMemory
@@ -150,7 +153,8 @@ export class DataplaneClient implements Dataplane {
     // A restore has read the state before this operation was stored, so it has to come first.
     if (this.phase === 'restoring') await this.#settled()
     if (this.phase !== 'ready') throw new DataplaneGone(this.reason ?? 'The dataplane is away.')
-    return this.#send(op, this.#deadlines.callMs)
+    const count = op.op === 'batch' ? op.ops.length : 1
+    return this.#send(op, this.#deadlines.callMs + count * PER_OP_MS)
   }
 
   whenReady(deadlineMs: number): Promise<boolean> {
@@ -274,9 +278,10 @@ export class DataplaneClient implements Dataplane {
         reject,
         timer,
       })
-      const request: Request = { id, ...op }
-      link.port.postMessage(request)
-      this.#wake(link)
+      for (const request of parts({ id, ...op })) {
+        link.port.postMessage(request)
+        this.#wake(link)
+      }
     })
   }
 

@@ -205,8 +205,8 @@ function placed(restored: RestoredService, rows: ReadonlyMap<string, ServiceRows
 /** The operation, with the rows that `result` says. */
 function withRows(op: Op, result: unknown): Op {
   if (op.op === 'batch') {
-    const { results } = result as Results['batch']
-    return { op: 'batch', ops: op.ops.map((each, i) => withRows(each, results[i])) }
+    const { rows } = result as Results['batch']
+    return { op: 'batch', ops: op.ops.map((each, i) => withRows(each, { row: rows[i]! })) }
   }
   if (op.op !== 'addService' && op.op !== 'addDest') return op
   return { ...op, row: (result as { row: number }).row }

@@ -32,14 +32,14 @@ export class RowTable {
     return this.#owners.get(destRow) ?? null
   }
 
-  /** After an op was carried out and answered with `result`. */
-  applied(op: Op, result: unknown): void {
+  /** After an op was carried out and answered with that row, 0 for none. */
+  applied(op: Op, row: number): void {
     if (op.op === 'addService' || op.op === 'editService') {
       const key = keyText(op.service.key)
       const dests = this.#entries.get(key)?.dests ?? new Map<string, number>()
-      this.#entries.set(key, { row: rowOf(result), dests })
+      this.#entries.set(key, { row, dests })
     } else if (op.op === 'addDest' || op.op === 'editDest') {
-      this.#setDest(op.key, op.dest, rowOf(result))
+      this.#setDest(op.key, op.dest, row)
     } else if (op.op === 'delDest') {
       this.#deleteDest(keyText(op.key), endpointOf(op.dest))
     } else if (op.op === 'delService') {
@@ -78,5 +78,3 @@ export class RowTable {
     this.#entries.delete(key)
   }
 }
-
-const rowOf = (result: unknown): number => (result as { row: number }).row

@@ -8,7 +8,7 @@ import type {
   ServiceKey,
   ServiceRows,
 } from '../protocol.js'
-import { FWD_MASK, INACTIVE, MASQ, NOOUTPUT } from '../shared/conn-record.js'
+import { INACTIVE, MASQ, NOOUTPUT } from '../shared/conn-record.js'
 import * as address from '../wire/address.js'
 import {
   checkThresholds,
@@ -30,6 +30,7 @@ import {
 import { Dest } from './dest.js'
 import type { Estimator } from './est.js'
 import { Role, type Guarded } from './guarded.js'
+import { GuardedReals } from './guarded-reals.js'
 import type { OwnServers } from './own-servers.js'
 import type { Rows } from './rows.js'
 import { schedulers } from './sched/index.js'
@@ -67,14 +68,18 @@ export class Admin {
   readonly #o: AdminOptions
   readonly #services: ServiceTable
   readonly trash: Trash
-  /** Real servers whose endpoints are guarded, for which protocols. */
-  readonly #guardedReals = new Map<Dest, readonly { protocol: number; port: number }[]>()
+  readonly #guardedReals: GuardedReals
 
   constructor(options: AdminOptions) {
     this.#o = options
     this.#services = options.services
-    const unguard = (dest: Dest) => this.#unguardReal(dest)
+    this.#guardedReals = new GuardedReals(options.guarded)
+    const unguard = (dest: Dest) => this.#guardedReals.release(dest)
     this.trash = new Trash(options.guarded, unguard, dest => this.#free(dest))
+  }
+
+  has(key: ServiceKey): boolean {
+    return this.#lookup(key) !== undefined
   }
 
   /** `keepRow`: with the figures of a former worker; `wanted`: the row that other workers gave it. */
@@ -83,11 +88,20 @@ export class Admin {
     keepRow: number | null = null,
     wanted: number | null = null,
   ): { row: number } {
-    if (this.#lookup(config.key) !== undefined) {
-      throw new OpError('EEXIST', 'the virtual service already exists')
-    }
+    if (this.has(config.key)) throw new OpError('EEXIST', 'the virtual service already exists')
+    const service = this.prepareService(config, wanted, keepRow)
+    this.showService(service)
+    return { row: service.row }
+  }
+
+  /** A service that no packet finds yet. Its endpoint is kept from the host already. */
+  prepareService(
+    config: ServiceConfig,
+    wanted: number | null = null,
+    keepRow: number | null = null,
+  ): Service {
     const identity = identityOf(config.key)
-    const row = rowIn(this.#o.serviceRows, keepRow, wanted)
+    const row = this.#o.serviceRows.claim(keepRow, wanted)
     if (row === 0) throw new OpError('ENOSPC', 'no room for another virtual service')
     const service = new Service(row, identity)
     try {
@@ -96,13 +110,24 @@ export class Admin {
       this.#o.serviceRows.give(row)
       throw error
     }
-    this.#services.add(service)
     if (service.fwmark === 0) {
       this.#o.guarded.hold(Role.vip, service, service.protocol, service.port)
     }
     this.#o.serviceEstimator.register(row)
+    return service
+  }
+
+  /** From now on packets find it. */
+  showService(service: Service): void {
+    this.#services.add(service)
+    for (const dest of service.dests) dest.available = true
     this.#o.onService(service)
-    return { row }
+  }
+
+  /** Packets find neither it nor, by their connections, its real servers. */
+  hideService(service: Service): void {
+    this.#services.remove(service)
+    for (const dest of service.dests) dest.available = false
   }
 
   editService(config: ServiceConfig): { row: number } {
@@ -114,7 +139,12 @@ export class Admin {
 
   delService(key: ServiceKey): void {
     const service = this.service(key)
-    this.#services.remove(service)
+    this.hideService(service)
+    this.clearService(service)
+  }
+
+  /** Takes apart what is hidden. */
+  clearService(service: Service): void {
     for (const dest of [...service.dests]) this.#unlink(service, dest)
     this.trash.orphan(service.row)
     service.scheduler?.done?.()
@@ -132,7 +162,15 @@ export class Admin {
     keepRow: number | null = null,
     wanted: number | null = null,
   ): { row: number } {
-    const service = this.service(key)
+    return this.addDestTo(this.service(key), config, keepRow, wanted)
+  }
+
+  addDestTo(
+    service: Service,
+    config: DestConfig,
+    keepRow: number | null = null,
+    wanted: number | null = null,
+  ): { row: number } {
     const where = destAddress(service, config)
     checkThresholds(config)
     if (service.find(where, config.port) !== undefined) {
@@ -153,9 +191,9 @@ export class Admin {
     this.#o.destEstimator.resume(dest.row)
     service.dests.unshift(dest)
     this.#services.addServer(service, dest)
-    this.#guardReal(service, dest)
+    this.#guardedReals.hold(service, dest)
     service.scheduler?.add(dest)
-    this.#o.onService(service)
+    if (this.#services.byRow(service.row) === service) this.#o.onService(service)
     return { row: dest.row }
   }
 
@@ -167,7 +205,7 @@ export class Admin {
     this.#services.removeServer(dest)
     this.#set(dest, config)
     this.#services.addServer(service, dest)
-    this.#guardReal(service, dest)
+    this.#guardedReals.hold(service, dest)
     service.scheduler?.edit(dest)
     return { row: dest.row }
   }
@@ -175,6 +213,23 @@ export class Admin {
   delDest(key: ServiceKey, config: DestKey): void {
     const service = this.service(key)
     this.#unlink(service, this.dest(service, config))
+  }
+
+  /** Newest first. */
+  destsOf(key: ServiceKey): DestKey[] {
+    return this.service(key).dests.map(configOf)
+  }
+
+  /** Unlike Linux, where only deleting and adding them anew changes it. Newest first. */
+  orderDests(key: ServiceKey, order: readonly DestKey[]): void {
+    const service = this.service(key)
+    const dests = order.map(each => this.dest(service, each))
+    if (new Set(dests).size !== service.dests.length) {
+      throw new OpError('EINVAL', 'not every real server of the service has one place')
+    }
+    // The list itself stays: its scheduler holds it.
+    service.dests.splice(0, dests.length, ...dests)
+    if (dests.length > 0) service.scheduler?.add(dests[0]!)
   }
 
   flush(): void {
@@ -193,7 +248,7 @@ export class Admin {
   /** Other ports are FTP's: guards the real servers' data ports accordingly. */
   followFtpPorts(): void {
     for (const service of this.#services)
-      for (const dest of service.dests) this.#guardReal(service, dest)
+      for (const dest of service.dests) this.#guardedReals.hold(service, dest)
   }
 
   /** Builds everything anew, each in the row it had, so that counters and connections go on. */
@@ -217,10 +272,7 @@ export class Admin {
       key: keyOf(service),
       rows: {
         row: service.row,
-        dests: service.dests.map(dest => {
-          const { address: text, port } = configOf(dest)
-          return { address: text, port, row: dest.row }
-        }),
+        dests: service.dests.map(dest => ({ ...configOf(dest), row: dest.row })),
       },
     }))
   }
@@ -299,8 +351,8 @@ export class Admin {
     wanted: number | null,
   ): Dest {
     const { destRows } = this.#o
-    let row = rowIn(destRows, keepRow, wanted)
-    if (row === 0 && this.trash.evict()) row = rowIn(destRows, keepRow, wanted)
+    let row = destRows.claim(keepRow, wanted)
+    if (row === 0 && this.trash.evict()) row = destRows.claim(keepRow, wanted)
     if (row === 0) throw new OpError('ENOSPC', 'no room for another real server')
     const dest = new Dest(row, destRows.memory, { ...where, port }, destRows.peers)
     this.#o.dests[row] = dest
@@ -338,41 +390,10 @@ export class Admin {
     this.#o.onUnlink(first)
   }
 
-  /** Once it has masqueraded, its packets are ours as long as it may have connections. */
-  #guardReal(service: Service, dest: Dest): void {
-    const before = this.#guardedReals.get(dest)
-    if ((dest.connFlags & FWD_MASK) !== MASQ && before === undefined) return
-    const protocols = service.fwmark === 0 ? [service.protocol] : Object.values(PROTOCOLS)
-    const endpoints = protocols.map(protocol => ({ protocol, port: dest.port }))
-    // Active FTP's data connections come from the port below.
-    const dataPort = (dest.port || service.port) - 1
-    if (dataPort > 0 && this.#o.guarded.isFtp(service.protocol, service.port)) {
-      endpoints.push({ protocol: service.protocol, port: dataPort })
-    }
-    for (const { protocol, port } of endpoints)
-      this.#o.guarded.hold(Role.real, dest, protocol, port)
-    this.#unguardReal(dest)
-    this.#guardedReals.set(dest, endpoints)
-  }
-
-  #unguardReal(dest: Dest): void {
-    const endpoints = this.#guardedReals.get(dest) ?? []
-    this.#guardedReals.delete(dest)
-    for (const { protocol, port } of endpoints)
-      this.#o.guarded.release(Role.real, dest, protocol, port)
-  }
-
   #free(dest: Dest): void {
     this.#o.ownServers.forget(dest)
     this.#o.dests[dest.row] = undefined
     this.#o.destEstimator.unregister(dest.row)
     this.#o.destRows.give(dest.row)
   }
-}
-
-/** The row kept, the one wanted, or any; 0 when there is none. */
-function rowIn(rows: Rows, keepRow: number | null, wanted: number | null): number {
-  if (keepRow !== null && rows.keep(keepRow)) return keepRow
-  if (wanted !== null) return rows.assign(wanted) ? wanted : 0
-  return rows.take()
 }

@@ -31,6 +31,13 @@ export class Rows {
     return this.#count - 1 - this.#used.size
   }
 
+  /** The row to keep, the one wanted, or any; 0 when it cannot be. */
+  claim(keep: number | null, wanted: number | null): number {
+    if (keep !== null && this.keep(keep)) return keep
+    if (wanted !== null) return this.assign(wanted) ? wanted : 0
+    return this.take()
+  }
+
   /** A zeroed row, or 0 when all are taken. */
   take(): number {
     let row = this.#free.pop()
