@@ -68,6 +68,10 @@ const benches: Readonly<Record<string, Bench>> = {
     claim: 'writes, reads, changesets and imports over the API, alone and while packets pass',
     load: () => import('./api.js'),
   },
+  health: {
+    claim: 'a thousand health checks a second, and how soon faults are found',
+    load: () => import('./health.js'),
+  },
   start: {
     claim: 'cold start until ready, with no services and with 10,000',
     load: () => import('./start.js'),
