@@ -15,3 +15,9 @@ const SHORT: Readonly<Record<number, string>> = { 9: '\\t', 10: '\\n', 13: '\\r'
 
 /** The same for a text that a stranger had a hand in: a certificate's subject, an error of OpenSSL. */
 export const printableText = (text: string, max = 200): string => printable(Buffer.from(text), max)
+
+/** A sentence of ours that may hold such texts: one line, cut to `max` characters. */
+export function oneLine(text: string, max: number): string {
+  const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?')
+  return line.length > max ? `${line.slice(0, max)}...` : line
+}

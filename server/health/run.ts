@@ -3,7 +3,7 @@
  * once, whoever is first: the probe's verdict, the total deadline (a peer that drips an octet now
  * and then gains nothing by it) or being taken back. Then everything that the probe opened is closed.
  */
-import { printable, printableText } from './printable.js'
+import { oneLine, printable } from './printable.js'
 import type { FailureReason, RunResult, TranscriptStep } from './run-result.js'
 import type { Timers } from './timers.js'
 
@@ -134,4 +134,4 @@ export class Run {
   }
 }
 
-const bounded = (detail: string) => printableText(detail, DETAIL_MAX)
+const bounded = (detail: string) => oneLine(detail, DETAIL_MAX)

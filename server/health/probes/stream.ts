@@ -1,6 +1,11 @@
 /** TCP and TLS connections of probes: bounded by their run, every error a reason and a sentence. */
 import { connect, type Socket } from 'node:net'
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls'
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  type ConnectionOptions,
+  type TLSSocket,
+} from 'node:tls'
 import type { TlsFields } from '../check-spec.js'
 import { printableText } from '../printable.js'
 import type { FailureReason } from '../run-result.js'
@@ -17,18 +22,26 @@ export function openStream(run: Run, tls: TlsFields | null, open: (socket: Socke
   const { address, port } = run.target
   run.note('target', endpointText(address, port))
   run.waitingFor = `the connection to ${endpointText(address, port)}`
-  const socket = connect({
+  const where = {
     ...{ host: address, port, highWaterMark: READ_OCTETS, noDelay: true, autoSelectFamily: false },
     ...(run.sourceAddress === null ? {} : { localAddress: run.sourceAddress }),
     ...(run.sourcePort === 0 ? {} : { localPort: run.sourcePort }),
+  }
+  const socket = tls === null ? connect(where) : startTls(run, tls, where, open)
+  if (socket === null) return
+  run.onEnd(() => {
+    // A reset leaves no TIME_WAIT behind: a thousand checks a second would use up the ports. The
+    // handle under TLS is OpenSSL's, and must not be reset behind its back.
+    if (tls === null) socket.resetAndDestroy()
+    else socket.destroy()
   })
-  // A reset leaves no TIME_WAIT behind: a thousand checks a second would use up the ports.
-  run.onEnd(() => socket.resetAndDestroy())
-  socket.on('error', error => run.fail(...faultOf(error)))
+  socket.on('error', (error: Error) =>
+    run.fail(...faultOf(error, tls === null ? 'internal' : 'tls')),
+  )
   socket.once('connect', () => {
     run.note('connect', `connected from ${endpointText(socket.localAddress!, socket.localPort!)}`)
     if (tls === null) open(socket)
-    else secure(run, tls, socket, open)
+    else run.waitingFor = 'the TLS handshake'
   })
 }
 
@@ -38,30 +51,42 @@ export function send(run: Run, socket: Socket, octets: Buffer, what: string): vo
   socket.write(octets)
 }
 
-function secure(run: Run, tls: TlsFields, raw: Socket, open: (socket: Socket) => void): void {
-  run.waitingFor = 'the TLS handshake'
-  let socket: TLSSocket
-  try {
-    socket = connectTls({
-      socket: raw,
-      secureContext: secureContextOf(tls.ca),
+/** Null when the run has failed already. */
+function startTls(
+  run: Run,
+  tls: TlsFields,
+  where: ConnectionOptions,
+  open: (socket: Socket) => void,
+): TLSSocket | null {
+  const { serverName } = tls
+  const socket = tlsSocketOf(
+    run,
+    {
+      ...where,
       // Judged below, where there is a better sentence for it.
       rejectUnauthorized: false,
       checkServerIdentity: (_host, certificate) =>
-        tls.serverName === null ? undefined : checkServerIdentity(tls.serverName, certificate),
-      ...(tls.serverName === null ? {} : { servername: tls.serverName }),
-    })
-  } catch (error) {
-    return run.fail('tls', `TLS cannot be set up: ${(error as Error).message}.`)
-  }
-  run.onEnd(() => socket.destroy())
-  socket.on('error', (error: Error) => run.fail(...faultOf(error, 'tls')))
-  socket.once('end', () => run.fail('closed', 'The peer closed the connection in the handshake.'))
-  socket.once('secureConnect', () => {
+        serverName === null ? undefined : checkServerIdentity(serverName, certificate),
+      ...(serverName === null ? {} : { servername: serverName }),
+    },
+    tls.ca,
+  )
+  socket?.once('end', () => run.fail('closed', 'The peer closed the connection in the handshake.'))
+  socket?.once('secureConnect', () => {
     socket.removeAllListeners('end')
     run.note('tls', `${socket.getProtocol()}, ${socket.getCipher().name}`)
     if (judgeCertificate(run, tls, socket)) open(socket)
   })
+  return socket
+}
+
+function tlsSocketOf(run: Run, options: ConnectionOptions, ca: string | null): TLSSocket | null {
+  try {
+    return connectTls({ ...options, secureContext: secureContextOf(ca) })
+  } catch (error) {
+    run.fail('tls', `TLS cannot be set up: ${(error as Error).message}.`)
+    return null
+  }
 }
 
 const REASONS: Readonly<Record<string, readonly [FailureReason, string]>> = {
