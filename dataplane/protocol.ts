@@ -365,6 +365,8 @@ export interface SharedMemory {
   dests: SharedArrayBuffer
   /** Int32 flags between the threads (shared/memory.ts). */
   control: SharedArrayBuffer
+  /** How the loop spends its time (shared/loop-record.ts). */
+  loop: SharedArrayBuffer
 }
 
 export type Counters = Record<CounterName, number>

@@ -10,6 +10,7 @@ import { format } from './format.js'
 import { Ipvs } from './ipvs/ipvs.js'
 import { NetworkTable } from './net/network-table.js'
 import { Rtnetlink } from './net/rtnetlink.js'
+import { LoopMeter } from './loop-meter.js'
 import { Pace } from './pace.js'
 import type { Packet } from './packet.js'
 import type { CrewConfig, Event, Reply, Request, WorkerConfig } from './protocol.js'
@@ -90,6 +91,8 @@ function main(config: WorkerConfig): void {
   })
 
   const pace = new Pace(config.busyPollUs)
+  const meter = new LoopMeter(memory.loop)
+  let turnMs = systemClock.now()
   let seen = 0
   let attending = false
   let newsDueMs = 0
@@ -99,6 +102,8 @@ function main(config: WorkerConfig): void {
     const count = ipvs.restored ? engine.breathe() : 0
     const nowMs = systemClock.now()
     words[HEARTBEAT] = nowMs | 0
+    meter.turn(count, nowMs - turnMs)
+    turnMs = nowMs
     if (words[MESSAGES] !== seen) {
       seen = words[MESSAGES]!
       attending = true
@@ -106,6 +111,8 @@ function main(config: WorkerConfig): void {
     if (attending) {
       attending = attend(nowMs + (count > 0 ? SLICE_MS : IDLE_SLICE_MS))
       share?.follow()
+      // What operations take is not the time of packets.
+      turnMs = systemClock.now()
     }
     if (nowMs >= newsDueMs) {
       newsDueMs = nowMs + NEWS_MS
@@ -114,8 +121,11 @@ function main(config: WorkerConfig): void {
     }
     if (attending) continue
     const sleepMs = pace.after(count, ipvs.idleMs(nowMs), nowMs)
-    if (sleepMs > 0) sleep(sleepMs)
-    else if (pace.yields) libc.yieldCore()
+    if (sleepMs > 0) turnMs = sleep(sleepMs, nowMs)
+    else if (pace.yields) {
+      libc.yieldCore()
+      turnMs = systemClock.now()
+    }
   }
   driver.close()
   rtnetlink.close()
@@ -129,7 +139,9 @@ function main(config: WorkerConfig): void {
     do {
       const reply = control.busy ? control.step(goesOn) : next()
       if (reply === undefined) return false
-      if (reply !== null) port.postMessage(reply)
+      if (reply === null) continue
+      port.postMessage(reply)
+      meter.answered()
     } while (goesOn())
     return true
   }
@@ -145,15 +157,21 @@ function main(config: WorkerConfig): void {
     if (driver.host?.watch(ipvs.ownServers.any)) poller.watch(sources())
   }
 
-  function sleep(ms: number): void {
+  /** Returns when it ended. */
+  function sleep(ms: number, fromMs: number): number {
+    let ready = 0
     // Announced before the last look, so that a message sent meanwhile is either seen or wakes us.
     Atomics.store(words, ASLEEP, 1)
-    if (Atomics.load(words, MESSAGES) === seen && poller.wait(ms) > 0) {
+    if (Atomics.load(words, MESSAGES) === seen) ready = poller.wait(ms)
+    if (ready > 0) {
       if (poller.isReady(0)) wake.drain()
       // News is read before the next packet.
       if (poller.isReady(1)) newsDueMs = 0
     }
     Atomics.store(words, ASLEEP, 0)
+    const untilMs = systemClock.now()
+    meter.slept(untilMs - fromMs, ready > 0)
+    return untilMs
   }
 
   /** What the kernel tells of links, routes and neighbours; also while the loop never sleeps. */

@@ -23,6 +23,7 @@ export function preferred<T extends string>(
 
 interface Range {
   type: string
+  parameters: readonly string[]
   quality: number
 }
 
@@ -30,15 +31,25 @@ function readRange(text: string): Range {
   const [type = '', ...parameters] = text.split(';').map(part => part.trim().toLowerCase())
   const quality = parameters.find(part => part.startsWith('q='))
   const value = quality === undefined ? 1 : Number(quality.slice(2))
-  return { type, quality: value >= 0 && value <= 1 ? value : 0 }
+  return { type, parameters, quality: value >= 0 && value <= 1 ? value : 0 }
 }
 
-/** The most specific range that fits decides. */
-function rankOf(type: string, ranges: readonly Range[]): number {
+/**
+ * The most specific range that fits decides. Of parameters the version alone tells forms apart: one
+ * that is offered has to be the one that is asked for, if any is.
+ */
+function rankOf(offered: string, ranges: readonly Range[]): number {
+  const [type = '', ...parameters] = offered.split(';').map(part => part.trim())
+  const versions = ranges.filter(range => range.type === type && range.parameters.some(isVersion))
+  const same = versions.find(range => range.parameters.some(each => parameters.includes(each)))
+  if (same !== undefined) return same.quality
+  const plain = ranges.filter(range => !versions.includes(range))
   const wide = `${type.split('/')[0]}/*`
   for (const fits of [type, wide, '*/*']) {
-    const found = ranges.find(range => range.type === fits)
+    const found = plain.find(range => range.type === fits)
     if (found !== undefined) return found.quality
   }
   return 0
 }
+
+const isVersion = (parameter: string): boolean => parameter.startsWith('version=')

@@ -8,6 +8,7 @@ import { conceal } from './auth/secret.js'
 import type { Tokens } from './auth/tokens.js'
 import type { Control } from './control.js'
 import type { Journal } from './journal/journal.js'
+import { ApiMetrics, journalMetrics, observeRequests } from './metrics/api-metrics.js'
 import { addAccess } from './plugins/access.js'
 import { addAudit } from './plugins/audit.js'
 import { answerClientError } from './plugins/client-error.js'
@@ -24,6 +25,7 @@ import { addDrains } from './routes/drains.js'
 import { addHealthChecks } from './routes/health-checks.js'
 import { addLive } from './routes/live.js'
 import { addMarkRules } from './routes/mark-rules.js'
+import { addMetrics } from './routes/metrics.js'
 import { addOperations } from './routes/operations.js'
 import { addRealServers } from './routes/real-servers.js'
 import { addSettings } from './routes/settings.js'
@@ -88,6 +90,9 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
   addNotFound(app)
   addAccess(app, access.gate)
   addAudit(app, access.journal)
+  const requestsSeen = new ApiMetrics()
+  observeRequests(app, requestsSeen)
+  control.metrics.add(requestsSeen.collect, journalMetrics(access.journal))
   if (defences !== undefined) addDefences(app, defences)
   addOpenApi(app)
   // After the OpenAPI plugin, which listens to routes being added.
@@ -106,6 +111,7 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
     addTokens(typed, access.tokens)
     addExchange(typed, control)
     addEvents(typed, access)
+    addMetrics(typed, control)
     addSystem(typed, control)
     done()
   })

@@ -16,6 +16,7 @@ import { Problem, problemOf } from './errors.js'
 import type { Plan } from './ground.js'
 import { ExchangeControl } from './exchange-control.js'
 import { HealthCheckControl } from './health-check-control.js'
+import { HealthBook } from './health/health-book.js'
 import { History } from './history.js'
 import type { HostControl } from './host-state.js'
 import { ImpactReader } from './impact.js'
@@ -23,6 +24,10 @@ import { listInterfaces } from './interface-list.js'
 import { KillControl } from './kill-control.js'
 import { KillRunner } from './kill-runner.js'
 import { MarkRuleControl } from './mark-rule-control.js'
+import { tellOfConfiguration } from './metrics/configuration-metrics.js'
+import { DataplaneMetrics } from './metrics/dataplane-metrics.js'
+import { Metrics } from './metrics/metrics.js'
+import { ServiceMetrics } from './metrics/service-metrics.js'
 import { decodeCursor, encodeCursor, NUMBER } from './paging.js'
 import { ConfigurationRepo } from './repo/configuration.js'
 import { IdempotencyRepo } from './repo/idempotency.js'
@@ -75,6 +80,9 @@ export class Control {
   readonly history: History
   readonly confirmations: Confirmations
   readonly idempotency: IdempotencyRepo
+  readonly health = new HealthBook()
+  /** What /metrics tells; others add what they have to tell. */
+  readonly metrics = new Metrics()
   readonly #dataplane: Dataplane
   readonly #applier: Applier
   readonly #statistics: StatisticsReader
@@ -123,6 +131,17 @@ export class Control {
       ...{ ...options, state, writer: this.#writer, applier: this.#applier, runner, now },
     })
     this.#statistics = new StatisticsReader(dataplane, rows)
+    this.metrics.onFailure(reason =>
+      options.logger.error({ reason }, 'a part of /metrics could not be told'),
+    )
+    this.metrics.add(
+      new DataplaneMetrics(dataplane).collect,
+      out => tellOfConfiguration(out, state),
+      new ServiceMetrics({
+        ...{ memories, rows, health: this.health, services: () => state.services() },
+        troubleOf: name => this.#applier.troubleOf(name),
+      }).collect,
+    )
     const service = (name: string) => state.service(name)
     this.#connections = new ConnectionLister(options.connections, rows, directory, service)
   }

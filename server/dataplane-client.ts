@@ -63,6 +63,8 @@ export interface Dataplane {
   readonly memories?: readonly SharedMemory[]
   readonly ports: readonly PortInfo[]
   readonly phase: Phase
+  /** Workers that were started after the first ones; absent: nobody counts. */
+  readonly restarts?: number
   /** Why it is not ready; null when it is. */
   readonly reason: string | null
   /**

@@ -30,6 +30,8 @@ import { FileJournal } from './host/journal.js'
 import { openLog } from './log.js'
 import { Listeners } from './listeners.js'
 import { openPacketQueues, RawSockets } from './host/raw-socket.js'
+import { DatabaseMetrics } from './metrics/database-metrics.js'
+import { ProcessMetrics } from './metrics/process-metrics.js'
 import { Undo } from './undo.js'
 
 /** Exit statuses of the command, told in its help. */
@@ -89,6 +91,7 @@ async function start(
   undo.push('instance lock', () => lock.release())
   const database = openDatabase(config.database)
   undo.push('database', () => database.close())
+  const databaseMetrics = new DatabaseMetrics(database)
 
   const host = new LinuxHost({
     driver: config.driver,
@@ -123,6 +126,9 @@ async function start(
   const listeners = [journal]
   const control = createControl({ database, dataplane, host, connections, logger, listeners })
   undo.push('control', () => control.stop())
+  const processMetrics = new ProcessMetrics()
+  control.metrics.before(processMetrics.prepare)
+  control.metrics.add(databaseMetrics.collect, processMetrics.collect)
   told.throwIfTold()
   await control.start()
   const verifying = setInterval(() => {

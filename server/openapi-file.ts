@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { buildApp, type Access } from './app.js'
 import type { Control } from './control.js'
+import { Metrics } from './metrics/metrics.js'
 import { openApi30Of, openApiOf } from './plugins/openapi.js'
 
 const folder =
@@ -15,7 +16,7 @@ export const openApi30File = `${folder}/openapi-3.0.json`
 /** The documents as they are committed: text by file. */
 export async function renderOpenApi(): Promise<Map<string, string>> {
   // No request is made, so nothing is ever asked of these.
-  const app = buildApp({ control: {} as Control, access: {} as Access })
+  const app = buildApp({ control: { metrics: new Metrics() } as Control, access: {} as Access })
   await app.ready()
   const text = (document: object) => `${JSON.stringify(document, null, 2)}\n`
   const files = new Map([

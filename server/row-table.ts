@@ -28,6 +28,11 @@ export class RowTable {
     return this.#entries.get(key)?.dests.get(endpoint) ?? null
   }
 
+  /** Of one service, for those who go through all of them; null: the dataplane does not have it. */
+  entry(key: string): { row: number; dests: ReadonlyMap<string, number> } | null {
+    return this.#entries.get(key) ?? null
+  }
+
   owner(destRow: number): DestOwner | null {
     return this.#owners.get(destRow) ?? null
   }

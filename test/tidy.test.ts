@@ -27,7 +27,7 @@ const LAYERS: readonly (readonly [from: string, allowed: RegExp])[] = [
   ['server/repo/', /^(server\/(repo\/|schemas\/|[a-z-]+\.js)|dataplane\/protocol\.js)/],
   [
     'server/routes/',
-    /^(server\/(routes\/|schemas\/|auth\/|journal\/|[a-z-]+\.js)|dataplane\/protocol\.js)/,
+    /^(server\/(routes\/|schemas\/|auth\/|journal\/|metrics\/|[a-z-]+\.js)|dataplane\/protocol\.js)/,
   ],
   // From text to documents and back; nothing that reads, stores or answers.
   [

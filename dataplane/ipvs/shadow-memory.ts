@@ -3,6 +3,7 @@ import { COUNTER_NAMES } from '../counters.js'
 import type { SharedMemory } from '../protocol.js'
 import * as appRecord from '../shared/app-record.js'
 import { AUXILIARY, octetsFor } from '../shared/conn-record.js'
+import { LOOP_WORDS } from '../shared/loop-record.js'
 import { CONTROL_WORDS } from '../shared/memory.js'
 import { PE_WORDS } from '../shared/pe-record.js'
 import { STRIDE } from '../shared/statistics.js'
@@ -28,5 +29,6 @@ export function shadowMemory({ conns, engineData, services, dests }: ShadowSizes
     services: float64((services + 1) * STRIDE),
     dests: float64((dests + 1) * STRIDE),
     control: new SharedArrayBuffer(CONTROL_WORDS * 4),
+    loop: float64(LOOP_WORDS),
   }
 }

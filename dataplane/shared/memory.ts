@@ -3,6 +3,7 @@ import { DESTS_MAX, ENGINE_DATA_MAX, SERVICES_MAX } from '../limits.js'
 import type { SharedMemory } from '../protocol.js'
 import * as appRecord from './app-record.js'
 import { octetsFor } from './conn-record.js'
+import { LOOP_WORDS } from './loop-record.js'
 import { PE_WORDS } from './pe-record.js'
 import { STRIDE } from './statistics.js'
 
@@ -42,5 +43,6 @@ export function allocate(connsMax: number): SharedMemory {
     services: float64(SERVICES_MAX * STRIDE),
     dests: float64(DESTS_MAX * STRIDE),
     control: new SharedArrayBuffer(CONTROL_WORDS * 4),
+    loop: float64(LOOP_WORDS),
   }
 }

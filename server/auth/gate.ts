@@ -81,6 +81,17 @@ export function addressOf({ socket }: IncomingMessage): string | null {
   return mapped !== undefined && isIPv4(mapped) ? mapped : address
 }
 
+/** What a proxy on this host adds: then the peer is not who asks. */
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via']
+
+/** Whether a request without credentials comes from a program on this host, over TCP. */
+export function isLoopback(request: IncomingMessage): boolean {
+  if (request.headers.authorization !== undefined) return false
+  if (FORWARDED.some(name => name in request.headers)) return false
+  const address = addressOf(request)
+  return address !== null && (address === '::1' || address.startsWith('127.'))
+}
+
 const anyone = (address: string | null): Actor => ({
   ...{ kind: 'anyone', name: 'anyone', scope: 'admin', address },
 })

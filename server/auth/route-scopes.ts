@@ -17,6 +17,8 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   'PUT /v1/virtual-services/:name/real-servers/:server/drain': 'operate',
   'DELETE /v1/virtual-services/:name/real-servers/:server/drain': 'operate',
 }
+/** Whoever is on this host may, without saying who they are; others need the scope. */
+const LOOPBACK = new Set(['/metrics'])
 const ADMIN_BELOW = ['/v1/tokens', '/v1/audit-log']
 
 /** Null: open to everybody. `url` is the route's pattern. */
@@ -27,6 +29,9 @@ export function scopeOf(method: string, url: string): Scope | null {
   if (listed !== undefined) return listed
   return ['GET', 'HEAD', 'OPTIONS'].includes(method) ? 'read' : 'write'
 }
+
+/** Whether callers on this host need no scope; see `LOOPBACK`. */
+export const isOpenOnLoopback = (url: string): boolean => LOOPBACK.has(url)
 
 const isBelow = (url: string, start: string): boolean =>
   url === start || url.startsWith(start.endsWith('/') ? start : `${start}/`)

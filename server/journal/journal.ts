@@ -40,6 +40,10 @@ export class Journal implements CommitListener {
   readonly #retention: typeof RETENTION
   readonly #readers = new Set<() => void>()
   readonly #trimming: NodeJS.Timeout
+  /** Entries since the start, by `class outcome`. */
+  readonly written: Record<string, number> = {}
+  /** Requests that were not carried out, since the start. */
+  refusals = 0
   /** Requests whose changes are in the journal, until somebody asks. */
   readonly #committed = new Set<string>()
   /** The last page that was read: readers that keep up all want the same one. */
@@ -161,6 +165,8 @@ export class Journal implements CommitListener {
   }
 
   #insert({ actor = null, ...given }: Occurrence): void {
+    const key = `${given.class} ${given.outcome ?? 'done'}`
+    this.written[key] = (this.written[key] ?? 0) + 1
     this.#repo.insert({
       ...{ at: this.#now().toISOString(), outcome: 'done', address: actor?.address ?? null },
       ...{ requestId: null, kind: null, name: null, revision: null },

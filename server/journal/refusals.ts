@@ -32,6 +32,7 @@ export class Refusals {
   }
 
   add(refusal: Refusal): void {
+    this.#journal.refusals++
     const { outcome, code, actor, address, method, path } = refusal
     const key = [outcome, code, actor?.name, address, method, path].join('\n')
     const known = this.#gathered.get(key)

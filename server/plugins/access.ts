@@ -1,7 +1,8 @@
 /** Lets in who may: asks who it is, then whether the scope is enough. Documents both. */
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import type { Gate } from '../auth/gate.js'
-import { scopeOf } from '../auth/route-scopes.js'
+import { isLoopback } from '../auth/gate.js'
+import { isOpenOnLoopback, scopeOf } from '../auth/route-scopes.js'
 import { ProblemDocument } from '../schemas/common.js'
 import { linked } from '../schemas/components.js'
 import { permit } from '../permit.js'
@@ -22,12 +23,14 @@ export function addAccess(app: FastifyInstance, gate: Gate): void {
     // HEAD has the schema of GET.
     if (route.schema === undefined || method === 'HEAD') return
     if (scope === null) Object.assign(route.schema, { security: [] })
-    else describe(route.schema, scope)
+    else describe(route.schema, scope, isOpenOnLoopback(route.url))
   })
   app.addHook('onRequest', (request, _reply, done) => {
     // A path that does not exist has nothing to hide: /openapi.json lists those that do.
     const scope = request.is404 ? null : request.routeOptions.config.scope
     if (scope === null) return done()
+    const { url = '' } = request.routeOptions
+    if (isOpenOnLoopback(url) && isLoopback(request.raw)) return done()
     try {
       const actor = gate.identify(request.raw)
       request.actor = actor
@@ -41,9 +44,10 @@ export function addAccess(app: FastifyInstance, gate: Gate): void {
 }
 
 /** What every guarded operation says of itself in OpenAPI. */
-function describe(schema: FastifySchema, scope: Scope): void {
+function describe(schema: FastifySchema, scope: Scope, openOnLoopback: boolean): void {
   const { description, response } = schema
-  const sentence = `Needs the scope \`${scope}\`.`
+  const where = openOnLoopback ? ', except from the appliance itself (loopback)' : ''
+  const sentence = `Needs the scope \`${scope}\`${where}.`
   const problem = (text: string) => ({
     description: text,
     content: { 'application/problem+json': { schema: linked(ProblemDocument) } },

@@ -22,3 +22,17 @@ t.test('the form that the client prefers', async t => {
   ] as const)
     t.equal(preferred(accept, OFFERED), expected, accept ?? 'none')
 })
+
+t.test('a version tells forms apart', async t => {
+  const offered = ['text/plain;version=2', 'text/plain;version=1', 'text/css'] as const
+  for (const [accept, expected] of [
+    ['text/plain', offered[0]],
+    ['text/plain;version=1', offered[1]],
+    ['text/plain; Version=1; charset=utf-8', offered[1]],
+    ['text/plain;version=1;q=0.2, text/plain;version=2;q=0.1', offered[1]],
+    ['text/plain;version=3, text/css;q=0.1', offered[2]],
+    ['text/plain;version=3, text/*;q=0.5, text/css;q=0.1', offered[0]],
+    ['text/plain;version=1;q=0, */*', offered[0]],
+  ] as const)
+    t.equal(preferred(accept, offered), expected, accept)
+})

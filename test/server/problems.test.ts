@@ -4,6 +4,7 @@ import t from 'tap'
 import { buildApp } from '../../server/app.js'
 import { Gate } from '../../server/auth/gate.js'
 import type { Control } from '../../server/control.js'
+import { Metrics } from '../../server/metrics/metrics.js'
 import { openDatabase } from '../../server/db.js'
 import { faults, Problem, problems, type ProblemCode } from '../../server/errors.js'
 import { OpRefused } from '../../server/dataplane-client.js'
@@ -176,7 +177,11 @@ const overTheWire: Readonly<Record<string, string>> = {
 t.test('over the wire', async t => {
   const database = openDatabase(':memory:')
   const access = openAccess(database)
-  const app = buildApp({ control: {} as Control, access, logger: pino({ level: 'silent' }) })
+  const app = buildApp({
+    control: { metrics: new Metrics() } as Control,
+    access,
+    logger: pino({ level: 'silent' }),
+  })
   t.teardown(() => app.close())
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as { port: number }

@@ -1,0 +1,25 @@
+/** How much is configured, and which revision it is. */
+import type { State } from '../draft.js'
+import { labelsText, type Exposition } from './exposition.js'
+
+export function tellOfConfiguration(out: Exposition, state: State): void {
+  const gauge = (name: string, help: string) => ({
+    ...{ name: `sluice_${name}`, type: 'gauge' as const, help },
+  })
+  out.single(gauge('config_revision', 'Revision of the configuration.'), state.revision)
+  let servers = 0
+  let services = 0
+  const drains = { running: 0, ended: 0 }
+  for (const service of state.services()) {
+    services++
+    servers += service.servers.length
+    for (const { drain } of service.servers)
+      if (drain !== undefined) drains[drain.endedAt === null ? 'running' : 'ended']++
+  }
+  out.single(gauge('virtual_services', 'Virtual services that are configured.'), services)
+  out.single(gauge('real_servers', 'Real servers that are configured, over all services.'), servers)
+  out.each(
+    gauge('drains', 'Drains of real servers: running, or past their deadline.'),
+    Object.entries(drains).map(([state, count]) => [labelsText({ state }), count]),
+  )
+}
