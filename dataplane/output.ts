@@ -58,6 +58,16 @@ export class Output {
     return kind === NextHop.ethernet && this.#driver.ports[port]!.sums
   }
 
+  /** Whether TCP offload frames may be sent there with a plain IP tunnel's header in front of them. */
+  takesTunnels({ kind, port }: Adjacency): boolean {
+    return kind === NextHop.ethernet && (this.#driver.ports[port]!.openTunnels?.() ?? false)
+  }
+
+  /** As `send`, for a frame of which the caller knows that it may leave as it is. */
+  sendWhole(pkt: Packet, adjacency: Adjacency): void {
+    this.#emit(pkt, adjacency)
+  }
+
   #takesOffload({ kind, port }: Adjacency): boolean {
     return kind === NextHop.ethernet && this.#driver.ports[port]!.segments
   }

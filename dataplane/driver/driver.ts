@@ -29,6 +29,11 @@ export interface Port {
    * kernel does it. A device that does TCP and UDP alone looks for them behind the first header.
    */
   sums: boolean
+  /**
+   * Whether TCP offload frames may be sent with the header of a plain IP tunnel in front of them, for
+   * the kernel or the device to cut. Asked between turns or within one; absent where never.
+   */
+  openTunnels?(): boolean
 }
 
 /**

@@ -21,6 +21,7 @@ export interface LoopbackPort {
   /** True when absent. */
   segments?: boolean
   sums?: boolean
+  tunnels?: boolean
 }
 
 export interface SentFrame {
@@ -64,11 +65,12 @@ export class LoopbackDriver implements Driver {
 
   constructor(ports: readonly LoopbackPort[], counters: Float64Array | null = null) {
     this.#counters = counters
-    this.ports = ports.map(({ mac, ...port }, index) => {
+    this.ports = ports.map(({ mac, tunnels = false, ...port }, index) => {
       const v = new DataView(mac.buffer, mac.byteOffset, mac.byteLength)
       return {
         segments: true,
         sums: false,
+        openTunnels: () => tunnels,
         ...port,
         index,
         macHigh: v.getUint16(0),

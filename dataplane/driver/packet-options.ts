@@ -18,7 +18,7 @@ const TPACKET_V2 = 1
 const ETH_P_ALL = 0x0003
 
 /** What may stand in a port's send queue: bursts of one turn, 256 frames of 64 KiB at the worst. */
-const SEND_OCTETS = 16 << 20
+export const SEND_OCTETS = 16 << 20
 /** Bound of frames too large for a ring slot that wait to be read (the kernel doubles it). */
 const RECEIVE_OCTETS = 24 << 20
 

@@ -1,4 +1,5 @@
 import type { Packet } from '../packet.js'
+import { isTunnel } from '../wire/ip-protocol.js'
 import { Counter } from '../counters.js'
 import type { DescriptorLedger } from '../sys/descriptors.js'
 import { ENODEV, SystemError } from '../sys/errno.js'
@@ -13,6 +14,7 @@ import type { Instruction } from './bpf.js'
 import { attachFilter } from './socket-filter.js'
 import { Ring } from './ring.js'
 import { TransmitQueue } from './transmit-queue.js'
+import { TunnelEgress } from './tunnel-egress.js'
 
 /** For measurements; the defaults are what the appliance uses. */
 export interface RingOptions {
@@ -48,6 +50,9 @@ export class PacketPort implements Port {
   readonly #shared: Shared
   readonly #queue: TransmitQueue
   #ring: Ring
+  /** Opened when it is first asked for; null before, and where it cannot be had. */
+  #tunnels: TunnelEgress | null = null
+  #tunnelsAsked = false
   /** Ring and socket queue disagree: its packets cannot be trusted until it is opened anew. */
   #broken = false
 
@@ -88,12 +93,28 @@ export class PacketPort implements Port {
     return n
   }
 
+  openTunnels(): boolean {
+    if (!this.#tunnelsAsked) {
+      this.#tunnelsAsked = true
+      const { ledger, counters, backoff } = this.#shared
+      try {
+        this.#tunnels = new TunnelEgress(ledger, this.ifIndex, counters, backoff)
+      } catch {
+        // Without it, segments are cut before they are put into a tunnel.
+        this.#tunnels = null
+      }
+    }
+    return this.#tunnels !== null
+  }
+
   send(pkt: Packet): void {
-    this.#queue.push(pkt)
+    if (this.#tunnels !== null && isTunnel(pkt.flow.protocol)) this.#tunnels.push(pkt)
+    else this.#queue.push(pkt)
   }
 
   transmit(): void {
     this.#queue.flush()
+    this.#tunnels?.flush()
   }
 
   giveBack(): void {
@@ -129,6 +150,7 @@ export class PacketPort implements Port {
 
   #reopen(): void {
     const { ledger } = this.#shared
+    this.#closeTunnels()
     let fd = -1
     let ring: Ring | null = null
     try {
@@ -165,7 +187,14 @@ export class PacketPort implements Port {
     this.sums = found.sums
   }
 
+  #closeTunnels(): void {
+    this.#tunnels?.close()
+    this.#tunnels = null
+    this.#tunnelsAsked = false
+  }
+
   close(): void {
+    this.#closeTunnels()
     this.#ring.close()
     this.#queue.close()
     this.#shared.ledger.close(this.descriptor)

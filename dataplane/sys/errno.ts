@@ -9,6 +9,7 @@ export const EBUSY = 16
 export const EEXIST = 17
 export const ENODEV = 19
 export const EINVAL = 22
+export const ENOSYS = 38
 export const EMSGSIZE = 90
 export const EAFNOSUPPORT = 97
 export const ENETDOWN = 100
@@ -27,6 +28,7 @@ const NAMES: Readonly<Record<number, string>> = {
   [ENODEV]: 'ENODEV',
   [EINVAL]: 'EINVAL',
   24: 'EMFILE',
+  [ENOSYS]: 'ENOSYS',
   [EMSGSIZE]: 'EMSGSIZE',
   92: 'ENOPROTOOPT',
   [EAFNOSUPPORT]: 'EAFNOSUPPORT',

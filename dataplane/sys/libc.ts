@@ -79,6 +79,11 @@ export const writeBytes = bindBytes<[fd: number, data: Bytes, octets: number]>(
 /** Lets another thread that waits for this core have it; returns at once when there is none. */
 export const yieldCore = bind<[]>('int sched_yield()')
 
+/** A system call that libc has no function for, of that shape. */
+export const syscallBytes = bindBytes<
+  [number: number, command: number, argument: Bytes, octets: number]
+>('long syscall(long, long, void*, long)')
+
 /** The error of this thread's last failed call; ask before anything else is called. */
 export const errno = (): number => koffi.errno()
 

@@ -19,6 +19,7 @@ export const SO_ATTACH_FILTER = 26
 export const SO_MARK = 36
 export const SO_SNDBUFFORCE = 32
 export const SO_RCVBUFFORCE = 33
+export const SO_COOKIE = 57
 
 export const MSG_DONTWAIT = 0x40
 export const MSG_TRUNC = 0x20

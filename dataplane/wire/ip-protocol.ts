@@ -15,3 +15,6 @@ export const ICMPV6 = 58
 export const NO_NEXT_HEADER = 59
 export const DESTINATION_OPTIONS = 60
 export const SCTP = 132
+
+/** Whether what follows the header is another IP packet: a plain IP tunnel (RFC 2003, 2473, 4213). */
+export const isTunnel = (protocol: number): boolean => protocol === IPIP || protocol === IPV6

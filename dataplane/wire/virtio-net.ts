@@ -65,6 +65,19 @@ export function leaveChecksum(v: DataView, at: number, start: number, offset: nu
   setCsumOffset(v, at, offset)
 }
 
+/** As `leaveChecksum` before it, for a frame that somebody behind cuts: payload a segment, headers. */
+export function leaveSegments(
+  v: DataView,
+  at: number,
+  type: number,
+  gsoOctets: number,
+  headerOctets: number,
+): void {
+  setGsoType(v, at, type)
+  setGsoSize(v, at, gsoOctets)
+  setHdrLen(v, at, headerOctets)
+}
+
 /** No offload: an ordinary frame with complete checksums. */
 export function clear(v: DataView, at: number): void {
   v.setInt32(at, 0)

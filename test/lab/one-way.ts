@@ -144,7 +144,12 @@ export async function setOneWayOffload(topology: OneWay, on: boolean): Promise<v
   await client.offload(CLIENT_DEVICE, on)
   const legs = [ROUTER_DEVICES.client, ROUTER_DEVICES.director, ROUTER_DEVICES.servers]
   for (const device of legs) await router.offload(device, on)
-  for (const device of DIRECTOR_DEVICES) await director.offload(device, on)
+  for (const device of DIRECTOR_DEVICES) {
+    await director.offload(device, on)
+    // Tunnelled offload frames would cross veth whole, and the far ends want them as on a wire.
+    const tunnels = ['tx-ipxip4-segmentation', 'off', 'tx-ipxip6-segmentation', 'off']
+    await director.must(['ethtool', '-K', device, ...tunnels])
+  }
   for (const host of servers.values()) await host.offload(SERVER_DEVICE, on)
 }
 

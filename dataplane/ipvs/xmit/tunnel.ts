@@ -7,7 +7,7 @@ import type { Output } from '../../output.js'
 import { IPV4, type Packet } from '../../packet.js'
 import * as checksum from '../../wire/checksum.js'
 import * as gre from '../../wire/gre.js'
-import { GRE, IPIP, IPV6 as IPV6_IN, SCTP, UDP } from '../../wire/ip-protocol.js'
+import { GRE, IPIP, IPV6 as IPV6_IN, SCTP, TCP, UDP } from '../../wire/ip-protocol.js'
 import * as ethernet from '../../wire/ethernet.js'
 import * as ipv4 from '../../wire/ipv4.js'
 import * as ipv6 from '../../wire/ipv6.js'
@@ -40,9 +40,10 @@ export interface TunnelOptions {
 /**
  * VS/TUN: puts the client's packet, otherwise untouched, behind an outer header to the real server
  * (ip_vs_tunnel_xmit): IPIP, SIT and their IPv6 twins, GUE (draft-ietf-intarea-gue) or GRE
- * (RFC 2784), over either family. Headroom is there, so nothing is copied; an offload frame is
- * segmented first, because no receiver could tell its tunnelled segments apart. A pending checksum
- * stays pending where the egress interface completes it.
+ * (RFC 2784), over either family. Headroom is there, so nothing is copied. An offload frame stays
+ * whole in a plain IP tunnel where the egress interface takes it so, with one outer header that is
+ * put before each segment; else it is segmented first. A pending checksum stays pending where the
+ * egress interface completes it.
  */
 export class Tunnel {
   readonly #driver: Driver
@@ -77,6 +78,10 @@ export class Tunnel {
     // A checksum over all that the tunnel carries wants the inner one to be final.
     const pending = dest.tunnelFlags === 0 && this.#output.sumsFor(adjacency)
     if (virtioNet.isGso(pkt.view, pkt.l2 - virtioNet.LENGTH)) {
+      if (pending && this.#staysWhole(pkt, dest, adjacency)) {
+        this.#encapsulate(pkt, dest, adjacency)
+        return
+      }
       this.#dest = dest
       this.#adjacency = adjacency
       this.#counters[Counter.segmented]!++
@@ -88,6 +93,18 @@ export class Tunnel {
     }
   }
 
+  /** Whether an offload frame may be put into the tunnel as it is, for others to cut. */
+  #staysWhole(pkt: Packet, dest: Dest, adjacency: Adjacency): boolean {
+    if (dest.tunnelType !== IPIP_TUNNEL || pkt.flow.protocol !== TCP) return false
+    if (!virtioNet.needsChecksum(pkt.view, pkt.l2 - virtioNet.LENGTH)) return false
+    const overhead = overheadOctets(dest)
+    return (
+      pkt.end - pkt.l3 + overhead <= DATAGRAM_MAX &&
+      gso.segmentOctets(pkt) + overhead <= adjacency.mtuOctets &&
+      this.#output.takesTunnels(adjacency)
+    )
+  }
+
   #encapsulate(pkt: Packet, dest: Dest, adjacency: Adjacency): void {
     // Read before outer and offload header take the packet's place.
     const inner4 = pkt.flow.family === IPV4
@@ -96,6 +113,10 @@ export class Tunnel {
     const pending = virtioNet.needsChecksum(view, from)
     const start = pkt.l2 + virtioNet.csumStart(view, from)
     const offset = virtioNet.csumOffset(view, from)
+    const gsoType = virtioNet.gsoType(view, from)
+    const gsoOctets = virtioNet.gsoSize(view, from)
+    const headersEnd = pkt.l2 + virtioNet.hdrLen(view, from)
+    const segments = gsoType === virtioNet.GSO_NONE ? 1 : Math.ceil((pkt.end - l3) / gsoOctets)
     const tos = inner4 ? ipv4.tos(view, l3) : ipv6.trafficClass(view, l3)
     const hops = inner4 ? ipv4.ttl(view, l3) : ipv6.hopLimit(view, l3)
     const df = inner4 && this.#settings.pmtuDisc && ipv4.dontFragment(view, l3)
@@ -109,8 +130,11 @@ export class Tunnel {
     }
     // A congestion mark stays inside; outside it only says "capable" (RFC 6040, full functionality).
     const outerTos = (tos & 3) === 3 ? (tos & ~3) | 2 : tos
-    if (dest.family === IPV4) this.#pushIpv4(pkt, dest, protocol, outerTos, hops, df)
-    else this.#pushIpv6(pkt, dest, protocol, outerTos, hops)
+    if (dest.family === IPV4) {
+      this.#pushIpv4(pkt, dest, protocol, outerTos, hops, df)
+      // Each segment gets an identification, counted up from the first one's.
+      this.#identification += segments - 1
+    } else this.#pushIpv6(pkt, dest, protocol, outerTos, hops)
     if (protocol === UDP && dest.tunnelFlags !== 0) this.#sumUdp(pkt)
     pkt.flow.family = dest.family
     pkt.flow.protocol = protocol
@@ -118,7 +142,11 @@ export class Tunnel {
     const to = pkt.l2 - virtioNet.LENGTH
     if (pending) virtioNet.leaveChecksum(view, to, start - pkt.l2, offset)
     else virtioNet.clear(view, to)
-    this.#output.send(pkt, adjacency, limitOctets)
+    if (gsoType === virtioNet.GSO_NONE) this.#output.send(pkt, adjacency, limitOctets)
+    else {
+      virtioNet.leaveSegments(view, to, gsoType, gsoOctets, headersEnd - pkt.l2)
+      this.#output.sendWhole(pkt, adjacency)
+    }
   }
 
   /** GUE or GRE, moving `l3` down over it; returns the outer header's protocol. */
