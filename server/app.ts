@@ -28,6 +28,7 @@ import { addMarkRules } from './routes/mark-rules.js'
 import { addMetrics } from './routes/metrics.js'
 import { addOperations } from './routes/operations.js'
 import { addRealServers } from './routes/real-servers.js'
+import { addServerChecks } from './routes/server-checks.js'
 import { addSettings } from './routes/settings.js'
 import { addSimulations } from './routes/simulations.js'
 import { addSystem } from './routes/system.js'
@@ -103,6 +104,7 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
     addDrains(typed, control)
     addMarkRules(typed, control)
     addHealthChecks(typed, control)
+    addServerChecks(typed, control)
     addSettings(typed, control)
     addConfig(typed, control)
     addOperations(typed, control)

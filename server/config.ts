@@ -2,6 +2,7 @@
  * What `sluice serve` and `sluice doctor` can be told. One table makes the options, the environment
  * variables and their help; every value is checked here, and all faults are reported at once.
  */
+import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import {
   BUSY_POLL_MAX_US,
@@ -32,6 +33,9 @@ export interface Config extends AccessConfig {
   workers: number
   /** How long each polls for the next packet at the most before it sleeps. */
   busyPollUs: number
+  /** Folders of health checks that run programs or read files; null: there are none. */
+  checkCommands: string | null
+  checkFiles: string | null
 }
 
 /** A setting as the command line and the environment know it. */
@@ -129,6 +133,22 @@ export const SETTINGS: readonly Setting[] = [
     placeholder: '<count>',
     fallback: '600000',
     help: 'most requests of one token or peer; 0: no limit',
+  },
+  {
+    key: 'checkCommands',
+    flag: '--check-commands',
+    env: 'SLUICE_CHECK_COMMANDS',
+    placeholder: '<folder>',
+    fallback: 'off',
+    help: 'the only folder whose programs health checks may run; off: none may',
+  },
+  {
+    key: 'checkFiles',
+    flag: '--check-files',
+    env: 'SLUICE_CHECK_FILES',
+    placeholder: '<folder>',
+    fallback: 'off',
+    help: 'the only folder whose files health checks may read; off: none may',
   },
   {
     key: 'database',
@@ -238,6 +258,8 @@ export function readConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
     interfaces: read('interfaces', parseInterfaces),
     driver: read('driver', text => oneOf(text, DRIVERS)),
     logLevel: read('logLevel', text => oneOf(text, LOG_LEVELS)),
+    checkCommands: read('checkCommands', parseFolder),
+    checkFiles: read('checkFiles', parseFolder),
     connsMax: read('connsMax', parseConnsMax),
     requestsPerMinute: read('requestsPerMinute', text => parseCount(text, 0, 1e9)),
     workers: read('workers', text => parseCount(text, 1, WORKERS_MAX)),
@@ -308,6 +330,15 @@ function parseCount(text: string, least: number, most: number): number {
 
 const parseListens = (text: string, tls: boolean) =>
   text.split('\n').map(each => parseListen(each.trim(), tls))
+
+/** Whether its files may be used is looked at when they are. */
+function parseFolder(text: string): string | null {
+  if (text === 'off') return null
+  const folder = resolve(text)
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new Error(`there is no folder ${folder}`)
+  return folder
+}
 
 function parseAdminSocket(text: string, database: string): string | null {
   if (text === 'off') return null

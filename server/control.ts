@@ -17,6 +17,8 @@ import type { Plan } from './ground.js'
 import { ExchangeControl } from './exchange-control.js'
 import { HealthCheckControl } from './health-check-control.js'
 import { HealthBook } from './health/health-book.js'
+import { HealthControl, type CheckEngine } from './health/health-control.js'
+import { LastStates } from './health/last-states.js'
 import { History } from './history.js'
 import type { HostControl } from './host-state.js'
 import { ImpactReader } from './impact.js'
@@ -29,6 +31,7 @@ import { DataplaneMetrics } from './metrics/dataplane-metrics.js'
 import { Metrics } from './metrics/metrics.js'
 import { ServiceMetrics } from './metrics/service-metrics.js'
 import { decodeCursor, encodeCursor, NUMBER } from './paging.js'
+import { CheckStateRepo } from './repo/check-states.js'
 import { ConfigurationRepo } from './repo/configuration.js'
 import { IdempotencyRepo } from './repo/idempotency.js'
 import { OperationRepo } from './repo/operations.js'
@@ -60,6 +63,10 @@ export interface ControlOptions {
   patienceMs?: number
   /** Pause before the first new attempt to bring the host where it should be. */
   retryMs?: number
+  /** What is known of the health of real servers; empty at first when absent. */
+  health?: HealthBook
+  /** Runs health checks; absent: nothing does. */
+  engine?: CheckEngine
   /** Calls `work` once, after so long; returns what prevents it. The default is a timer. */
   after?: (delayMs: number, work: () => void) => () => void
 }
@@ -78,9 +85,11 @@ export class Control {
   readonly kills: KillControl
   readonly drains: DrainControl
   readonly history: History
+  /** Whoever checks writes it. */
+  readonly health: HealthBook
+  readonly checks: HealthControl
   readonly confirmations: Confirmations
   readonly idempotency: IdempotencyRepo
-  readonly health = new HealthBook()
   /** What /metrics tells; others add what they have to tell. */
   readonly metrics = new Metrics()
   readonly #dataplane: Dataplane
@@ -98,10 +107,18 @@ export class Control {
     this.state = state
     this.#dataplane = dataplane
     this.#now = now
+    this.health = options.health ?? new HealthBook()
+    this.checks = new HealthControl({
+      ...{ configuration: state, engine: options.engine ?? noEngine, book: this.health, now },
+      states: new LastStates({
+        ...{ repo: new CheckStateRepo(database), logger: options.logger, now },
+        after: options.after ?? timer,
+      }),
+    })
     this.#applier = new Applier({ repo, state, now, ...options })
     const { rows, directory } = this.#applier
     this.history = new History(repo.revisions, state)
-    this.#writer = new Writer(state, this.#applier, now, this.history.tell)
+    this.#writer = new Writer(state, this.#applier, now, this.history.tell, this.checks)
     this.#impact = new ImpactReader(memoriesOf(dataplane), rows)
     const memories = memoriesOf(dataplane)
     const views = new Views(memories, rows, name => this.#applier.troubleOf(name))
@@ -153,6 +170,8 @@ export class Control {
   async start(deadlineMs = 30_000): Promise<void> {
     // What nobody confirmed in time is gone before the first packet.
     this.confirmations.start()
+    // And what is known of health is known before it.
+    this.checks.start()
     const exclusive = (work: () => Promise<void>) => this.#writer.exclusive(work)
     const ready = await this.#applier.start(deadlineMs, exclusive)
     this.drains.start()
@@ -167,6 +186,7 @@ export class Control {
     this.#applier.stop()
     this.drains.stop()
     await this.#writer.idle()
+    await this.checks.stop()
     await this.#dataplane.stop()
   }
 
@@ -224,6 +244,16 @@ export class Control {
   listInterfaces() {
     return listInterfaces(this.#dataplane.ports, networkInterfaces())
   }
+}
+
+const noEngine: CheckEngine = {
+  listen: () => () => undefined,
+  set: () => undefined,
+  delete: () => undefined,
+  report: () => false,
+  runNow: () => Promise.resolve(null),
+  history: () => Promise.resolve(null),
+  close: () => Promise.resolve(),
 }
 
 function timer(delayMs: number, work: () => void): () => void {

@@ -134,6 +134,18 @@ export const problems = {
       'Virtual services or real servers ask for it; `detail` names them. Take it off their ' +
       '`healthChecks.named` first, or in the same list of changes.',
   },
+  NOT_CHECKED: {
+    status: 409,
+    title: 'Nothing checks the real server',
+    about:
+      'Neither it nor its virtual service asks for health checks (`healthChecks`), or it is ' +
+      'disabled, which ends them.',
+  },
+  CHECK_NOT_EXTERNAL: {
+    status: 409,
+    title: 'The check takes no reports',
+    about: 'Only checks of the kind `external` are told what to find; others find out.',
+  },
   TOKEN_EXISTS: {
     status: 409,
     title: 'Another token has this name',
@@ -234,6 +246,11 @@ export const problems = {
     title: 'The API has more to do than it can',
     about: 'Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.',
   },
+  HEALTH_CHECKS_UNAVAILABLE: {
+    status: 503,
+    title: 'Health checks are not running',
+    about: 'They are being started again. The states that were known hold; repeat the request.',
+  },
   TOO_MANY_READERS: {
     status: 503,
     title: 'As many follow the events as can be served',
@@ -306,6 +323,7 @@ export const faults = {
   HEALTH_CHECK_NOT_FOUND: problems.HEALTH_CHECK_NOT_FOUND.about,
   HEALTH_CHECK_IN_USE: problems.HEALTH_CHECK_IN_USE.about,
   UNKNOWN_HEALTH_CHECK: 'The document asks for a health check that there is not.',
+  INVALID_PATTERN: 'The text is no regular expression, or uses what could take long: see `detail`.',
   TARGET_NOT_ALLOWED:
     'Probes go to loopback and link-local addresses only where the settings allow it.',
   PRECONDITION_FAILED: problems.PRECONDITION_FAILED.about,

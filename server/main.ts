@@ -22,6 +22,7 @@ import type { DataplaneOptions, Phase } from './dataplane-client.js'
 import { DataplaneFleet } from './dataplane-fleet.js'
 import { openDatabase } from './db.js'
 import { urlOf } from './listen-address.js'
+import { HealthEngine } from './health/health-engine.js'
 import { examine, formatReport, thisHost } from './host/doctor.js'
 import { LinuxHost } from './host/host-control.js'
 import { Journal } from './journal/journal.js'
@@ -124,7 +125,10 @@ async function start(
   const reserving = keepReserve(dataplane)
   undo.push('memory reserve', () => clearInterval(reserving))
   const listeners = [journal]
-  const control = createControl({ database, dataplane, host, connections, logger, listeners })
+  const { checkCommands: commandFolder, checkFiles: fileFolder } = config
+  const engine = new HealthEngine({ logger, commandFolder, fileFolder })
+  const parts = { database, dataplane, host, connections, logger, listeners, engine }
+  const control = createControl(parts)
   undo.push('control', () => control.stop())
   const processMetrics = new ProcessMetrics()
   control.metrics.before(processMetrics.prepare)

@@ -39,6 +39,12 @@ interface Ticket {
   reject: (error: unknown) => void
 }
 
+/** Hears of a change before it is carried out, and when that is over, well or not. */
+export interface Follower {
+  foresee(changes: ChangeSet): void
+  follow(changes: ChangeSet): void
+}
+
 /** A ticket that stood its checks. */
 export interface Commitment {
   head: RevisionHead
@@ -61,10 +67,18 @@ export class Writer {
   readonly #applier: Applier
   readonly #now: () => Date
   readonly #tell: Ground['tell']
+  readonly #follower: Follower | null
   readonly #mutex = new Mutex()
   readonly #queue: Ticket[] = []
 
-  constructor(state: State, applier: Applier, now: () => Date, tell: Ground['tell']) {
+  constructor(
+    state: State,
+    applier: Applier,
+    now: () => Date,
+    tell: Ground['tell'],
+    follower: Follower | null = null,
+  ) {
+    this.#follower = follower
     this.#tell = tell
     this.#state = state
     this.#applier = applier
@@ -117,7 +131,7 @@ export class Writer {
     const commitments = checked.filter((one): one is Checked & Commitment => one.head !== undefined)
     try {
       const all = draft.changes()
-      if (commitments.length > 0) await this.#applier.apply(commitments, all ?? {})
+      if (commitments.length > 0) await this.#apply(commitments, all ?? {})
     } catch (error) {
       if (commitments.length > 1 && !isForAll(error)) {
         for (const { ticket } of checked) await this.#carryOut([ticket])
@@ -128,6 +142,15 @@ export class Writer {
       return
     }
     for (const each of checked) await this.#answer(each)
+  }
+
+  async #apply(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
+    this.#follower?.foresee(changes)
+    try {
+      await this.#applier.apply(commitments, changes)
+    } finally {
+      this.#follower?.follow(changes)
+    }
   }
 
   /** Plans one after the other, each on what those before it leave; who fails is told at once. */

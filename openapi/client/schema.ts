@@ -258,6 +258,72 @@ export interface paths {
         patch: operations["patchHealthCheck"];
         trace?: never;
     };
+    "/v1/virtual-services/{name}/real-servers/{server}/checks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads what the health checks of a real server found
+         * @description With the transcripts of the last run and of the last five that failed.
+         *
+         *     Needs the scope `read`.
+         */
+        get: operations["listRealServerChecks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/virtual-services/{name}/real-servers/{server}/checks/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Runs the health checks of a real server now
+         * @description Beside their schedule: what they find counts for nothing. Answers when the last one has ended, after its timeout at the latest.
+         *
+         *     Needs the scope `operate`.
+         */
+        post: operations["createRealServerCheckRun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/virtual-services/{name}/real-servers/{server}/checks/{check}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Says what is known of a real server from outside
+         * @description For checks of the kind external. It counts at once and until it expires; it makes no revision and does not survive a restart but as the last known state.
+         *
+         *     Needs the scope `operate`.
+         */
+        put: operations["putRealServerCheckState"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/settings": {
         parameters: {
             query?: never;
@@ -3267,6 +3333,165 @@ export interface components {
             /** @description Only this virtual service, with its real servers. */
             service?: string;
         };
+        /** @description A line of a transcript. */
+        HealthCheckStep: {
+            /** @description Since the start of the run. */
+            atMilliseconds: number;
+            /** @description target, route, connect, tls, send, receive, execute or judge. */
+            step: string;
+            detail: string;
+            /** @description Sent or received. */
+            octets?: number;
+            /** @description The first of them; what is not printable as \xNN. */
+            excerpt?: string;
+        };
+        /**
+         * @description One run of a check.
+         * @example {
+         *       "outcome": "failure",
+         *       "reason": "status",
+         *       "detail": "The answer has status 503.",
+         *       "warnings": [],
+         *       "startedAt": "2030-01-01T00:00:00.000Z",
+         *       "durationMilliseconds": 3.2,
+         *       "transcript": [
+         *         {
+         *           "atMilliseconds": 0,
+         *           "step": "target",
+         *           "detail": "10.0.0.1 port 8080"
+         *         },
+         *         {
+         *           "atMilliseconds": 0.9,
+         *           "step": "connect",
+         *           "detail": "Connected."
+         *         },
+         *         {
+         *           "atMilliseconds": 1.1,
+         *           "step": "send",
+         *           "detail": "The request.",
+         *           "octets": 78
+         *         },
+         *         {
+         *           "atMilliseconds": 3.1,
+         *           "step": "receive",
+         *           "detail": "The answer.",
+         *           "octets": 152,
+         *           "excerpt": "HTTP/1.1 503"
+         *         }
+         *       ]
+         *     }
+         */
+        HealthCheckRun: {
+            /** @enum {string} */
+            outcome: "success" | "failure";
+            /** @description Of a failure: timeout, refused, unreachable, closed, tls, status, mismatch, … */
+            reason: string | null;
+            /** @description What was found, in a sentence. */
+            detail: string;
+            /** @description For instance a certificate that ends soon. */
+            warnings: string[];
+            /**
+             * Format: date-time
+             * @description By the wall clock.
+             */
+            startedAt: string;
+            durationMilliseconds: number;
+            transcript: components["schemas"]["HealthCheckStep"][];
+        };
+        /** @description A check of one real server. */
+        RealServerCheck: {
+            name: string;
+            /** @enum {string} */
+            kind: "tcp" | "tls" | "http" | "https" | "udp" | "dns" | "icmp" | "smtp" | "sctp" | "command" | "file" | "external";
+            /** @enum {string} */
+            state: "up" | "down" | "unknown";
+            /**
+             * Format: date-time
+             * @description When it came into this state.
+             */
+            since: string;
+            /** @description Results in a row that speak against the state; see rise and fall. */
+            contraryResults: number;
+            /** @description Since it was set up. */
+            runs: number;
+            /** @description Of these. */
+            failures: number;
+            /** @description The last run; null before the first. */
+            last: components["schemas"]["HealthCheckRun"] | null;
+            /** @description The last five, oldest first. */
+            lastFailures: components["schemas"]["HealthCheckRun"][];
+        };
+        /** @description What the health checks of a real server come to. */
+        RealServerHealth: {
+            /**
+             * @description unknown: no verdict yet.
+             * @enum {string}
+             */
+            state: "up" | "down" | "unknown";
+            /**
+             * Format: date-time
+             * @description When it came into this state.
+             */
+            since: string;
+            /** @description The check that failed last, and why; null when there was none. */
+            detail: string | null;
+        };
+        /** @description The health checks of a real server. */
+        RealServerCheckList: {
+            /** @description Null: nothing checks it. */
+            health: components["schemas"]["RealServerHealth"] | null;
+            /** @description So many have to be up. */
+            required: number;
+            items: components["schemas"]["RealServerCheck"][];
+        };
+        /**
+         * @description Which checks to run.
+         * @example {}
+         */
+        HealthCheckRunRequest: {
+            /** @description Only this one. */
+            check?: string;
+        };
+        /** @description What was found just now; it counts for nothing. */
+        HealthCheckRunList: {
+            items: {
+                /** @description The check. */
+                name: string;
+                /** @enum {string} */
+                outcome: "success" | "failure";
+                /** @description Of a failure: timeout, refused, unreachable, closed, tls, status, mismatch, … */
+                reason: string | null;
+                /** @description What was found, in a sentence. */
+                detail: string;
+                /** @description For instance a certificate that ends soon. */
+                warnings: string[];
+                /**
+                 * Format: date-time
+                 * @description By the wall clock.
+                 */
+                startedAt: string;
+                durationMilliseconds: number;
+                transcript: components["schemas"]["HealthCheckStep"][];
+            }[];
+        };
+        /**
+         * @description What somebody outside knows of a real server.
+         * @example {
+         *       "state": "up",
+         *       "detail": "deployed 1.4.2"
+         *     }
+         */
+        HealthCheckReport: {
+            /** @enum {string} */
+            state: "up" | "down";
+            /**
+             * @description Why, for people.
+             * @default
+             */
+            detail?: string;
+            /** @description For so long; else for the `expirySeconds` of the check, or until the next. */
+            expiresInSeconds?: number;
+        };
         /**
          * @description A 5-tuple, or a packet.
          * @example {
@@ -3685,6 +3910,14 @@ export type Version = components['schemas']['Version'];
 export type Health = components['schemas']['Health'];
 export type ProblemDescription = components['schemas']['ProblemDescription'];
 export type ZeroRequest = components['schemas']['ZeroRequest'];
+export type HealthCheckStep = components['schemas']['HealthCheckStep'];
+export type HealthCheckRun = components['schemas']['HealthCheckRun'];
+export type RealServerCheck = components['schemas']['RealServerCheck'];
+export type RealServerHealth = components['schemas']['RealServerHealth'];
+export type RealServerCheckList = components['schemas']['RealServerCheckList'];
+export type HealthCheckRunRequest = components['schemas']['HealthCheckRunRequest'];
+export type HealthCheckRunList = components['schemas']['HealthCheckRunList'];
+export type HealthCheckReport = components['schemas']['HealthCheckReport'];
 export type SimulationRequest = components['schemas']['SimulationRequest'];
 export type SimulatedServer = components['schemas']['SimulatedServer'];
 export type Simulation = components['schemas']['Simulation'];
@@ -11003,6 +11236,778 @@ export interface operations {
                      *       "status": 503,
                      *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/health-checks/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listRealServerChecks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the virtual service.
+                 * @example web
+                 */
+                name: string;
+                /**
+                 * @description Name of the real server.
+                 * @example a
+                 */
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The checks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "health": {
+                     *         "state": "up",
+                     *         "since": "2026-11-22T12:00:00.000Z",
+                     *         "detail": null
+                     *       },
+                     *       "required": 0,
+                     *       "items": [
+                     *         {
+                     *           "name": "web",
+                     *           "kind": "tcp",
+                     *           "state": "up",
+                     *           "since": "2026-11-22T12:00:00.000Z",
+                     *           "contraryResults": 0,
+                     *           "runs": 0,
+                     *           "failures": 0,
+                     *           "last": {
+                     *             "outcome": "failure",
+                     *             "reason": "status",
+                     *             "detail": "The answer has status 503.",
+                     *             "warnings": [],
+                     *             "startedAt": "2030-01-01T00:00:00.000Z",
+                     *             "durationMilliseconds": 3.2,
+                     *             "transcript": [
+                     *               {
+                     *                 "atMilliseconds": 0,
+                     *                 "step": "target",
+                     *                 "detail": "10.0.0.1 port 8080"
+                     *               },
+                     *               {
+                     *                 "atMilliseconds": 0.9,
+                     *                 "step": "connect",
+                     *                 "detail": "Connected."
+                     *               },
+                     *               {
+                     *                 "atMilliseconds": 1.1,
+                     *                 "step": "send",
+                     *                 "detail": "The request.",
+                     *                 "octets": 78
+                     *               },
+                     *               {
+                     *                 "atMilliseconds": 3.1,
+                     *                 "step": "receive",
+                     *                 "detail": "The answer.",
+                     *                 "octets": 152,
+                     *                 "excerpt": "HTTP/1.1 503"
+                     *               }
+                     *             ]
+                     *           },
+                     *           "lastFailures": [
+                     *             {
+                     *               "outcome": "failure",
+                     *               "reason": "status",
+                     *               "detail": "The answer has status 503.",
+                     *               "warnings": [],
+                     *               "startedAt": "2030-01-01T00:00:00.000Z",
+                     *               "durationMilliseconds": 3.2,
+                     *               "transcript": [
+                     *                 {
+                     *                   "atMilliseconds": 0,
+                     *                   "step": "target",
+                     *                   "detail": "10.0.0.1 port 8080"
+                     *                 },
+                     *                 {
+                     *                   "atMilliseconds": 0.9,
+                     *                   "step": "connect",
+                     *                   "detail": "Connected."
+                     *                 },
+                     *                 {
+                     *                   "atMilliseconds": 1.1,
+                     *                   "step": "send",
+                     *                   "detail": "The request.",
+                     *                   "octets": 78
+                     *                 },
+                     *                 {
+                     *                   "atMilliseconds": 3.1,
+                     *                   "step": "receive",
+                     *                   "detail": "The answer.",
+                     *                   "octets": 152,
+                     *                   "excerpt": "HTTP/1.1 503"
+                     *                 }
+                     *               ]
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RealServerCheckList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    createRealServerCheckRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the virtual service.
+                 * @example web
+                 */
+                name: string;
+                /**
+                 * @description Name of the real server.
+                 * @example a
+                 */
+                server: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example {} */
+                "application/json": components["schemas"]["HealthCheckRunRequest"];
+            };
+        };
+        responses: {
+            /** @description What they found, with transcripts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "web",
+                     *           "outcome": "success",
+                     *           "reason": null,
+                     *           "detail": "",
+                     *           "warnings": [
+                     *             ""
+                     *           ],
+                     *           "startedAt": "2026-11-22T12:00:00.000Z",
+                     *           "durationMilliseconds": 0,
+                     *           "transcript": [
+                     *             {
+                     *               "atMilliseconds": 0,
+                     *               "step": "",
+                     *               "detail": ""
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HealthCheckRunList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/runs",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putRealServerCheckState: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the virtual service.
+                 * @example web
+                 */
+                name: string;
+                /**
+                 * @description Name of the real server.
+                 * @example a
+                 */
+                server: string;
+                /**
+                 * @description Name of the check.
+                 * @example web
+                 */
+                check: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "state": "up",
+                 *       "detail": "deployed 1.4.2"
+                 *     }
+                 */
+                "application/json": components["schemas"]["HealthCheckReport"];
+            };
+        };
+        responses: {
+            /** @description Taken. */
+            204: {
+                headers: {
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/virtual-services/web/real-servers/web/checks/web/state",
                      *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []

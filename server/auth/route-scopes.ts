@@ -16,6 +16,8 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   'DELETE /v1/connections': 'operate',
   'PUT /v1/virtual-services/:name/real-servers/:server/drain': 'operate',
   'DELETE /v1/virtual-services/:name/real-servers/:server/drain': 'operate',
+  'POST /v1/virtual-services/:name/real-servers/:server/checks/runs': 'operate',
+  'PUT /v1/virtual-services/:name/real-servers/:server/checks/:check/state': 'operate',
 }
 /** Whoever is on this host may, without saying who they are; others need the scope. */
 const LOOPBACK = new Set(['/metrics'])

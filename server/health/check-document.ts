@@ -8,6 +8,7 @@ import type { CheckFields, MatchFields, PayloadFields } from '../schemas/health-
 import { HealthCheckConfig, type HealthCheckFields } from '../schemas/health-check.js'
 import { faultsOf, isObject, quote } from '../schemas/walk.js'
 import { statusRange } from './check-specs.js'
+import { faultOfPattern } from './pattern.js'
 
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
@@ -89,6 +90,8 @@ function oneOf(fields: Fields, name: 'match' | 'send'): MatchFields | PayloadFie
     return undefined
   }
   const inner = fields.inner(name)!
+  const wrong = given.pattern === undefined ? null : faultOfPattern(given.pattern)
+  if (wrong !== null) inner.fault('pattern', 'INVALID_PATTERN', `It cannot be used: ${wrong}.`)
   if (name === 'match' && Object.values(given).includes(''))
     inner.fault(kinds[0]!, 'INVALID_VALUE', 'Every answer contains an empty text.')
   return given.hex === undefined ? given : { hex: given.hex.toLowerCase() }

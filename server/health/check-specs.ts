@@ -32,7 +32,8 @@ function applied(check: CheckFields, override: Override): CheckFields {
 
 function commonOf(check: CheckFields): CheckCommon {
   return {
-    intervalMs: check.intervalMilliseconds ?? 5000,
+    // A report is looked at when it comes; this is how soon one that expires is found.
+    intervalMs: check.intervalMilliseconds ?? 1000,
     timeoutMs: check.timeoutMilliseconds ?? 2000,
     retryDelayMs: check.retryDelayMilliseconds ?? null,
     jitterMs: check.jitterMilliseconds ?? 0,

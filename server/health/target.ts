@@ -1,11 +1,12 @@
 /** Which addresses probes may go to. */
 import { BlockList, isIPv6 } from 'node:net'
+import { classifyTarget } from './target-class.js'
 
-/** Ours alone, or anybody's on the link: 127/8, 169.254/16 (RFC 3927), ::1, fe80::/10. */
-const GUARDED = listOf(['127.0.0.0/8', '169.254.0.0/16', '::1/128', 'fe80::/10'])
-
-/** Whether only the allow-list opens it. */
-export const isGuarded = (address: string): boolean => has(GUARDED, address)
+/** Whether only the allow-list opens it: ours alone, or anybody's on the link. */
+export function isGuarded(address: string): boolean {
+  const target = classifyTarget(address, null)
+  return !target.usable || target.scope === 'loopback' || target.scope === 'linkLocal'
+}
 
 export const isAllowed = (address: string, allowed: readonly string[]): boolean =>
   !isGuarded(address) || has(listOf(allowed), address)

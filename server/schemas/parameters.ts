@@ -21,6 +21,12 @@ export const ServerPath = Type.Object({
   server: Name('Name of the real server.', 'a'),
 })
 
+export const CheckPath = Type.Object({
+  name: Name('Name of the virtual service.', 'web'),
+  server: Name('Name of the real server.', 'a'),
+  check: Name('Name of the check.', 'web'),
+})
+
 const limit = Type.Optional(
   Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Most items of a page.' }),
 )

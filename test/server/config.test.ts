@@ -37,6 +37,8 @@ t.test('nothing given: what the help says', async t => {
     requestsPerMinute: 600000,
     workers: 1,
     busyPollUs: 100,
+    checkCommands: null,
+    checkFiles: null,
   })
 })
 
@@ -159,6 +161,14 @@ t.test('what reaches beyond this host needs TLS and tokens, or somebody who insi
   t.match(faultsOf({ database: `/${'x'.repeat(110)}` }), [/--admin-socket: .* at most 107 octets/])
   t.strictSame(faultsOf({ database: `/${'x'.repeat(110)}`, 'admin-socket': '/run/a' }), [])
   t.match(readConfig({ database: ':memory:' }, {}), { adminSocket: null })
+})
+
+t.test('folders of health checks: they are there, or there are none', async t => {
+  const folder = t.testdir({ file: '' })
+  t.equal(readConfig({ 'check-commands': folder }, {}).checkCommands, folder)
+  t.equal(readConfig({}, { SLUICE_CHECK_FILES: folder }).checkFiles, folder)
+  for (const none of [`${folder}/none`, `${folder}/file`])
+    t.throws(() => readConfig({ 'check-files': none }, {}), /--check-files: there is no folder/)
 })
 
 t.test('busy polling: microseconds, or none', async t => {

@@ -132,6 +132,8 @@ t.test('every fault is found', async t => {
     [{ kind: 'http', match: { text: 'a', hex: '00' } }, '/match CONFLICTING_FIELDS'],
     [{ kind: 'http', match: { hex: '0' } }, '/match/hex INVALID_VALUE'],
     [{ kind: 'http', match: { text: '' } }, '/match/text INVALID_VALUE'],
+    [{ kind: 'http', match: { pattern: '(' } }, '/match/pattern INVALID_PATTERN'],
+    [{ kind: 'http', match: { pattern: '(a)\\1' } }, '/match/pattern INVALID_PATTERN'],
     [
       { kind: 'udp', match: { text: 'a' }, replyRequired: false },
       '/replyRequired CONFLICTING_FIELDS',

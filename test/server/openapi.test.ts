@@ -3,9 +3,11 @@ import t from 'tap'
 import type { Media } from '../../server/openapi/document.js'
 import { openApi30File, openApiFile } from '../../server/openapi-file.js'
 import { assertUnderstood } from '../../server/schemas/walk.js'
+import { HealthCheckConfig } from '../../server/schemas/health-check.js'
 import { ZeroRequest } from '../../server/schemas/live.js'
 import { MarkRuleConfig } from '../../server/schemas/mark-rule.js'
 import { RealServerConfig, RealServerSet } from '../../server/schemas/real-server.js'
+import { RunRequest, StateReport } from '../../server/schemas/server-checks.js'
 import { SettingsConfig } from '../../server/schemas/settings.js'
 import { SimulationRequest } from '../../server/schemas/simulation.js'
 import { VirtualServiceConfig } from '../../server/schemas/virtual-service.js'
@@ -49,7 +51,8 @@ t.test('components have names of their own, and all references lead somewhere', 
 
 t.test('the walker looks at every keyword of what clients may send', async t => {
   const written = [RealServerConfig, RealServerSet, VirtualServiceConfig, MarkRuleConfig]
-  for (const schema of [...written, SettingsConfig, ZeroRequest, SimulationRequest])
+  const checks = [HealthCheckConfig, RunRequest, StateReport]
+  for (const schema of [...written, ...checks, SettingsConfig, ZeroRequest, SimulationRequest])
     t.doesNotThrow(() => assertUnderstood(schema))
 })
 

@@ -57,6 +57,16 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
     await a.send('PATCH', url, { healthChecks: { named: ['port'] } })
     return a.send('DELETE', '/v1/health-checks/port')
   },
+  NOT_CHECKED: a => a.send('POST', `${url}/real-servers/a/checks/runs`),
+  CHECK_NOT_EXTERNAL: async a => {
+    await a.send('PATCH', url, { healthChecks: { inline: { port: { kind: 'tcp' } } } })
+    return a.send('PUT', `${url}/real-servers/a/checks/port/state`, { state: 'up' })
+  },
+  HEALTH_CHECKS_UNAVAILABLE: async a => {
+    // Nothing runs them here.
+    await a.send('PATCH', url, { healthChecks: { inline: { port: { kind: 'tcp' } } } })
+    return a.send('POST', `${url}/real-servers/a/checks/runs`)
+  },
   UNAUTHENTICATED: a => {
     const gate = new Gate({ tokens: a.access.tokens, open: false })
     return buildApp({ control: a.control, access: { ...a.access, gate } }).inject(url)

@@ -5,6 +5,8 @@ import type { Probe } from './probe.js'
 export interface Report {
   state: 'up' | 'down'
   detail: string
+  /** For so long; else for as long as the check says. */
+  expiryMs?: number
 }
 
 interface Kept extends Report {
@@ -37,9 +39,10 @@ export class ReportBook {
 /** `key` is the check's in the book. */
 export const externalProbe =
   (book: ReportBook, key: string): Probe<'external'> =>
-  ({ expiryMs }, run) => {
+  (check, run) => {
     const report = book.get(key)
     if (report === undefined) return run.fail('expired', 'Nothing has been reported yet.')
+    const expiryMs = report.expiryMs ?? check.expiryMs
     const seconds = (report.ageMs / 1000).toFixed(1)
     run.note('receive', `${report.state}, ${seconds} s ago: ${report.detail}`)
     if (expiryMs !== null && report.ageMs > expiryMs)

@@ -13,10 +13,18 @@ const BEFORE: Readonly<Record<string, (stage: Stage) => Promise<Record<string, s
   deleteOperation: withOperation,
   getDrain: withDrain,
   deleteDrain: withDrain,
+  listRealServerChecks: withChecks,
+  createRealServerCheckRun: withChecks,
+  putRealServerCheckState: withChecks,
 }
 
 async function withDrain(stage: Stage) {
   await stage.must('putDrain')
+  return {}
+}
+
+async function withChecks(stage: Stage) {
+  await stage.checkServer()
   return {}
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Media, Operation, Parameter } from '../../../server/openapi/document.js'
 import { EngineDataplane } from '../fixtures/engine-dataplane.js'
+import { FakeEngine } from '../fixtures/fake-engine.js'
 import { startAppliance, type Appliance } from '../fixtures/appliance.js'
 import { document } from './published.js'
 
@@ -37,7 +38,10 @@ export class Stage {
 
   /** An appliance with everything that can be created by name, as the examples create it. */
   static async open(): Promise<Stage> {
-    const appliance = await startAppliance({ dataplane: new EngineDataplane(256) })
+    const appliance = await startAppliance({
+      dataplane: new EngineDataplane(256),
+      engine: new FakeEngine(),
+    })
     const origin = await appliance.app.listen({ host: '127.0.0.1', port: 0 })
     const stage = new Stage(appliance, origin)
     for (const name of ['putVirtualService', 'putMarkRule', 'putHealthCheck'])
@@ -48,6 +52,13 @@ export class Stage {
   async close(): Promise<void> {
     this.#appliance.app.server.closeAllConnections()
     await this.#appliance.close()
+  }
+
+  /** Gives the real server of the examples a check of each kind that they speak of. */
+  async checkServer(): Promise<void> {
+    const inline = { web: { kind: 'external' } }
+    const url = '/v1/virtual-services/web/real-servers/a'
+    await this.#appliance.send('PATCH', url, { healthChecks: { inline } })
   }
 
   /** The operation of this name as it is shown; anything but success is an error. */
