@@ -193,6 +193,8 @@ function inverseOf(ipvs: Ipvs, op: Op): Undo {
     case 'flush':
     case 'zero':
     case 'guarded':
+    case 'openProbe':
+    case 'closeProbe':
     case 'announce':
     case 'startKill':
     case 'killProgress':

@@ -61,6 +61,8 @@ export class Control {
       startKill: op => done(ipvs.killer.start(op.job, op.kill)),
       killProgress: op => ipvs.killer.progress(op.job),
       simulate: op => simulate({ ipvs, ports: driver.ports, nowMs: nowMs() }, op.simulation),
+      openProbe: op => done(ipvs.probes.open(op.probe)),
+      closeProbe: op => done(ipvs.probes.close(op.probe)),
       ping: () => ({ nowMs: nowMs() }),
       stop: () => done(onStop()),
     }

@@ -134,6 +134,9 @@ export type Op =
   | { op: 'killProgress'; job: number }
   /** What would become of a packet. Changes nothing. */
   | { op: 'simulate'; simulation: SimulationRequest }
+  /** A connection for one run of a health check through the service, made before it connects. */
+  | { op: 'openProbe'; probe: ProbeConfig }
+  | { op: 'closeProbe'; probe: ProbeEnds }
   | { op: 'ping' }
   | { op: 'stop' }
 
@@ -160,8 +163,23 @@ export interface Results {
   startKill: null
   killProgress: KillProgress
   simulate: Simulation
+  openProbe: null
+  closeProbe: null
   ping: { nowMs: number }
   stop: null
+}
+
+export interface ProbeEnds {
+  protocol: ProtocolName
+  /** Its port is used by one probe at a time. */
+  client: TextEndpoint
+  vip: TextEndpoint
+}
+
+export interface ProbeConfig extends ProbeEnds {
+  key: ServiceKey
+  /** Where its packets go, whatever the weight. */
+  dest: DestKey
 }
 
 /** All that is given must hold. */

@@ -120,6 +120,11 @@ export class DataplaneFleet implements Dataplane {
   async #carryOut<T extends Op>(op: T): Promise<Results[T['op']]> {
     if (op.op === 'guarded') return (await this.#anyHolds(op)) as Results[T['op']]
     if (op.op === 'killProgress') return (await this.#killed(op)) as Results[T['op']]
+    // A probe is of no configuration: a worker that has no room for it need not be replaced.
+    if (op.op === 'openProbe' || op.op === 'closeProbe') {
+      await Promise.all(this.#ready().map(member => member.call(op)))
+      return null as Results[T['op']]
+    }
     const { leader, result } = await this.#first(op)
     if (op.op === 'simulate') {
       const { worker, ...told } = result as Results['simulate']

@@ -17,6 +17,7 @@ import type { Tombstones } from './kill/tombstones.js'
 import type { LocalOut } from './local-out.js'
 import type { MarkRules } from './mark-rules.js'
 import { Direction, Gate, type Protocol } from './proto/protocol.js'
+import type { Probes } from './probes.js'
 import type { Protocols } from './proto/index.js'
 import { hasOptions, recordRoute } from './record-route.js'
 import { isHelpedOffload, type Responder } from './responder.js'
@@ -49,6 +50,7 @@ export interface CoreOptions {
   network: NetworkView
   transmit: Transmit
   clients: Clients
+  probes: Probes
   reassembler: Reassembler
   counters: Float64Array
   settings: Settings
@@ -68,6 +70,7 @@ export class Core {
   readonly #counters: Float64Array
   readonly #isServed: (family: number, mark: number) => boolean
   readonly #crew: Crew | null
+  readonly #probes: Probes
 
   constructor(options: CoreOptions) {
     this.#o = options
@@ -77,6 +80,7 @@ export class Core {
     const { services } = options
     this.#isServed = (family, mark) => services.getMark(family, mark) !== undefined
     this.#crew = options.crew
+    this.#probes = options.probes
   }
 
   /**
@@ -105,6 +109,7 @@ export class Core {
       return Verdict.drop
     }
     const f = pkt.flow
+    if (this.#probes.size > 0 && this.#probes.awaits(f)) return this.#o.forwarder.forward(pkt)
     // fib_validate_source; IPv6 has no such test, so answers of DR servers pass (semantics 0.5).
     if (f.family === IPV4 && this.#network.isLocal(IPV4, f.src0, 0, 0, 0)) {
       this.#counters[Counter.martianSource]!++
@@ -157,7 +162,9 @@ export class Core {
     const { table } = this.#conns
     let c = table.inGet(pkt.flow)
     if (c !== 0) {
-      if (protocol.isNewConnection(pkt)) c = this.#afterReuse(c, protocol)
+      // A probe's connection is older than its first packet, and not another's.
+      const reused = protocol.isNewConnection(pkt) && !this.#isProbe(pkt)
+      if (reused) c = this.#afterReuse(c, protocol)
       const dest = c === 0 ? undefined : this.#conns.destOf(c)
       if (dest !== undefined && !dest.available && !this.#isKilled(c)) {
         if (!this.#o.settings.expireNodestConn) {
@@ -276,6 +283,10 @@ export class Core {
     const adjacency = masq ? this.#o.clients.towards(c) : null
     if (adjacency !== null && !this.#o.forwarder.passOut(pkt, adjacency)) return Verdict.drop
     return this.#o.responder.respond(pkt, c, protocol, adjacency)
+  }
+
+  #isProbe(pkt: Packet): boolean {
+    return this.#probes.size > 0 && this.#probes.sent(pkt.flow)
   }
 
   #isKilled(c: number): boolean {

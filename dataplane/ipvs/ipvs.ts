@@ -36,6 +36,7 @@ import { LocalOut } from './local-out.js'
 import { MarkRules } from './mark-rules.js'
 import { OwnServers } from './own-servers.js'
 import { EngineData } from './pe/engine-data.js'
+import { Probes } from './probes.js'
 import { Protocols } from './proto/index.js'
 import { Responder } from './responder.js'
 import { Rows } from './rows.js'
@@ -99,6 +100,7 @@ export class Ipvs implements Pipeline {
   readonly protocols: Protocols
   readonly admin: Admin
   readonly killer: Killer
+  readonly probes: Probes
   readonly network: NetworkView
   readonly memory: SharedMemory
   /** Null when this is the only worker. */
@@ -172,6 +174,7 @@ export class Ipvs implements Pipeline {
       onService: service => crew?.note(service),
     })
 
+    this.probes = new Probes(this.admin, this.conns, nowMs)
     const output = new Output(driver, counters, seeds[0])
     const errors = new IcmpErrors({ driver, network, output, counters, settings, nowMs })
     const forwarder = new Forwarder(network, output, errors)
@@ -228,7 +231,7 @@ export class Ipvs implements Pipeline {
         transmit,
         clients,
       },
-      ...{ reassembler, counters, settings, crew, nowMs },
+      ...{ reassembler, counters, settings, crew, nowMs, probes: this.probes },
     })
     conns.setJob(TRASH_NODE, () => {
       this.admin.trash.sweep(this.#wheel.nowTick)

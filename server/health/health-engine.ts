@@ -5,14 +5,15 @@
  */
 import type { Logger } from 'pino'
 import type { CheckChange, NamedResult } from './check-runner.js'
-import type { CheckedServer, CheckState } from './check-spec.js'
+import type { CheckedServer, CheckSpec, CheckState } from './check-spec.js'
 import type { ServerHealth } from './health-book.js'
-import { HealthThread, type StartHealthWorker } from './health-thread.js'
+import { HealthThread, type ServiceGateway, type StartHealthWorker } from './health-thread.js'
 import type { LatencyHistogram } from './latencies.js'
 import { RawPinger, type Pinger } from './pinger.js'
 import type { Report } from './probes/external.js'
 import type { CheckHistory, CheckStatus } from './run-result.js'
 import { verdictOf } from './verdict.js'
+import type { Questions } from './worker-messages.js'
 
 export interface ServerVerdict {
   service: string
@@ -28,6 +29,8 @@ export interface HealthEngineOptions {
   commandFolder: string | null
   fileFolder: string | null
   pinger?: Pinger & { close?(): void }
+  /** Null or absent: checks `via: 'service'` fail and say so. */
+  gateway?: ServiceGateway | null
   startWorker?: StartHealthWorker
 }
 
@@ -41,16 +44,24 @@ export class HealthEngine {
   readonly #servers = new Map<string, Entry>()
   readonly #listeners = new Set<(verdict: ServerVerdict) => void>()
   readonly #pinger: Pinger & { close?(): void }
-  readonly #thread: HealthThread
+  readonly #direct: HealthThread
+  /** For checks that go through their service, when there is a way. */
+  readonly #through: HealthThread | null
 
-  constructor({ pinger = new RawPinger(), ...options }: HealthEngineOptions) {
+  constructor({ pinger = new RawPinger(), gateway = null, ...options }: HealthEngineOptions) {
     this.#pinger = pinger
-    this.#thread = new HealthThread({
-      ...options,
-      pinger,
-      servers: () => [...this.#servers.values()].map(entry => resumed(entry)),
-      changed: change => this.#take(change),
-    })
+    const thread = (own: ServiceGateway | null) => {
+      const vias: CheckSpec['via'][] =
+        gateway === null ? ['direct', 'service'] : own === null ? ['direct'] : ['service']
+      return new HealthThread({
+        ...options,
+        ...{ pinger, gateway: own, vias },
+        servers: () => [...this.#servers.values()].map(resumed),
+        changed: change => this.#take(change),
+      })
+    }
+    this.#direct = thread(null)
+    this.#through = gateway && thread(gateway)
   }
 
   /** Called for each change of a check's or a server's state, and once for each new check. */
@@ -65,12 +76,12 @@ export class HealthEngine {
     const entry = this.#servers.get(key) ?? { subject, changes: new Map(), health: null }
     entry.subject = subject
     this.#servers.set(key, entry)
-    this.#thread.post({ op: 'set', server: subject })
+    for (const each of this.#threads) each.set(subject)
   }
 
   delete(service: string, server: string): void {
-    if (this.#servers.delete(nameOf({ service, server })))
-      this.#thread.post({ op: 'delete', service, server })
+    if (!this.#servers.delete(nameOf({ service, server }))) return
+    for (const each of this.#threads) each.delete(service, server)
   }
 
   /** Undefined: no checks, or none that has been heard of yet. */
@@ -84,32 +95,48 @@ export class HealthEngine {
     const entry = this.#servers.get(nameOf({ service, server }))
     const found = entry?.subject.checks.find(({ name }) => name === check)
     if (found?.spec.kind !== 'external') return false
-    this.#thread.post({ op: 'report', service, server, check, report })
+    this.#direct.post({ op: 'report', service, server, check, report })
     return true
   }
 
   /** Runs a server's checks, or one, now; takes up to their timeouts. Null: there is none such. */
   runNow(service: string, server: string, check?: string): Promise<NamedResult[] | null> {
     const name: [string] | [] = check === undefined ? [] : [check]
-    return this.#thread.ask('runNow', [service, server, ...name])
+    return this.#ask('runNow', [service, server, ...name])
   }
 
   history(service: string, server: string): Promise<CheckHistory[] | null> {
-    return this.#thread.ask('history', [service, server])
+    return this.#ask('history', [service, server])
   }
 
   statuses(service: string, server: string): Promise<CheckStatus[] | null> {
-    return this.#thread.ask('statuses', [service, server])
+    return this.#ask('statuses', [service, server])
   }
 
-  /** Read from shared memory: asks nobody. */
-  histograms(): LatencyHistogram[] {
-    return this.#thread.histograms()
+  /** Read from shared memory: asks nobody. One more of a kind for checks through services. */
+  histograms(): (LatencyHistogram & { via: CheckSpec['via'] })[] {
+    const of = (thread: HealthThread | null, via: CheckSpec['via']) =>
+      thread?.histograms().map(each => ({ ...each, via })) ?? []
+    return [...of(this.#direct, 'direct'), ...of(this.#through, 'service')]
   }
 
   async close(): Promise<void> {
-    await this.#thread.close()
+    await Promise.all(this.#threads.map(each => each.close()))
     this.#pinger.close?.()
+  }
+
+  get #threads(): HealthThread[] {
+    return this.#through === null ? [this.#direct] : [this.#direct, this.#through]
+  }
+
+  /** What all threads know together; null when none knows the server or the check. */
+  async #ask<Q extends keyof Questions>(
+    question: Q,
+    list: Questions[Q]['arguments'],
+  ): Promise<Questions[Q]['answer'] | null> {
+    const answers = await Promise.all(this.#threads.map(each => each.ask(question, list)))
+    const known = answers.filter(answer => answer !== null)
+    return known.length === 0 ? null : (known.flat() as Questions[Q]['answer'])
   }
 
   #take(change: CheckChange): void {

@@ -2,10 +2,18 @@
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import type { CheckChange } from './check-runner.js'
-import type { CheckedServer } from './check-spec.js'
+import type { CheckedServer, CheckSpec } from './check-spec.js'
 import { Latencies, type LatencyHistogram } from './latencies.js'
 import type { Pinger } from './pinger.js'
-import type { FromWorker, HealthWorkerData, Questions, ToWorker } from './worker-messages.js'
+import type {
+  FromWorker,
+  HealthWorkerData,
+  PathFailure,
+  PathOrder,
+  ProbePlace,
+  Questions,
+  ToWorker,
+} from './worker-messages.js'
 
 /** The part of Worker that is used here. */
 export interface HealthWorkerLike {
@@ -17,11 +25,24 @@ export interface HealthWorkerLike {
 }
 export type StartHealthWorker = (data: HealthWorkerData) => HealthWorkerLike
 
+/** Who can let a probe through a service: the dataplane, and the network that probes come from. */
+export interface ServiceGateway {
+  place: ProbePlace
+  /** Rejects with a sentence for people. */
+  open(order: PathOrder): Promise<void>
+  /** Of what was opened, or was not; must not throw. */
+  close(order: PathOrder): void
+}
+
 export interface HealthThreadOptions {
   logger: Pick<Logger, 'info' | 'warn' | 'error'>
   commandFolder: string | null
   fileFolder: string | null
   pinger: Pinger
+  /** For the thread that probes through services; null for the other. */
+  gateway: ServiceGateway | null
+  /** Of which checks. */
+  vias: readonly CheckSpec['via'][]
   startWorker?: StartHealthWorker
   /** Everything that a new thread has to check. */
   servers: () => CheckedServer[]
@@ -45,6 +66,7 @@ export class HealthThread {
   readonly #latencies = Latencies.allocate()
   readonly #waiting = new Map<number, Waiting>()
   readonly #pings = new Map<number, () => void>()
+  readonly #paths = new Map<number, PathOrder>()
   #worker: HealthWorkerLike | null = null
   #restart: NodeJS.Timeout | undefined
   #nextId = 0
@@ -54,11 +76,27 @@ export class HealthThread {
     this.#options = options
   }
 
-  /** Starts the thread with the first message: who checks nothing pays nothing. */
-  post(message: ToWorker): void {
+  /** Its part of a server's checks. The first starts the thread: who checks nothing pays nothing. */
+  set(subject: CheckedServer): void {
+    const server = this.#partOf(subject)
+    if (server.checks.length === 0) return this.delete(subject.service, subject.server)
     if (this.#closed || this.#restart !== undefined) return
     if (this.#worker === null) this.#start()
-    else this.#worker.postMessage(message)
+    else this.post({ op: 'set', server })
+  }
+
+  delete(service: string, server: string): void {
+    this.post({ op: 'delete', service, server })
+  }
+
+  /** Nobody hears it while there is no thread; the next one is told everything. */
+  post(message: ToWorker): void {
+    this.#worker?.postMessage(message)
+  }
+
+  #partOf(subject: CheckedServer): CheckedServer {
+    const checks = subject.checks.filter(({ spec }) => this.#options.vias.includes(spec.via))
+    return { ...subject, checks }
   }
 
   /** Rejects with HealthThreadGone. */
@@ -90,12 +128,14 @@ export class HealthThread {
     const { commandFolder, fileFolder, servers } = this.#options
     const start = this.#options.startWorker ?? startWorker
     const latencies = this.#latencies
-    const worker = start({ commandFolder, fileFolder, latencies, slots: SLOTS, network: null })
+    const network = this.#options.gateway?.place ?? null
+    const worker = start({ commandFolder, fileFolder, latencies, slots: SLOTS, network })
     this.#worker = worker
     worker.on('message', message => this.#hear(message))
     worker.on('error', error => this.#options.logger.error({ err: error }, 'health checks failed'))
     worker.on('exit', () => this.#lost())
-    for (const server of servers()) worker.postMessage({ op: 'set', server })
+    for (const server of servers().map(each => this.#partOf(each)))
+      if (server.checks.length > 0) worker.postMessage({ op: 'set', server })
   }
 
   #lost(): void {
@@ -112,6 +152,8 @@ export class HealthThread {
     this.#worker = null
     for (const stop of this.#pings.values()) stop()
     this.#pings.clear()
+    for (const order of this.#paths.values()) this.#options.gateway?.close(order)
+    this.#paths.clear()
     const error = new HealthThreadGone('The thread that runs health checks has ended.')
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
@@ -133,9 +175,19 @@ export class HealthThread {
         this.#pings.delete(message.id)
         return
       case 'open':
-      case 'close':
-        return
+        return void this.#open(message)
+      case 'close': {
+        const order = this.#paths.get(message.id)
+        this.#paths.delete(message.id)
+        return order && this.#options.gateway?.close(order)
+      }
     }
+  }
+
+  async #open({ id, order }: Extract<FromWorker, { event: 'open' }>): Promise<void> {
+    this.#paths.set(id, order)
+    const failure = await failureOf(this.#options.gateway?.open(order))
+    this.#worker?.postMessage({ op: 'opened', id, failure })
   }
 
   #ping({ id, order }: Extract<FromWorker, { event: 'ping' }>): void {
@@ -146,6 +198,15 @@ export class HealthThread {
       this.#worker?.postMessage({ op: 'pinged', id, failure })
     })
     if (!done) this.#pings.set(id, stop)
+  }
+}
+
+async function failureOf(opening: Promise<void> | undefined): Promise<PathFailure> {
+  try {
+    await opening
+    return null
+  } catch (error) {
+    return { reason: 'internal', detail: `The dataplane does not: ${(error as Error).message}.` }
   }
 }
 

@@ -4,14 +4,18 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { CheckRunner } from './check-runner.js'
+import { enterNetwork } from './enter-network.js'
 import { Latencies } from './latencies.js'
 import type { Pinger } from './pinger.js'
 import { ReportBook } from './probes/external.js'
+import { RemotePath } from './remote-path.js'
 import { Slots } from './slots.js'
 import { systemTimers } from './timers.js'
 import type { FromWorker, HealthWorkerData, QuestionMessage, ToWorker } from './worker-messages.js'
 
-const { commandFolder, fileFolder, latencies, slots } = workerData as HealthWorkerData
+const { commandFolder, fileFolder, latencies, slots, network } = workerData as HealthWorkerData
+// Before anything is opened: sockets belong to the network that their thread was in.
+if (network !== null) enterNetwork(network.path)
 const port = parentPort!
 const post = (message: FromWorker) => port.postMessage(message)
 const pings = new Map<number, Parameters<Pinger['ping']>[1]>()
@@ -29,8 +33,15 @@ const pinger: Pinger = {
   },
 }
 
+const path =
+  network &&
+  new RemotePath(network.addresses, {
+    open: (id, order) => post({ event: 'open', id, order }),
+    close: id => post({ event: 'close', id }),
+  })
+
 const runner = new CheckRunner({
-  ...{ commandFolder, fileFolder, pinger, servicePath: null },
+  ...{ commandFolder, fileFolder, pinger, servicePath: path },
   ...{ timers: systemTimers, wallClock: () => new Date(), random: Math.random },
   latencies: new Latencies(latencies),
   slots: new Slots(slots),
@@ -54,7 +65,7 @@ port.on('message', (message: ToWorker) => {
       return done?.(message.failure)
     }
     case 'opened':
-      return
+      return path?.opened(message.id, message.failure)
   }
 })
 

@@ -1,7 +1,8 @@
 /** What the main thread and the thread that runs checks say to each other. Types only. */
 import type { CheckChange, NamedResult } from './check-runner.js'
-import type { CheckedServer, CheckSpec } from './check-spec.js'
+import type { CheckedServer } from './check-spec.js'
 import type { PingFailure, PingOrder } from './pinger.js'
+import type { ProbeAddresses } from './probe-network.js'
 import type { Report } from './probes/external.js'
 import type { CheckHistory, CheckStatus, FailureReason } from './run-result.js'
 
@@ -12,8 +13,14 @@ export interface HealthWorkerData {
   latencies: SharedArrayBuffer
   /** Of runs under way. */
   slots: number
-  /** A network namespace of its own, through which services are probed; null is the host's. */
-  network: string | null
+  /** The namespace through which services are probed; null is the host's own network. */
+  network: ProbePlace | null
+}
+
+export interface ProbePlace {
+  /** Of the namespace. */
+  path: string
+  addresses: ProbeAddresses
 }
 
 /** Questions that are answered. */
@@ -59,5 +66,5 @@ export type FromWorker =
   | { event: 'answer'; id: number; answer: Questions[keyof Questions]['answer'] | null }
   | { event: 'ping'; id: number; order: PingOrder }
   | { event: 'stopPing'; id: number }
-  | { event: 'open'; id: number; order: PathOrder; timeoutMs: CheckSpec['timeoutMs'] }
+  | { event: 'open'; id: number; order: PathOrder }
   | { event: 'close'; id: number }

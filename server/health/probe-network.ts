@@ -1,0 +1,92 @@
+/**
+ * Where health checks through a service come from: a network namespace with one wire to this host,
+ * whose host end is a port of the dataplane, so that what a probe sends comes in as any client's
+ * packets do. Neighbours are written down on both ends: nothing is asked, nothing can be answered
+ * wrongly. Servers have to have a route to the probe's addresses by the way they have to clients.
+ */
+import type { Run } from '../host/command.js'
+
+export interface ProbeAddresses {
+  ipv4: string
+  ipv6: string
+}
+
+/** RFC 2544's network, and one of RFC 4193 of our own: neither is routed anywhere by chance. */
+export const PROBE_ADDRESSES: ProbeAddresses = {
+  ipv4: '198.18.255.254',
+  ipv6: 'fd53:6c75:6963:65::2',
+}
+/** The host end: what the dataplane is to be given as an interface. */
+export const PROBE_INTERFACE = 'sluice-probe'
+const INNER = 'probe0'
+// Locally administered (IEEE 802), the same in every host: the wire leads nowhere else.
+const HOST_MAC = '02:53:4c:00:00:01'
+const INNER_MAC = '02:53:4c:00:00:02'
+const GATEWAY = { ipv4: '169.254.83.1', ipv6: 'fe80::53:4cff:fe00:1' } as const
+
+export class ProbeNetwork {
+  /** Of the namespace, for whoever opens sockets in it. */
+  readonly path: string
+  readonly addresses: ProbeAddresses
+  readonly #name: string
+  readonly #run: Run
+
+  /** `name` is the namespace's, unique on this host. */
+  constructor(run: Run, name: string, addresses: ProbeAddresses = PROBE_ADDRESSES) {
+    this.#run = run
+    this.#name = name
+    this.path = `/run/netns/${name}`
+    this.addresses = addresses
+  }
+
+  /** Makes it anew, whatever is left of another. Rejects with CommandError, nothing left behind. */
+  async open(): Promise<void> {
+    await this.close()
+    try {
+      await this.#run('ip', ['netns', 'add', this.#name])
+      const ends = `link add ${PROBE_INTERFACE} address ${HOST_MAC} type veth`
+      const peer = `peer name ${INNER} address ${INNER_MAC} netns ${this.#name}`
+      await this.#batch([], [`${ends} ${peer}`])
+      await this.#batch(['-n', this.#name], this.#innerLines())
+      await this.#batch([], this.#hostLines())
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  /** The wire goes with the namespace. */
+  async close(): Promise<void> {
+    await this.#run('ip', ['netns', 'del', this.#name]).catch(() => undefined)
+    await this.#run('ip', ['link', 'del', PROBE_INTERFACE]).catch(() => undefined)
+  }
+
+  #innerLines(): string[] {
+    const { ipv4, ipv6 } = this.addresses
+    return [
+      'link set lo up',
+      `link set ${INNER} up`,
+      `addr add ${ipv4}/32 dev ${INNER}`,
+      `addr add ${ipv6}/128 dev ${INNER} nodad`,
+      `neigh replace ${GATEWAY.ipv4} lladdr ${HOST_MAC} dev ${INNER} nud permanent`,
+      `neigh replace ${GATEWAY.ipv6} lladdr ${HOST_MAC} dev ${INNER} nud permanent`,
+      `route replace default via ${GATEWAY.ipv4} dev ${INNER} onlink src ${ipv4}`,
+      `route replace default via ${GATEWAY.ipv6} dev ${INNER} src ${ipv6}`,
+    ]
+  }
+
+  #hostLines(): string[] {
+    const { ipv4, ipv6 } = this.addresses
+    return [
+      `link set ${PROBE_INTERFACE} up`,
+      `neigh replace ${ipv4} lladdr ${INNER_MAC} dev ${PROBE_INTERFACE} nud permanent`,
+      `neigh replace ${ipv6} lladdr ${INNER_MAC} dev ${PROBE_INTERFACE} nud permanent`,
+      `route replace ${ipv4}/32 dev ${PROBE_INTERFACE}`,
+      `route replace ${ipv6}/128 dev ${PROBE_INTERFACE}`,
+    ]
+  }
+
+  async #batch(options: readonly string[], lines: readonly string[]): Promise<void> {
+    await this.#run('ip', [...options, '-batch', '-'], `${lines.join('\n')}\n`)
+  }
+}
