@@ -1,6 +1,6 @@
 /** Builds the HTTP server of the management API. Handlers only translate; rules are in control.ts. */
 import { randomBytes } from 'node:crypto'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { Logger } from 'pino'
 import type { Gate } from './auth/gate.js'
@@ -17,6 +17,7 @@ import { addBodies } from './plugins/bodies.js'
 import { addNotFound } from './plugins/not-found.js'
 import { addOpenApi } from './plugins/openapi.js'
 import { addProblems, sendProblem, toProblem } from './plugins/problems.js'
+import { addRequestLog } from './plugins/request-log.js'
 import { addValidation } from './plugins/validation.js'
 import { addConfig } from './routes/config.js'
 import { addEvents } from './routes/events.js'
@@ -68,6 +69,11 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
     // Longer than any name, so that a long one gets an answer of its own.
     routerOptions: { maxParamLength: 1024 },
     requestIdHeader: false,
+    // One line a request, written by addRequestLog.
+    logController: new LogController({
+      disableRequestLogging: true,
+      requestIdLogLabel: 'requestId',
+    }),
     genReqId: ({ headers }) => {
       const given = headers['x-request-id']
       if (typeof given === 'string' && REQUEST_ID.test(given)) return conceal(given)
@@ -91,6 +97,7 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
   addNotFound(app)
   addAccess(app, access.gate)
   addAudit(app, access.journal)
+  addRequestLog(app)
   const requestsSeen = new ApiMetrics()
   observeRequests(app, requestsSeen)
   control.metrics.add(requestsSeen.collect, journalMetrics(access.journal))

@@ -28,7 +28,7 @@ import { LinuxHost } from './host/host-control.js'
 import { Journal } from './journal/journal.js'
 import { lockInstance } from './host/instance.js'
 import { FileJournal } from './host/journal.js'
-import { openLog } from './log.js'
+import { followLevelSignal, openLog } from './log.js'
 import { Listeners } from './listeners.js'
 import { openPacketQueues, RawSockets } from './host/raw-socket.js'
 import { DatabaseMetrics } from './metrics/database-metrics.js'
@@ -59,8 +59,10 @@ export async function serve(config: Config): Promise<number> {
     process.stderr.write('sluice cannot run on this host; `sluice doctor` has the whole report\n')
     return Exit.host
   }
-  const logger = openLog(config.logLevel)
+  const { logger, close } = openLog(config.logLevel)
   const undo = new Undo(logger)
+  undo.push('log', close)
+  undo.push('log level', followLevelSignal(logger, config.logLevel))
   const told = waitForSignal(logger)
   try {
     const urls = await start(config, report.interfaces, logger, undo, told)

@@ -57,15 +57,12 @@ t.test('a page of them while traffic flows', async t => {
   t.ok(fetched.every(({ exit, sha256 }) => exit === 0 && sha256 === bytesHash(200_000)))
 })
 
-/** How long the server took over each page, by its log: JSON, one line for arrival, one for the end. */
+/** How long the server took over each page, by its log: JSON, one line a request. */
 function servedMs(log: string): number[] {
   const lines = log.split('\n').filter(line => line.startsWith('{') && line.endsWith('}'))
-  const entries = lines.map(
-    line => JSON.parse(line) as { reqId?: string; req?: { url: string }; responseTime?: number },
-  )
-  const pages = new Set(entries.flatMap(e => (e.req?.url === PAGE ? [e.reqId] : [])))
-  return entries.flatMap(({ reqId, responseTime }) =>
-    responseTime !== undefined && pages.has(reqId) ? [responseTime] : [],
+  const entries = lines.map(line => JSON.parse(line) as { path?: string; tookMs?: number })
+  return entries.flatMap(({ path, tookMs }) =>
+    tookMs !== undefined && path === PAGE ? [tookMs] : [],
   )
 }
 
