@@ -14,24 +14,33 @@ export interface Flood {
 }
 
 export type FloodShape = Pick<FloodOrder, 'address' | 'port' | 'flows' | 'seconds'> &
-  Partial<Pick<FloodOrder, 'ports' | 'sources' | 'octets' | 'warmS' | 'pps'>>
+  Partial<Pick<FloodOrder, 'ports' | 'sources' | 'sourcePort' | 'octets' | 'warmS' | 'pps'>>
 
 const CLIENT_ENV = { NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
 const FIRST_PORT = 10_000
 
-/** Sends from `client` through `director` and counts what `sink` received meanwhile. */
+/**
+ * Sends from `client` through `director` and counts what `sink` received meanwhile; with several
+ * senders, processes that share the flows among them.
+ */
 export async function flood(
   client: Namespace,
   director: Namespace,
   sink: Sink,
-  shape: FloodShape,
+  { senders = 1, ...shape }: FloodShape & { senders?: number },
 ): Promise<Flood> {
-  const sender = await startFlood(client, director, shape)
+  const flows = Math.ceil(shape.flows / senders)
+  const shares = Array.from({ length: senders }, (_, i) => FIRST_PORT + i * flows)
+  const running = await Promise.all(
+    shares.map(sourcePort => startFlood(client, director, { ...shape, flows, sourcePort })),
+  )
   const before = sink.received()
-  const [, sent] = await sender.waitFor(/end (\d+)\n/, shape.seconds * 1000 + 30_000)
+  const deadlineMs = shape.seconds * 1000 + 30_000
+  const ends = await Promise.all(running.map(each => each.waitFor(/end (\d+)\n/, deadlineMs)))
   const deliveredPps = rateBetween(before, sink.received())
-  await sender.exited
-  return { sentPps: Number(sent) / shape.seconds, deliveredPps }
+  await Promise.all(running.map(each => each.exited))
+  const sent = ends.reduce((sum, [, count]) => sum + Number(count), 0)
+  return { sentPps: sent / shape.seconds, deliveredPps }
 }
 
 /** Starts sending; on return it has warmed up, and it stops by itself after `seconds`. */
