@@ -28,8 +28,12 @@ const DELAY_MOST_MS = 10
 const INTERVAL_MS = 200
 const TIMEOUT_MS = 300
 const FALL = 2
-/** For the loaded machine that this may run on. */
-const SLACK_MS = 150
+const FAULTS = 5
+/**
+ * Each fault follows a verdict, and by that a run, at once: the whole interval is before it, so that
+ * every case is the worst. What the machine itself takes comes on top.
+ */
+const SLACK_MS = { median: 50, longest: 150 }
 
 const COMMON: CheckCommon = {
   ...{ intervalMs: 1000, timeoutMs: 900, retryDelayMs: null, jitterMs: 0, rise: 1, fall: 1 },
@@ -167,7 +171,7 @@ async function faults(lab: Lab, topology: Topology, options: BenchOptions): Prom
   const facts: Fact[] = []
   for (const [name, most, server, fault, repair] of steps) {
     const times: number[] = []
-    for (let round = 0; round < (options.quick ? 1 : 10); round++) {
+    for (let round = 0; round < (options.quick ? 1 : FAULTS); round++) {
       const begin = performance.now()
       await fault()
       await checker.change(server, 'down')
@@ -179,11 +183,11 @@ async function faults(lab: Lab, topology: Topology, options: BenchOptions): Prom
     facts.push(
       {
         ...{ name: `detected: ${name}, median`, value: median(times), unit: 'ms', digits: 0 },
-        target: { side: 'most', value: most },
+        target: { side: 'most', value: most + SLACK_MS.median },
       },
       {
         ...{ name: `detected: ${name}, longest`, value: Math.max(...times), unit: 'ms', digits: 0 },
-        target: { side: 'most', value: most + SLACK_MS },
+        target: { side: 'most', value: most + SLACK_MS.longest },
       },
     )
   }
@@ -212,4 +216,5 @@ const claim = ({ rounds }: BenchOptions) =>
   `${CHECKS} checks with an interval of 1 s, half TCP, half HTTP, of nginx behind a veth wire; medians of ${rounds} windows.
 Processor time is that of the process with both of its threads; the event loop is the main thread's. Detection: HTTP checks
 with an interval of ${INTERVAL_MS} ms, a timeout of ${TIMEOUT_MS} ms and ${FALL} failures in a row, from just before the fault to
-the verdict, ten times each. At most: failures times interval, or an interval and failures times timeout where nothing answers.`
+the verdict, ${FAULTS} times each, right after a run, which is the worst moment. At most: failures times interval, or an
+interval and failures times timeout where nothing answers; and ${SLACK_MS.median} ms (${SLACK_MS.longest} ms the longest) for the machine.`

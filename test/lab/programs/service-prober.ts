@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import { HealthEngine } from '../../../server/health/health-engine.js'
 import { ProbeNetwork, PROBE_INTERFACE } from '../../../server/health/probe-network.js'
+import { gatewayThrough } from '../../../server/health/service-gateway.js'
 import { DataplaneClient } from '../../../server/dataplane-client.js'
 import { run } from '../../../server/host/command.js'
 import { allocate } from '../../../dataplane/shared/memory.js'
@@ -21,7 +22,6 @@ const dataplane = new DataplaneClient({
   worker: { driver: 'packet-ring', interfaces: [...order.interfaces, PROBE_INTERFACE] },
   logger,
 })
-const { key } = order.service
 dataplane.start(async call => {
   const dests = order.dests.map(dest => ({ dest, row: null }))
   await call({ op: 'restore', services: [{ service: order.service, row: null, dests }] })
@@ -30,17 +30,7 @@ if (!(await dataplane.whenReady(20_000))) throw new Error('the dataplane is not 
 
 const engine = new HealthEngine({
   ...{ logger, commandFolder: null, fileFolder: null },
-  gateway: {
-    place: network,
-    async open({ protocol, address, port, forServer, source }) {
-      const probe = { key, dest: forServer, protocol, client: source, vip: { address, port } }
-      await dataplane.call({ op: 'openProbe', probe })
-    },
-    close({ protocol, address, port, source }) {
-      const probe = { protocol, client: source, vip: { address, port } }
-      dataplane.call({ op: 'closeProbe', probe }).catch(() => undefined)
-    },
-  },
+  gateway: gatewayThrough(dataplane, network),
 })
 for (const server of order.servers) engine.set(server)
 process.stdout.write('ready\n')
