@@ -48,6 +48,7 @@ function fate({ name }: Resource, changes: readonly Difference[]): string {
   const about = changes.filter(({ kind, name: changed }) => {
     if (section === 'settings') return kind === 'settings'
     if (section === 'markRules') return kind === 'markRule' && changed === own
+    if (section === 'healthChecks') return kind === 'healthCheck' && changed === own
     return kind === 'realServer'
       ? changed.startsWith(`${own}/`)
       : changed === own && kind === 'virtualService'

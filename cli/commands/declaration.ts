@@ -9,7 +9,7 @@ import { textOf } from './exchange.js'
 
 /** A part of the configuration that a file names, or that only the appliance has. */
 export interface Resource {
-  /** As in the document: `virtualServices/web`, `markRules/edge`, `settings`. */
+  /** As in the document: `virtualServices/web`, `healthChecks/web`, `settings`. */
   name: string
   change: Change
 }
@@ -20,7 +20,8 @@ export interface Declaration {
   ifMatch: string | null
 }
 
-export const DECLARATION_HELP = `A document has virtualServices, markRules (both by name) and settings, each as the API has them:
+export const DECLARATION_HELP = `A document has virtualServices, healthChecks, markRules (all by name) and settings, each as the API
+has them:
 
   virtualServices:
     web:
@@ -29,8 +30,12 @@ export const DECLARATION_HELP = `A document has virtualServices, markRules (both
       port: 80
       realServers: { a: { address: 10.0.0.1, port: 8080 } }`
 
-/** Sections of a document; rules come before the services that ask for their marks. */
-const SECTIONS = { markRules: '/v1/mark-rules', virtualServices: '/v1/virtual-services' } as const
+/** Sections of a document; rules and checks come before the services that ask for them. */
+const SECTIONS = {
+  markRules: '/v1/mark-rules',
+  healthChecks: '/v1/health-checks',
+  virtualServices: '/v1/virtual-services',
+} as const
 type Section = keyof typeof SECTIONS
 
 /**

@@ -11,13 +11,14 @@ interface DeleteFlags {
 
 const EXAMPLES = `sluice delete service web
 sluice delete server web/a web/b              real servers of web; \`sluice drain\` is gentler
+sluice delete health-check web                refused while services ask for it
 sluice delete mark-rule web --missing-ok      nothing to do is success too`
 
 export function addDelete(program: Command, io: Io): void {
   const command = program
     .command('delete')
-    .description('delete services, real servers or mark rules by name')
-    .argument('<kind>', 'service, server or mark-rule')
+    .description('delete services, real servers, health checks or mark rules by name')
+    .argument('<kind>', 'service, server, health-check or mark-rule')
     .argument('<names...>', 'what to delete')
     .addOption(new Option('--missing-ok', 'succeed when there is nothing to delete'))
   apiCommand<DeleteFlags>(command, io, EXAMPLES, async (context, kind, ...names) => {
@@ -40,6 +41,8 @@ async function deleteOne(
     await must(client.DELETE('/v1/virtual-services/{name}', { params: { path, query } }))
   else if (kind === 'mark-rules')
     await must(client.DELETE('/v1/mark-rules/{name}', { params: { path, query } }))
+  else if (kind === 'health-checks')
+    await must(client.DELETE('/v1/health-checks/{name}', { params: { path, query } }))
   else if (kind === 'servers') {
     const { service, server } = serverPath(name)
     const params = { path: { name: service, server }, query }

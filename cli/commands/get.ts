@@ -19,6 +19,7 @@ const EXAMPLES = `sluice get services                                 one line e
 sluice get services web -o yaml                     the whole document
 sluice get servers web -o wide -l rack=3            real servers of one service, by label
 sluice get connections web --filter state=ESTABLISHED
+sluice get checks web a                             what the health checks of a server found
 sluice get stats --watch                            again whenever something changes
 sluice get config -o yaml                           everything, as \`sluice apply\` takes it
 sluice get audit-log --filter actor=ci --filter since=2030-01-01T00:00:00Z

@@ -1,6 +1,7 @@
 /** The commands that manage an appliance over its API. */
 import type { Command } from 'commander'
 import { addApply } from './apply.js'
+import { addCheck } from './check.js'
 import { addCompletion } from './completion.js'
 import type { Io } from './context.js'
 import { addDelete } from './delete.js'
@@ -20,6 +21,7 @@ export function addApiCommands(program: Command, io: Io): void {
   addRollback(program, io)
   addDelete(program, io)
   addDrain(program, io)
+  addCheck(program, io)
   addExplain(program, io)
   addEvents(program, io)
   addExchange(program, io)

@@ -1,4 +1,5 @@
 /** All kinds, by every name that they go by. */
+import { healthChecks, serverChecks } from './checks.js'
 import { auditLog, configurations, events, operations, revisions } from './history.js'
 import { connections, interfaces, stats } from './live.js'
 import type { Kind } from './kind.js'
@@ -20,6 +21,8 @@ export const KINDS: readonly AnyKind[] = [
   opaque(connections),
   opaque(stats),
   opaque(markRules),
+  opaque(healthChecks),
+  opaque(serverChecks),
   opaque(settings),
   opaque(configurations),
   opaque(revisions),

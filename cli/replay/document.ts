@@ -59,6 +59,8 @@ export const ReplayDocument = Type.Object(
     markRules: Type.Optional(
       Dictionary(Type.Unknown(), { propertyNames: { pattern: NAME_PATTERN } }),
     ),
+    // Nothing is checked in a replay.
+    healthChecks: Type.Optional(Type.Unknown()),
     settings: Type.Optional(Type.Unknown()),
     network: Type.Optional(Network),
     meta: Type.Optional(Type.Unknown()),
