@@ -33,6 +33,7 @@ export interface ExportedService extends ServiceSpec {
   dests: (DestSpec & { name: string })[]
 }
 
+const NO_CHECKS = 'Health checks are not written; whoever runs this checks nothing.'
 const NAME = 'Names are not written; it comes back as '
 
 /** Collects `losses` that every format has. */
@@ -70,6 +71,7 @@ function exportedService(record: ServiceRecord, losses: Loss[]): ExportedService
   if (serviceName(key) !== name) lose('', `${NAME}'${serviceName(key)}'.`)
   if (Object.keys(config.labels).length > 0) lose('/labels', 'There are no labels.')
   if (config.interface !== undefined) lose('/interface', 'Where an address lives is not said.')
+  if (config.healthChecks !== undefined) lose('/healthChecks', NO_CHECKS)
   if (!config.manageAddress) lose('/manageAddress', 'Who manages an address is not said.')
   const { persistence } = config
   const whole = key.family === 4 ? '255.255.255.255' : 128
@@ -95,7 +97,7 @@ function exportedService(record: ServiceRecord, losses: Loss[]): ExportedService
 
 function exportedServer({ name, config }: ServerRecord, pointer: string, losses: Loss[]) {
   const { address, port, adminState, tunnel, forwarding } = config
-  const { weight, upperThreshold, lowerThreshold, labels } = config
+  const { weight, upperThreshold, lowerThreshold, labels, healthChecks } = config
   const lose = (field: string, reason: string) =>
     losses.push({ pointer: `${pointer}${field}`, reason })
   if (adminState === 'disabled') {
@@ -104,6 +106,7 @@ function exportedServer({ name, config }: ServerRecord, pointer: string, losses:
   }
   if (serverName(config) !== name) lose('', `${NAME}'${serverName(config)}'.`)
   if (Object.keys(labels).length > 0) lose('/labels', 'There are no labels.')
+  if (healthChecks !== undefined) lose('/healthChecks', NO_CHECKS)
   if (forwarding === 'local')
     lose('/forwarding', 'There is no word for it; the kernel finds out by the address.')
   if (adminState === 'draining')

@@ -418,6 +418,22 @@ t.test('foreign targets are for administrators, guarded ones for the allow-list'
   t.equal((await a.send('POST', '/v1/changesets', both)).statusCode, 200)
 })
 
+t.test('an export says that it has no checks', async t => {
+  const a = await startAppliance()
+  t.teardown(() => a.close())
+  const own = { address: '10.0.0.1', healthChecks: { inline: { ping: { kind: 'icmp' } } } }
+  const checks = { inline: { port: { kind: 'tcp' } } }
+  await a.send('PUT', service, { ...web, healthChecks: checks, realServers: { a: own } })
+  for (const format of ['ipvsadm', 'keepalived']) {
+    const answer = await a.send('GET', `/v1/exports?format=${format}`)
+    const { losses } = answer.json<{ losses: { pointer: string }[] }>()
+    const pointers = losses.map(({ pointer }) => pointer)
+    const at = '/virtualServices/web'
+    for (const pointer of [`${at}/healthChecks`, `${at}/realServers/a/healthChecks`])
+      t.ok(pointers.includes(pointer), `${format} ${pointer}: ${pointers.join()}`)
+  }
+})
+
 t.test('checks survive a restart', async t => {
   const file = `${t.testdir()}/sluice.db`
   const first = await startAppliance({ file })
