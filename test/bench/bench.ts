@@ -72,6 +72,11 @@ const benches: Readonly<Record<string, Bench>> = {
     claim: 'a thousand health checks a second, and how soon faults are found',
     load: () => import('./health.js'),
   },
+  cost: {
+    claim: 'where the time of the dataplane thread for a packet goes',
+    rounds: 1,
+    load: () => import('./cost.js'),
+  },
   start: {
     claim: 'cold start until ready, with no services and with 10,000',
     load: () => import('./start.js'),

@@ -57,7 +57,7 @@ export function sluiceContender(
   lab: Lab,
   host: Namespace,
   services: ServiceSpecs,
-  options: Pick<SluiceOptions, 'serveArgs' | 'database'> = {},
+  options: Pick<SluiceOptions, 'serveArgs' | 'database' | 'turnClock'> = {},
 ): Contender {
   const sluice = new Sluice(lab, host, options)
   let configured = false

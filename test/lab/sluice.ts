@@ -16,6 +16,8 @@ export interface SluiceOptions {
   interfaces?: readonly string[]
   /** Preload lab/programs/worker-killer.ts, so that `loseWorker` works. */
   killable?: boolean
+  /** File that bench/programs/turn-clock.ts, preloaded then, writes where the time of turns goes. */
+  turnClock?: string
   /** Dataplane threads; what SLUICE_WORKERS says when absent, so that a whole run can have more. */
   workers?: number
   /** Further arguments, e.g. `--connections-max 1000000`. */
@@ -63,14 +65,20 @@ export class Sluice implements Director {
 
   /** Starts it on its database and waits for its one line on standard output. */
   async start(): Promise<string> {
-    const preload = this.#options.killable
-      ? ['--import', pathToFileURL(program('worker-killer')).href]
-      : []
+    const { driver, workers, killable, turnClock } = this.#options
+    const preload = [
+      ...(killable ? [program('worker-killer')] : []),
+      ...(turnClock === undefined ? [] : [program('turn-clock', 'bench')]),
+    ].flatMap(path => ['--import', pathToFileURL(path).href])
     const command = [process.execPath, ...preload, built(SLUICE), ...this.args]
     // tap's coverage hooks are for the test's own process.
-    const { driver, workers } = this.#options
     const count = driver === 'raw-socket' ? '' : (workers ?? process.env['SLUICE_WORKERS'] ?? '')
-    const env = { NODE_OPTIONS: '', NODE_V8_COVERAGE: '', SLUICE_WORKERS: String(count) }
+    const env = {
+      NODE_OPTIONS: '',
+      NODE_V8_COVERAGE: '',
+      SLUICE_WORKERS: String(count),
+      TURN_CLOCK: turnClock ?? '',
+    }
     this.#process = this.host.start(command, { name: 'sluice', env })
     const [line] = await this.#process.waitFor(/^sluice ready.*\n/m, 60_000)
     return line.trim()
