@@ -38,6 +38,8 @@ export function openDatagrams(
   })
   const start = () =>
     socket.connect(port, address, () => {
+      // A closed socket has no address to ask for.
+      if (run.ended) return
       const own = socket.address()
       run.note('connect', `from ${endpointText(own.address, own.port)}`)
       open({ send: (octets, what) => sendOn(socket, run, octets, what) })
