@@ -17,14 +17,15 @@ import { Lab } from '../lab/lab.js'
 import { HTTP_PORT_2, startServers } from '../lab/real-server.js'
 import { program } from '../lab/root.js'
 import type { ProberOrder } from '../lab/service-prober.js'
-import { holdAddresses } from '../lab/tunnel-end.js'
+import { holdAddresses, TunnelEnd } from '../lab/tunnel-end.js'
 import { build } from '../lab/topology.js'
 import { check } from '../fixtures/health/checks.js'
 
+const IPIP = { type: 'ipip', port: 0, checksum: 'none' } as const
 const NAMES = ['a', 'b'] as const
 
 for (const family of FAMILIES)
-  for (const forwarding of ['masq', 'dr'] as const)
+  for (const forwarding of ['masq', 'dr', 'tunnel'] as const)
     t.test(`${family}, ${forwarding}`, async t => {
       const lab = await Lab.open()
       t.teardown(() => lab.close())
@@ -36,7 +37,15 @@ for (const family of FAMILIES)
       await director.nft(guard(family))
       if (forwarding === 'dr') await holdAddresses(servers.get('a')!)
       const b = servers.get('b')!
-      // A has everything. NAT: b's answers go elsewhere. Direct routing: b lacks the address.
+      if (forwarding === 'tunnel') {
+        const own = [serverAddress('a', family)]
+        await TunnelEnd.start(servers.get('a')!, {
+          own,
+          from: [DIRECTOR_SERVER_SIDE[family]],
+          hops: 0,
+        })
+      }
+      // A has everything. NAT: b's answers go elsewhere. The others: b lacks the address, and the tunnel's end.
       if (forwarding === 'masq')
         await b.ip(`route add blackhole ${PROBE_ADDRESSES[family]}/${bits}`)
       const prober = director.start(
@@ -56,7 +65,7 @@ for (const family of FAMILIES)
           { server: 'a', check: 'direct', outcome: 'success' },
           { server: 'a', check: 'through', outcome: 'success' },
           { server: 'b', check: 'direct', outcome: 'success' },
-          { server: 'b', check: 'through', outcome: 'failure', reason: 'timeout' },
+          { server: 'b', check: 'through', outcome: 'failure', reason: /timeout|unreachable/ },
         ],
       )
       // The body says who answered: the weight is 0, and nobody else was asked.
@@ -64,12 +73,13 @@ for (const family of FAMILIES)
       t.equal(await prober.stop(), 0)
     })
 
-function order(lab: Lab, family: Family, forwarding: 'masq' | 'dr'): string {
+function order(lab: Lab, family: Family, forwarding: 'masq' | 'dr' | 'tunnel'): string {
   const vip = { address: VIP[family], port: HTTP_PORT_2 }
   const dests = NAMES.map((name, i): DestConfig => ({
     ...{ address: serverAddress(name, family), port: HTTP_PORT_2, forwarding },
     // b alone would be asked by a client.
-    ...{ weight: i, tunnel: null, upperThreshold: 0, lowerThreshold: 0 },
+    ...{ weight: i, tunnel: forwarding === 'tunnel' ? IPIP : null },
+    ...{ upperThreshold: 0, lowerThreshold: 0 },
   }))
   const content: ProberOrder = {
     namespace: `${lab.id}-probe`,

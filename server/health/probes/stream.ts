@@ -96,6 +96,11 @@ const REASONS: Readonly<Record<string, readonly [FailureReason, string]>> = {
   ETIMEDOUT: ['timeout', 'The peer does not answer.'],
   EHOSTUNREACH: ['unreachable', 'The host is unreachable.'],
   ENETUNREACH: ['unreachable', 'There is no route to the target.'],
+  EHOSTDOWN: ['unreachable', 'The host does not answer its neighbours.'],
+  ENETDOWN: ['unreachable', 'The interface to the target is down.'],
+  ENONET: ['unreachable', 'A router says that the host is not there.'],
+  // What an ICMP protocol unreachable becomes: a tunnel without an end, for example.
+  ENOPROTOOPT: ['unreachable', 'A host on the way does not know the protocol (ICMP).'],
   EADDRNOTAVAIL: ['internal', 'The source address is not on this host, or it has no free port.'],
   EADDRINUSE: ['internal', 'The source port is in use.'],
   EACCES: ['unreachable', 'The host or a router forbids it.'],
