@@ -2,9 +2,10 @@
  * Question: does a thousand services of a hundred real servers each cost packets a second, next to
  * one such service?
  *
- * Two Sluices with a database of their own take turns. 10,000 flows of small UDP packets (as in
- * pps.ts) spread over all services of the one, and go to the only service of the other. The hundred
- * real servers are addresses of one host, whose interface counts.
+ * Two Sluices with a database of their own take turns. Flows of small UDP packets (as in pps.ts)
+ * spread over all services of the one, and go to the only service of the other. Each flow has a
+ * client endpoint of its own, as those of different clients have. The hundred real servers are
+ * addresses of one host, whose interface counts.
  */
 import { SERVER_DEVICE, VIP } from '../lab/cast.js'
 import type { Contender } from '../lab/contender.js'
@@ -22,7 +23,11 @@ import { say, takeTurns } from './turns.js'
 
 const FIRST_PORT = 10_000
 const SERVERS = 100
-const FLOWS = 10_000
+/** Flows that are open, and so many that every packet is the first of one. */
+const CASES = [
+  { name: '10,000 open flows', flows: 10_000, sources: 1, warmS: 1.5 },
+  { name: 'new flows', flows: 1_000_000, sources: 20, warmS: 0.2 },
+]
 const PEER = 'Sluice, 1 service'
 const UNIT = 'thousand packets/s'
 
@@ -39,12 +44,13 @@ export async function bench(options: BenchOptions): Promise<void> {
     const sink = await Sink.start(server, `${FIRST_PORT}-${FIRST_PORT + services - 1}`)
     const one = appliance(lab, director, { name: PEER, services: 1, options })
     const many = appliance(lab, director, { name: OWN, services, options })
-    const cases = [{ name: `${FLOWS.toLocaleString('en')} flows`, targets: [least(PEER, 0.9)] }]
+    const cases = CASES.map(({ name }) => ({ name, targets: [least(PEER, 0.9)] }))
     const plan = { contenders: [one, many], cases, rounds, unit: UNIT, digits: 0 }
-    const rows = await takeTurns(plan, async (_, { name }) => {
+    const rows = await takeTurns(plan, async (one, { name }) => {
       const ports = name === OWN ? services : 1
-      const shape = { address: VIP.ipv4, port: FIRST_PORT, ports, flows: FLOWS, seconds }
-      return (await flood(client, director, sink, { ...shape, warmS: 1.5 })).deliveredPps / 1000
+      const { flows, sources, warmS } = CASES.find(({ name: each }) => each === one.name)!
+      const shape = { address: VIP.ipv4, port: FIRST_PORT, ports, flows, sources, seconds, warmS }
+      return (await flood(client, director, sink, shape)).deliveredPps / 1000
     })
     await sink.check()
     const title = `${services} services of ${SERVERS} real servers`
@@ -92,6 +98,6 @@ const service = (port: number): ServiceSpec => ({
 })
 
 const claim = ({ rounds, seconds, quick }: BenchOptions) =>
-  `${FLOWS.toLocaleString('en')} flows of UDP datagrams with 18 octets through ${quick ? 'a few' : 'a thousand'} services of ${SERVERS} real servers each
+  `UDP datagrams with 18 octets, in 10,000 open flows and as the first ones of a million, through ${quick ? 'a few' : 'a thousand'} services of ${SERVERS} real servers each
 (round robin, NAT, IPv4), and through one such service; the real servers' interface counts. ${rounds} rounds of ${seconds} s,
 the two taking turns.`

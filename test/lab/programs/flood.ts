@@ -104,19 +104,18 @@ function setPointer(v: DataView, at: number, value: number): void {
   v.setBigUint64(at, BigInt(value), libc.HOST_ORDER)
 }
 
-/** Flows differ in destination port first, then in source port, then in source address. */
+/** Every flow has a client endpoint of its own: a source port, then a source address. */
 function distinguish(v: DataView, at: number, flow: number): void {
   const { ports = 1, sources = 1, flows, port, sourcePort } = order
   const isIpv6 = order.source.includes(':')
   const l3 = at + ETHERNET
   const l4 = l3 + (isIpv6 ? 40 : 20)
-  const endpoint = Math.floor(flow / ports)
-  const perSource = Math.ceil(flows / ports / sources)
+  const perSource = Math.ceil(flows / sources)
   const address = isIpv6 ? l3 + 22 : l3 + 14
   const checks = isIpv6 ? [l4 + 6] : [l4 + 6, l3 + 10]
-  const host = v.getUint16(address) + Math.floor(endpoint / perSource)
+  const host = v.getUint16(address) + Math.floor(flow / perSource)
   patch(v, address, host, checks)
-  patch(v, l4, sourcePort + (endpoint % perSource), [l4 + 6])
+  patch(v, l4, sourcePort + (flow % perSource), [l4 + 6])
   patch(v, l4 + 2, port + (flow % ports), [l4 + 6])
 }
 
