@@ -79,7 +79,7 @@ const PURPOSES = {
     root: true,
     build: true,
   },
-  demo: { tools: LAB, root: true, build: true },
+  demo: { tools: [...LAB, 'nginx'], root: true, build: true },
   bench: {
     tools: [...LAB, 'haproxy', 'nginx', 'nginx stream module', 'wrk'],
     root: true,

@@ -1,6 +1,7 @@
 /**
  * `npm run demo`: the whole appliance in a minute, in network namespaces that are gone afterwards.
- * Exit status 0 means that distribution, payloads and clean-up were right.
+ * Exit status 0 means that distribution, payloads and clean-up were right. `npm run demo -- day`:
+ * a working day of one service, see day/.
  */
 import { parseArgs } from 'node:util'
 import { CLIENT, DIRECTOR_DEVICES, SERVER_NAMES, serverAddress, VIP } from '../lab/cast.js'
@@ -11,6 +12,7 @@ import { Sluice } from '../lab/sluice.js'
 import { build } from '../lab/topology.js'
 import { showChanges } from './changes.js'
 import { Checks } from './checks.js'
+import { day } from './day/day.js'
 import { bold, dim, green, print, red, section, table } from './screen.js'
 import { services } from './services.js'
 import { ask, type Show } from './show.js'
@@ -25,7 +27,8 @@ const TOOLS: Readonly<Record<string, string>> = {
   iperf3: 'iperf3',
 }
 
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     keep: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
@@ -33,14 +36,33 @@ const { values } = parseArgs({
 })
 
 try {
-  process.exitCode = await demo(values)
+  process.exitCode = await play(positionals, values)
 } catch (error) {
   print(red(`\ndemo: ${error instanceof Error ? error.message : String(error)}`))
   process.exitCode = 1
 }
 
+function play(names: readonly string[], values: { keep: boolean; verbose: boolean }) {
+  if (names.length === 0) return demo(values)
+  if (names.length === 1 && names[0] === 'day') return workingDay()
+  throw new Error(`there is no demo '${names.join(' ')}': npm run demo, or npm run demo -- day`)
+}
+
+async function workingDay(): Promise<number> {
+  await requireTools({ ...TOOLS, nginx: 'nginx-light' })
+  const lab = await Lab.open()
+  const checks = new Checks()
+  try {
+    await day(lab, checks)
+  } catch (error) {
+    await lab.close()
+    throw error
+  }
+  return clearAway(lab, checks)
+}
+
 async function demo({ keep, verbose }: { keep: boolean; verbose: boolean }): Promise<number> {
-  await requireTools()
+  await requireTools(TOOLS)
   const lab = await Lab.open({ lasting: keep })
   const checks = new Checks()
   try {
@@ -59,14 +81,18 @@ async function demo({ keep, verbose }: { keep: boolean; verbose: boolean }): Pro
     await lab.close()
     throw error
   }
+  return clearAway(lab, checks)
+}
+
+async function clearAway(lab: Lab, checks: Checks): Promise<number> {
   const left = await lab.close()
   checks.that('no namespace, process or file is left', left.length === 0, left.join(' '))
   return verdict(checks)
 }
 
-async function requireTools(): Promise<void> {
+async function requireTools(tools: Readonly<Record<string, string>>): Promise<void> {
   const missing: string[] = []
-  for (const [tool, name] of Object.entries(TOOLS)) {
+  for (const [tool, name] of Object.entries(tools)) {
     if ((await run(['sh', '-c', `command -v ${tool}`])).code !== 0) missing.push(name)
   }
   if (missing.length > 0) throw new Error(`missing tools: apt-get install ${missing.join(' ')}`)
