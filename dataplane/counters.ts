@@ -29,6 +29,7 @@ export const COUNTER_NAMES = [
   'fragmentedOut',
   // Decisions.
   'noDest',
+  'refused',
   'destUnavailable',
   'tableFull',
   'ttlExpired',

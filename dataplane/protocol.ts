@@ -3,6 +3,7 @@
  * text addresses. Both sides ship together, so there is no version in it.
  */
 import type { CounterName } from './counters.js'
+import type { RampConfig } from './ramp-config.js'
 import type { SettingsConfig } from './settings-config.js'
 
 export type { SettingsConfig, StateTimeouts } from './settings-config.js'
@@ -40,6 +41,8 @@ export interface ServiceConfig {
   /** One without persistence: kept, and asked only about what real servers begin. */
   persistenceEngine?: 'sip'
   onePacket: boolean
+  /** Nobody is to get new connections: clients are told at once, by a reset where there is one. */
+  refuses?: boolean
 }
 
 export interface DestKey {
@@ -58,6 +61,7 @@ export interface DestConfig extends DestKey {
   } | null
   upperThreshold: number
   lowerThreshold: number
+  ramp?: RampConfig
 }
 
 /** Rows in the statistics memory (shared/statistics.ts); they outlive the worker. */
@@ -258,6 +262,8 @@ export type PassedOver =
   | 'notAvailable'
   | 'weightZero'
   | 'overloaded'
+  /** Warming up; it has had its share for now. */
+  | 'slowStart'
   /** Usable, but the scheduler chose another. */
   | 'notChosen'
   /** The scheduler was not asked, for what `decidedBy` says or because nothing is scheduled. */

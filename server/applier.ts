@@ -13,14 +13,17 @@
  *   5. host.afterApply removes what is no longer needed. If it cannot, the change is in force, the
  *      left-overs are tried again until they are gone (APPLY_PENDING).
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { MarkRuleConfig, Op } from '../dataplane/protocol.js'
 import { SYSTEM } from './actor.js'
-import { DataplaneGone, OpRefused, type Call, type Dataplane } from './dataplane-client.js'
+import { DataplaneGone, OpRefused, type Dataplane } from './dataplane-client.js'
 import { Directory } from './directory.js'
 import { messageOf, Problem } from './errors.js'
-import type { Announcement, HostChange, HostControl, HostState } from './host-state.js'
-import { opsOf, restoreOf, settingsConfig } from './plan.js'
+import { HostKeeper } from './host-keeper.js'
+import type { Announcement, HostControl, HostState } from './host-state.js'
+import { opsOf } from './plan.js'
+import type { StandingChange, Standings } from './policy/standings.js'
 import { inverseOf } from './repo/configuration.js'
 import type {
   ChangeSet,
@@ -29,6 +32,7 @@ import type {
   ServiceChange,
 } from './repo/configuration.js'
 import type { ServiceRecord } from './repo/records.js'
+import { Restorer } from './restorer.js'
 import { RowTable } from './row-table.js'
 import type { State } from './draft.js'
 import type { Commitment } from './writer.js'
@@ -38,6 +42,9 @@ export interface ApplierOptions {
   repo: ConfigurationRepo
   /** What is stored, in memory; brought up to date here. */
   state: State
+  standings: Standings
+  /** Hears of services that stand otherwise than before, once that is in force or on its way. */
+  onMoved: (moved: readonly StandingChange[]) => void
   now: () => Date
   dataplane: Dataplane
   host: HostControl
@@ -48,39 +55,42 @@ export interface ApplierOptions {
   retryMs?: number
 }
 
-const RETRY_MAX_MS = 30_000
-
 export class Applier {
   readonly rows = new RowTable()
-  readonly directory = new Directory()
-  /** Services that the host or the dataplane does not have, and why. */
-  readonly #unprepared = new Map<string, string>()
-  readonly #refused = new Map<string, string>()
+  readonly directory: Directory
+  readonly #restorer: Restorer
   readonly #repo: ConfigurationRepo
   readonly #state: State
+  readonly #standings: Standings
+  readonly #onMoved: ApplierOptions['onMoved']
   readonly #now: () => Date
   readonly #dataplane: Dataplane
-  readonly #host: HostControl
+  readonly #host: HostKeeper
   readonly #logger: Logger
   readonly #patienceMs: number
-  readonly #firstRetryMs: number
-  #retryMs: number
-  /** The host may hold what nobody needs. */
-  #untidy = false
-  #retryTimer: NodeJS.Timeout | null = null
-  #exclusive: (work: () => Promise<void>) => Promise<void> = work => work()
   #stopped = false
 
   constructor(options: ApplierOptions) {
     this.#repo = options.repo
     this.#state = options.state
+    this.#standings = options.standings
+    this.#onMoved = options.onMoved
+    this.directory = new Directory(
+      service => options.standings.of(service).fallback?.code === 'withdraw',
+    )
     this.#now = options.now
     this.#dataplane = options.dataplane
-    this.#host = options.host
     this.#logger = options.logger
+    this.#restorer = new Restorer({
+      ...{ state: options.state, standings: options.standings, rows: this.rows },
+      markRules: () => this.#askable(this.directory.markRules.rules()),
+      logger: options.logger,
+    })
     this.#patienceMs = options.patienceMs ?? 5000
-    this.#firstRetryMs = options.retryMs ?? 1000
-    this.#retryMs = this.#firstRetryMs
+    this.#host = new HostKeeper({
+      ...{ host: options.host, directory: this.directory, logger: options.logger },
+      ...{ announce: list => this.#announce(list), retryMs: options.retryMs ?? 1000 },
+    })
   }
 
   /** Brings everything to what is stored; false when no dataplane came up in time. */
@@ -88,38 +98,41 @@ export class Applier {
     deadlineMs: number,
     exclusive: (work: () => Promise<void>) => Promise<void>,
   ): Promise<boolean> {
-    this.#exclusive = exclusive
+    this.#host.start(exclusive)
     const state = this.#state
+    this.#standings.forgetOthers(state.services())
+    for (const service of state.services()) this.#standings.renew(service)
+    this.#adopt({ services: [...state.services()].map(after => ({ before: null, after })) })
     this.directory.load([...state.services()], [...state.markRules()], state.settings())
-    const announcements = await this.#prepare(this.directory.hostState())
-    this.#dataplane.start(call => this.#restore(call))
+    const announcements = await this.#host.prepare(this.directory.hostState())
+    this.#dataplane.start(this.#restorer.restore)
     const ready = await this.#dataplane.whenReady(deadlineMs)
-    await this.#tidy()
+    await this.#host.tidy()
     if (ready) await this.#announce(announcements)
-    this.#retryLater()
+    this.#host.retryLater()
     return ready
   }
 
   stop(): void {
     this.#stopped = true
-    if (this.#retryTimer) clearTimeout(this.#retryTimer)
+    this.#host.stop()
   }
 
   /** Why a service is not in force, as a reason code; null when it is. */
   troubleOf(service: string): string | null {
-    if (this.#refused.has(service)) return 'DATAPLANE_REFUSED'
-    return this.#unprepared.has(service) ? 'HOST_NOT_PREPARED' : null
+    if (this.#restorer.refused.has(service)) return 'DATAPLANE_REFUSED'
+    return this.#host.unprepared.has(service) ? 'HOST_NOT_PREPARED' : null
   }
 
   /** Throws unless what is stored is in force: an answer must not promise more than there is. */
   async settle(service: string | null): Promise<void> {
     await this.#needDataplane()
-    const waits = service !== null && this.#unprepared.has(service)
-    if (this.#untidy || waits) await this.#converge()
+    const waits = service !== null && this.#host.unprepared.has(service)
+    if (this.#host.untidy || waits) await this.#host.converge()
     const name = service ?? ''
-    const why = this.#refused.get(name) ?? this.#unprepared.get(name)
+    const why = this.#restorer.refused.get(name) ?? this.#host.unprepared.get(name)
     if (why !== undefined) throw this.#pending(`It is stored, but not in force: ${why}.`)
-    if (this.#untidy) throw this.#pending('The host could not be tidied up yet.')
+    if (this.#host.untidy) throw this.#pending('The host could not be tidied up yet.')
   }
 
   /**
@@ -129,22 +142,104 @@ export class Applier {
   async apply(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
     if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
     await this.#needDataplane()
-    const host = this.#hostChange(changes)
+    this.#decide(changes)
+    const host = this.#host.change(changes)
     // Until the end of this change: what ends it halfway leaves something to tidy.
-    this.#untidy = true
-    const announcements = await this.#prepareFor(changes, host?.fresh ?? this.#hostState(changes))
+    this.#host.untidy = true
+    const announcements = await this.#prepareFor(
+      changes,
+      host?.fresh ?? this.#host.desired(changes),
+    )
     const rules = this.directory.markRules.rules(changes.markRules)
     const services = (changes.services ?? []).map(change => this.#asTheDataplaneSees(change))
-    const ops = opsOf({ ...changes, services }, this.#askable(rules))
+    const ops = opsOf({ ...changes, services }, this.#askable(rules), this.#standings)
     await this.#store(commitments, changes)
     // Only microtasks lie between the commit and the call: no worker can come up in between.
     await this.#toDataplane(changes, ops)
     await this.#announce(announcements)
-    await this.#tidy(host?.stale)
-    if (this.#untidy) {
-      this.#retryLater()
+    await this.#host.tidy(host?.stale)
+    if (this.#host.untidy) {
+      this.#host.retryLater()
       throw this.#pending('The change is in force, but the host could not be tidied up.')
     }
+  }
+
+  /**
+   * Only one at a time. Brings in force what follows for these services from health and time: no
+   * configuration, so nobody waits for it and nothing but how they stand is stored. A dataplane that
+   * is away is not given it: returns the services that have to be looked at again.
+   */
+  async review(names: Iterable<string>): Promise<string[]> {
+    if (this.#stopped) return []
+    const services = [...names].flatMap((name): ServiceChange[] => {
+      const before = this.#state.service(name)
+      if (before === null) return []
+      const was = this.#standings.of(before)
+      // A record of its own, so that before and after can be told apart as with any other change.
+      const after = { ...before }
+      return isDeepStrictEqual(this.#standings.renew(after), was) ? [] : [{ before, after }]
+    })
+    return services.length === 0 ? [] : this.#bringInForce(services)
+  }
+
+  async #bringInForce(services: readonly ServiceChange[]): Promise<string[]> {
+    const changes = { services }
+    const host = this.#host.change(changes)
+    this.#host.untidy = true
+    const announcements = await this.#host.prepare(host?.fresh ?? this.#host.desired(changes))
+    const names = namesOf(changes)
+    if (this.#dataplane.phase !== 'ready') {
+      // Of several workers, those that are there would miss it.
+      await this.#host.tidy()
+      this.#host.retryLater()
+      return names
+    }
+    const seen = services.map(change => this.#asTheDataplaneSees(change))
+    const ops = opsOf({ services: seen }, [], this.#standings)
+    this.#state.apply(changes)
+    this.directory.apply(changes)
+    // As with configuration, only microtasks lie between this and the call.
+    const moved = this.#standings.adopt(services)
+    try {
+      await this.#send(ops)
+    } catch (cause) {
+      if (!(cause instanceof OpRefused)) throw cause
+      this.#logger.error({ err: cause, services: names }, 'the dataplane refused what follows')
+      const inverse = inverseOf(changes)
+      this.#state.apply(inverse)
+      this.directory.apply(inverse)
+      this.#standings.adopt(inverse.services ?? [])
+      await this.#host.converge()
+      this.#host.retryLater()
+      return names
+    }
+    this.#onMoved(moved)
+    await this.#announce(announcements)
+    await this.#host.tidy(host?.stale)
+    this.#host.retryLater()
+    return []
+  }
+
+  /** Whoever comes up later was given what is stored. */
+  async #send(ops: readonly Op[]): Promise<void> {
+    if (ops.length === 0) return
+    try {
+      const { rows } = await this.#dataplane.call({ op: 'batch', ops: [...ops] })
+      for (const [i, op] of ops.entries()) this.rows.applied(op, rows[i]!)
+    } catch (cause) {
+      if (!(cause instanceof DataplaneGone)) throw cause
+      this.#logger.warn({ err: cause }, 'the dataplane went away during a change of weights')
+    }
+  }
+
+  /** What follows for services that are about to be changed: by health and time as they are now. */
+  #decide({ services = [] }: ChangeSet): void {
+    for (const { after } of services) if (after !== null) this.#standings.renew(after)
+  }
+
+  #adopt({ services = [] }: ChangeSet): void {
+    const moved = this.#standings.adopt(services)
+    if (moved.length > 0) this.#onMoved(moved)
   }
 
   /** Counters and rates begin again; nothing is stored. */
@@ -169,12 +264,10 @@ export class Applier {
 
   async #prepareFor(changes: ChangeSet, desired: HostState): Promise<readonly Announcement[]> {
     try {
-      const announcements = await this.#host.beforeApply(desired)
-      for (const name of namesOf(changes)) this.#unprepared.delete(name)
-      return announcements
+      return await this.#host.prepareFor(namesOf(changes), desired)
     } catch (cause) {
-      await this.#tidy()
-      this.#retryLater()
+      await this.#host.tidy()
+      this.#host.retryLater()
       if (cause instanceof Problem) throw cause
       const detail = `The host could not be prepared: ${messageOf(cause)}. Nothing was stored.`
       throw new Problem('HOST_FAILED', detail, { cause })
@@ -186,19 +279,20 @@ export class Applier {
       if (commitments.length === 0) this.#repo.storeAside(changes)
       else this.#repo.commit(commitments)
     } catch (cause) {
-      await this.#tidy()
-      this.#retryLater()
+      await this.#host.tidy()
+      this.#host.retryLater()
       const detail = `The database refused the change: ${messageOf(cause)}. Nothing was stored.`
       throw new Problem('STORAGE_FAILED', detail, { cause })
     }
     this.#state.apply(changes, commitments.at(-1)?.head.revision)
     this.directory.apply(changes)
-    for (const name of namesOf(changes)) this.#refused.delete(name)
+    this.#adopt(changes)
+    for (const name of namesOf(changes)) this.#restorer.refused.delete(name)
   }
 
   /** A service that it refused when it was restored is not there, whatever the database says. */
   #asTheDataplaneSees({ before, after }: ServiceChange): ServiceChange {
-    return before !== null && this.#refused.has(before.name)
+    return before !== null && this.#restorer.refused.has(before.name)
       ? { before: null, after }
       : { before, after }
   }
@@ -232,8 +326,9 @@ export class Applier {
     }
     this.#state.apply(inverse, this.#state.revision + 1)
     this.directory.apply(inverse)
-    await this.#converge()
-    this.#retryLater()
+    this.#adopt(inverse)
+    await this.#host.converge()
+    this.#host.retryLater()
     if (cause.code === 'ENOSPC') return new Problem('LIMIT_REACHED', detail, { cause })
     return new Problem('DATAPLANE_REFUSED', `${detail} Nothing is stored.`, { cause })
   }
@@ -268,114 +363,6 @@ export class Applier {
   #askable(rules: readonly MarkRuleConfig[]): MarkRuleConfig[] {
     const names = new Set(this.#dataplane.ports.map(port => port.name))
     return rules.filter(rule => rule.interface === null || names.has(rule.interface))
-  }
-
-  #hostState(changes: ChangeSet = {}): HostState {
-    return this.directory.hostState(changes, new Set(this.#unprepared.keys()))
-  }
-
-  /** Null when the host is not where it should be: only the whole mends that. */
-  #hostChange(changes: ChangeSet): HostChange | null {
-    return this.#untidy || this.#unprepared.size > 0 ? null : this.directory.hostChange(changes)
-  }
-
-  /** `stale`: all that can be left over, when that is known. */
-  async #tidy(stale?: HostState): Promise<void> {
-    try {
-      if (stale === undefined) await this.#host.afterApply(this.#hostState())
-      else await this.#host.release(stale)
-      this.#untidy = false
-    } catch (error) {
-      this.#untidy = true
-      this.#logger.error({ err: error }, 'the host could not be tidied up; trying again')
-    }
-  }
-
-  /** Halves what fails until only the services remain that the host cannot serve. */
-  async #prepare(services: HostState): Promise<readonly Announcement[]> {
-    if (services.length === 0) return []
-    try {
-      const announcements = await this.#host.beforeApply(services)
-      for (const { name } of services) this.#unprepared.delete(name)
-      return announcements
-    } catch (error) {
-      if (services.length > 1) {
-        const half = services.length >>> 1
-        const first = await this.#prepare(services.slice(0, half))
-        return [...first, ...(await this.#prepare(services.slice(half)))]
-      }
-      const { name } = services[0]!
-      this.#unprepared.set(name, messageOf(error))
-      this.#logger.error({ err: error, service: name }, 'the host cannot serve a service')
-      return []
-    }
-  }
-
-  async #converge(): Promise<void> {
-    const announcements = await this.#prepare(this.directory.hostState())
-    await this.#tidy()
-    await this.#announce(announcements)
-  }
-
-  /** Tries again, at growing distances, until the host is where it should be. */
-  #retryLater(): void {
-    const wanting = this.#untidy || this.#unprepared.size > 0
-    if (!wanting) this.#retryMs = this.#firstRetryMs
-    if (this.#stopped || this.#retryTimer !== null || !wanting) return
-    this.#retryTimer = setTimeout(() => {
-      this.#retryTimer = null
-      void this.#exclusive(async () => {
-        if (this.#stopped) return
-        await this.#converge()
-        this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS)
-        this.#retryLater()
-      })
-    }, this.#retryMs)
-  }
-
-  /** Gives a new worker everything. */
-  async #restore(call: Call): Promise<void> {
-    const records = [...this.#state.services()].sort((a, b) => a.position - b.position)
-    this.#refused.clear()
-    try {
-      await this.#restoreAll(call, records)
-    } catch (cause) {
-      if (!(cause instanceof OpRefused)) throw cause
-      this.#logger.error({ err: cause }, 'the dataplane refused the configuration; one by one')
-      await this.#findRefused(call, records)
-      const accepted = records.filter(({ name }) => !this.#refused.has(name))
-      await this.#restoreAll(call, accepted)
-    }
-  }
-
-  async #restoreAll(call: Call, records: readonly ServiceRecord[]): Promise<void> {
-    const services = restoreOf(records, this.rows)
-    const settings = settingsConfig(this.#state.settings())
-    const markRules = this.#askable(this.directory.markRules.rules())
-    const { services: rows, adoptedConns } = await call({
-      op: 'restore',
-      services,
-      settings,
-      markRules,
-    })
-    this.rows.restored(rows.map((each, i) => ({ key: services[i]!.service.key, rows: each })))
-    this.#logger.info({ services: records.length, adoptedConns }, 'dataplane has everything')
-  }
-
-  /** One service that the dataplane refuses must not keep the others out. */
-  async #findRefused(call: Call, records: readonly ServiceRecord[]): Promise<void> {
-    await call({ op: 'flush' })
-    for (const record of records) {
-      try {
-        const services = [{ before: null, after: record }]
-        await call({ op: 'batch', ops: opsOf({ services }, []) })
-      } catch (error) {
-        if (!(error instanceof OpRefused)) throw error
-        this.#refused.set(record.name, error.message)
-        this.#logger.error({ err: error, service: record.name }, 'the dataplane refused a service')
-      }
-    }
-    await call({ op: 'flush' })
   }
 }
 

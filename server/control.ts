@@ -23,6 +23,7 @@ import { History } from './history.js'
 import type { HostControl } from './host-state.js'
 import { ImpactReader } from './impact.js'
 import { listInterfaces } from './interface-list.js'
+import type { Occurrence } from './journal/journal.js'
 import { KillControl } from './kill-control.js'
 import { KillRunner } from './kill-runner.js'
 import { MarkRuleControl } from './mark-rule-control.js'
@@ -32,9 +33,15 @@ import { Metrics } from './metrics/metrics.js'
 import { ServiceMetrics } from './metrics/service-metrics.js'
 import { decodeCursor, encodeCursor, NUMBER } from './paging.js'
 import { CheckStateRepo } from './repo/check-states.js'
+import { endLost } from './policy/on-down.js'
+import { Reviewer } from './policy/reviewer.js'
+import type { StandingDocument } from './policy/standing-document.js'
+import { occurrencesOf } from './policy/standing-events.js'
+import { Standings, type StandingChange } from './policy/standings.js'
 import { ConfigurationRepo } from './repo/configuration.js'
 import { IdempotencyRepo } from './repo/idempotency.js'
 import { OperationRepo } from './repo/operations.js'
+import { StandingRepo } from './repo/standings.js'
 import { ZeroRequest } from './schemas/live.js'
 import type { PlanDocument } from './schemas/plan.js'
 import { faultsOf } from './schemas/walk.js'
@@ -67,6 +74,10 @@ export interface ControlOptions {
   health?: HealthBook
   /** Runs health checks; absent: nothing does. */
   engine?: CheckEngine
+  /** Monotonic. */
+  nowMs?: () => number
+  /** Writes down what happens by itself. */
+  record?: (...occurrences: readonly Occurrence[]) => void
   /** Calls `work` once, after so long; returns what prevents it. The default is a timer. */
   after?: (delayMs: number, work: () => void) => () => void
 }
@@ -99,6 +110,7 @@ export class Control {
   readonly #impact: ImpactReader
   readonly #now: () => Date
   readonly #writer: Writer
+  readonly #reviewer: Reviewer
 
   constructor({ database, now = () => new Date(), listeners = [], ...options }: ControlOptions) {
     const { dataplane } = options
@@ -115,13 +127,34 @@ export class Control {
         after: options.after ?? timer,
       }),
     })
-    this.#applier = new Applier({ repo, state, now, ...options })
+    const { health } = this
+    const standings = new Standings({
+      ...{
+        health,
+        repo: new StandingRepo<StandingDocument>(database),
+        logger: options.logger,
+        now,
+      },
+      nowMs: options.nowMs ?? (() => performance.now()),
+    })
+    const runner = new KillRunner(options)
+    const onMoved = (moved: readonly StandingChange[]) => {
+      const told = occurrencesOf(moved)
+      if (told.length > 0) options.record?.(...told)
+      void endLost(moved, { run: kill => runner.run(kill), logger: options.logger })
+    }
+    this.#applier = new Applier({ repo, state, now, ...options, standings, onMoved })
     const { rows, directory } = this.#applier
     this.history = new History(repo.revisions, state)
     this.#writer = new Writer(state, this.#applier, now, this.history.tell, this.checks)
-    this.#impact = new ImpactReader(memoriesOf(dataplane), rows)
+    this.#reviewer = new Reviewer({
+      ...{ health, logger: options.logger, retryMs: options.retryMs ?? 1000 },
+      whenReady: deadlineMs => dataplane.whenReady(deadlineMs),
+      review: names => this.#writer.exclusive(() => this.#applier.review(names)),
+    })
+    this.#impact = new ImpactReader(memoriesOf(dataplane), rows, standings)
     const memories = memoriesOf(dataplane)
-    const views = new Views(memories, rows, name => this.#applier.troubleOf(name))
+    const views = new Views(memories, rows, standings, name => this.#applier.troubleOf(name))
     this.services = new ServiceControl(state, views)
     this.settings = new SettingsControl(state, dataplane)
     this.markRules = new MarkRuleControl(state, dataplane)
@@ -142,10 +175,17 @@ export class Control {
       ...{ operations: new OperationRepo(database), writer: this.#writer, config: this.config },
       ...{ repo, state, now, logger: options.logger, after: options.after ?? timer },
     })
-    const runner = new KillRunner(options)
-    this.kills = new KillControl(runner, name => state.service(name))
+    this.kills = new KillControl(runner, standings, name => state.service(name))
     this.drains = new DrainControl({
-      ...{ ...options, state, writer: this.#writer, applier: this.#applier, runner, now },
+      ...{
+        ...options,
+        state,
+        writer: this.#writer,
+        applier: this.#applier,
+        standings,
+        runner,
+        now,
+      },
     })
     this.#statistics = new StatisticsReader(dataplane, rows)
     this.metrics.onFailure(reason =>
@@ -156,6 +196,7 @@ export class Control {
       out => tellOfConfiguration(out, state),
       new ServiceMetrics({
         ...{ memories, rows, health: this.health, services: () => state.services() },
+        standings,
         troubleOf: name => this.#applier.troubleOf(name),
       }).collect,
     )
@@ -175,6 +216,9 @@ export class Control {
     const exclusive = (work: () => Promise<void>) => this.#writer.exclusive(work)
     const ready = await this.#applier.start(deadlineMs, exclusive)
     this.drains.start()
+    this.#reviewer.start()
+    // What changed while things were started.
+    for (const { service } of this.health.entries()) this.#reviewer.look(service)
     if (ready) return
     const reason = this.#dataplane.reason ?? 'The dataplane did not come up.'
     throw new Problem('DATAPLANE_UNAVAILABLE', reason)
@@ -184,6 +228,7 @@ export class Control {
   async stop(): Promise<void> {
     this.confirmations.stop()
     this.#applier.stop()
+    this.#reviewer.stop()
     this.drains.stop()
     await this.#writer.idle()
     await this.checks.stop()
@@ -198,6 +243,11 @@ export class Control {
 
   revision = (): number => this.state.revision
   now = (): Date => this.#now()
+
+  /** Resolves once what follows from the health known so far is in force. */
+  settled(): Promise<void> {
+    return this.#reviewer.idle()
+  }
 
   /** Carries a planned write through; resolves once it is durable and in force. */
   write<T>(origin: Origin, plan: Plan<T>, storing?: Storing): Promise<Done<T>> {

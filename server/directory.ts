@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ServiceKey } from '../dataplane/protocol.js'
 import type { HostChange, HostMarkRules, HostService, HostState } from './host-state.js'
 import { isInDataplane } from './plan.js'
+import { policyOf } from './policy/standing.js'
 import { MarkRuleBook } from './mark-rule-book.js'
 import type { ChangeSet, ServiceChange } from './repo/configuration.js'
 import type { MarkRuleRecord, ServiceRecord, SettingsRecord } from './repo/records.js'
@@ -18,6 +19,8 @@ interface Entry {
 }
 
 export class Directory {
+  /** Services whose address is to be off the host for now. */
+  readonly #isWithdrawn: (service: ServiceRecord) => boolean
   readonly markRules = new MarkRuleBook()
   readonly #entries = new Map<string, Entry>()
   /** Key to name of the service. */
@@ -29,6 +32,10 @@ export class Directory {
   #ftpPorts: readonly number[] = [FTP_PORT]
   /** Mark services together with the rules of their time, likewise. */
   readonly #marked = new WeakMap<HostService, WeakMap<HostMarkRules, HostService>>()
+
+  constructor(isWithdrawn: (service: ServiceRecord) => boolean = () => false) {
+    this.#isWithdrawn = isWithdrawn
+  }
 
   load(
     services: readonly ServiceRecord[],
@@ -129,7 +136,7 @@ export class Directory {
     const made = this.#made.get(service)
     if (made !== undefined) return made
     const old = this.#entries.get(service.name)
-    const host = hostService(service)
+    const host = hostService(service, this.#isWithdrawn(service))
     const servers = new Map(service.servers.map(({ name, config }) => [endpointOf(config), name]))
     // The same object when nothing changed: the host tells by identity what is new.
     const same = old !== undefined && isDeepStrictEqual(old.host, host)
@@ -148,27 +155,32 @@ function isFtp(key: ServiceKey, ftpPorts: readonly number[]): boolean {
   return key.port === FTP_PORT || ftpPorts.includes(key.port)
 }
 
-function hostService(service: ServiceRecord): HostService {
+function hostService(service: ServiceRecord, isWithdrawn: boolean): HostService {
   const key = keyOf(service)
   const protocols = service.config.protocol
-  const masq = service.servers.filter(s => isInDataplane(s) && s.config.forwarding === 'masq')
+  const { sorryServer } = policyOf(service)
+  // Whatever their health: connections outlive it, and what they send is not the host's.
+  const sorry = sorryServer === undefined ? [] : [sorryServer]
+  const every = [...service.servers.map(({ config }) => config), ...sorry]
+  const wanted = [...service.servers.filter(isInDataplane).map(({ config }) => config), ...sorry]
+  const masq = wanted.filter(({ forwarding }) => forwarding === 'masq')
   return {
     name: service.name,
     key,
-    manageAddress: service.config.manageAddress,
+    manageAddress: service.config.manageAddress && !isWithdrawn,
     ...(service.config.interface === undefined ? {} : { interface: service.config.interface }),
     // A mark service takes every protocol; its answers come with any of them.
-    dests: masq.flatMap(({ config: { address, port } }) =>
+    dests: masq.flatMap(({ address, port }) =>
       (protocols === undefined ? (['tcp', 'udp', 'sctp'] as const) : [protocols]).map(protocol => ({
         address,
         port,
         protocol,
       })),
     ),
-    forwardings: [...new Set(service.servers.map(({ config }) => config.forwarding))].sort(),
-    tunnelEnds: service.servers
-      .filter(({ config }) => config.forwarding === 'tunnel')
-      .map(({ config }) => config.address)
+    forwardings: [...new Set(every.map(({ forwarding }) => forwarding))].sort(),
+    tunnelEnds: every
+      .filter(({ forwarding }) => forwarding === 'tunnel')
+      .map(({ address }) => address)
       .sort(),
   }
 }

@@ -11,8 +11,9 @@ import type { ConnectionSource } from './connections.js'
 import { memoriesOf, type Dataplane } from './dataplane-client.js'
 import { drainView, nextDrain, readDrain } from './drain-document.js'
 import { Problem } from './errors.js'
+import { serverFilter } from './kill-control.js'
 import type { KillRunner } from './kill-runner.js'
-import { isInDataplane } from './plan.js'
+import { isInDataplane, type StandingSource } from './plan.js'
 import type { State } from './draft.js'
 import type { DrainRecord, ServerRecord, ServiceRecord } from './repo/records.js'
 import type { Drain } from './schemas/drain.js'
@@ -25,6 +26,7 @@ export interface DrainOptions {
   state: State
   writer: Writer
   applier: Applier
+  standings: StandingSource
   dataplane: Dataplane
   connections: ConnectionSource
   runner: KillRunner
@@ -202,8 +204,8 @@ export class DrainControl {
   /** Not while others are kept from writing: a million connections take their time. */
   async #reset({ service, server }: Place): Promise<number> {
     if (!isInDataplane(server)) return 0
-    const { address, port } = server.config
-    const filter = { service: keyOf(service), server: { address, port } }
+    const standing = this.#o.standings.of(service)
+    const filter = { service: keyOf(service), ...serverFilter(server, standing) }
     const { connections } = await this.#o.runner.run({ filter, reset: true, dryRun: false })
     return connections
   }

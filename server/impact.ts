@@ -6,24 +6,25 @@
 import type { SharedMemory } from '../dataplane/protocol.js'
 import { Col, STRIDE } from '../dataplane/shared/statistics.js'
 import { isHashing, slotsOf, type SlotDest } from '../dataplane/slots.js'
-import { effectiveWeight, isInDataplane } from './plan.js'
+import { restingWeight } from './effective-weight.js'
+import { isInDataplane, type StandingSource } from './plan.js'
+import { policyOf } from './policy/standing.js'
 import type { ChangeSet } from './repo/configuration.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { RowTable } from './row-table.js'
 import type { ImpactDocument, SlotImpact } from './schemas/plan.js'
 import { endpointOf, keyOf, keyText } from './service-key.js'
 
-/** A service that fewer serve is in danger; one that nobody serves is down. */
-const MINIMUM = 1
-
 export class ImpactReader {
   /** Of each worker. */
   readonly #dests: readonly Float64Array[]
   readonly #rows: RowTable
+  readonly #standings: StandingSource
 
-  constructor(memories: readonly SharedMemory[], rows: RowTable) {
+  constructor(memories: readonly SharedMemory[], rows: RowTable, standings: StandingSource) {
     this.#dests = memories.map(({ dests }) => new Float64Array(dests))
     this.#rows = rows
+    this.#standings = standings
   }
 
   of({ services = [] }: ChangeSet): ImpactDocument {
@@ -37,7 +38,11 @@ export class ImpactReader {
       connectionsLosingService: sum('connectionsLosingService'),
       connectionsLosingServer: sum('connectionsLosingServer'),
       servicesWithoutServer: items
-        .filter(each => each.action !== 'delete' && each.usableServersAfter < MINIMUM)
+        .filter(each => each.action !== 'delete' && each.usableServersAfter === 0)
+        .map(({ name }) => name)
+        .sort(),
+      servicesBelowMinimum: items
+        .filter(each => each.action !== 'delete' && each.usableServersAfter < each.minimumUsable)
         .map(({ name }) => name)
         .sort(),
       services: items.sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -54,10 +59,16 @@ export class ImpactReader {
         before === null ? ('create' as const) : after === null ? ('delete' as const) : 'update',
       connectionsLosingService: after === null ? lost : 0,
       connectionsLosingServer: after === null ? 0 : lost,
-      usableServersBefore: usable(before),
-      usableServersAfter: usable(after),
+      usableServersBefore: this.#usable(before),
+      usableServersAfter: this.#usable(after),
+      minimumUsable: after === null ? 0 : policyOf(after).minimumUsable,
       slots: before === null || after === null ? null : slotImpact(before, after),
     } satisfies ImpactDocument['services'][number]
+  }
+
+  #usable(service: ServiceRecord | null): number {
+    if (service === null) return 0
+    return [...this.#standings.of(service).servers.values()].filter(({ usable }) => usable).length
   }
 
   /** Of one real server, persistence templates not counted. */
@@ -96,7 +107,7 @@ function slots(
     const { address, port, weight } = server.config
     // While one drains, and after it was set to 0, its slots stay with it.
     const lastWeight = weight > 0 ? weight : (lastWeights.get(endpointOf(server.config)) ?? 0)
-    return { address, port, weight: effectiveWeight(server), lastWeight }
+    return { address, port, weight: restingWeight(server), lastWeight }
   })
   const endpoints = dests.map(endpointOf)
   const family = service.family === 'ipv6' ? 6 : 4
@@ -105,9 +116,6 @@ function slots(
 
 const inDataplane = (service: ServiceRecord | null): ServerRecord[] =>
   (service?.servers ?? []).filter(isInDataplane)
-
-const usable = (service: ServiceRecord | null): number =>
-  (service?.servers ?? []).filter(server => effectiveWeight(server) > 0).length
 
 const byKey = (services: readonly (ServiceRecord | null)[]): Map<string, ServiceRecord> =>
   new Map(services.flatMap(each => (each === null ? [] : [[keyText(keyOf(each)), each]])))

@@ -4,9 +4,10 @@ import { badParameter, parseFlow, type ConnectionQuery } from './connections.js'
 import { OpRefused } from './dataplane-client.js'
 import { Problem } from './errors.js'
 import type { Killed, KillRunner } from './kill-runner.js'
-import { isInDataplane } from './plan.js'
+import type { StandingSource } from './plan.js'
 import { keyOf } from './service-key.js'
-import type { ServiceRecord } from './repo/records.js'
+import type { Standing } from './policy/standing.js'
+import type { ServerRecord, ServiceRecord } from './repo/records.js'
 
 export interface KillQuery extends ConnectionQuery {
   all?: boolean
@@ -20,10 +21,16 @@ export interface KillReport extends Killed {
 
 export class KillControl {
   readonly #runner: KillRunner
+  readonly #standings: StandingSource
   readonly #get: (name: string) => ServiceRecord | null
 
-  constructor(runner: KillRunner, get: (name: string) => ServiceRecord | null) {
+  constructor(
+    runner: KillRunner,
+    standings: StandingSource,
+    get: (name: string) => ServiceRecord | null,
+  ) {
     this.#runner = runner
+    this.#standings = standings
     this.#get = get
   }
 
@@ -77,9 +84,7 @@ export class KillControl {
       const detail = `Virtual service '${service.name}' has no real server '${text}'.`
       throw new Problem('REAL_SERVER_NOT_FOUND', detail)
     }
-    const { address, port } = server.config
-    if (isInDataplane(server)) return { server: { address, port } }
-    return { realServer: { address, ...(port === 0 ? {} : { port }) } }
+    return serverFilter(server, this.#standings.of(service))
   }
 
   #service(name: string): ServiceRecord {
@@ -87,4 +92,11 @@ export class KillControl {
     if (found !== null) return found
     throw new Problem('SERVICE_NOT_FOUND', `There is no virtual service '${name}'.`)
   }
+}
+
+/** A real server that the dataplane does not have is known by what its connections go to. */
+export function serverFilter({ name, config }: ServerRecord, standing: Standing): KillFilter {
+  const { address, port } = config
+  if (standing.servers.get(name)?.present === true) return { server: { address, port } }
+  return { realServer: { address, ...(port === 0 ? {} : { port }) } }
 }

@@ -25,7 +25,7 @@ import { urlOf } from './listen-address.js'
 import { HealthEngine } from './health/health-engine.js'
 import { examine, formatReport, thisHost } from './host/doctor.js'
 import { LinuxHost } from './host/host-control.js'
-import { Journal } from './journal/journal.js'
+import { Journal, type Occurrence } from './journal/journal.js'
 import { lockInstance } from './host/instance.js'
 import { FileJournal } from './host/journal.js'
 import { followLevelSignal, openLog } from './log.js'
@@ -129,7 +129,8 @@ async function start(
   const listeners = [journal]
   const { checkCommands: commandFolder, checkFiles: fileFolder } = config
   const engine = new HealthEngine({ logger, commandFolder, fileFolder })
-  const parts = { database, dataplane, host, connections, logger, listeners, engine }
+  const record = (...all: readonly Occurrence[]) => journal.record(...all)
+  const parts = { database, dataplane, host, connections, logger, listeners, engine, record }
   const control = createControl(parts)
   undo.push('control', () => control.stop())
   const processMetrics = new ProcessMetrics()

@@ -1,7 +1,8 @@
 /** The derived half of a document: status words are Octavia's, reasons say why. */
 import { Col, readRows, sumOf, type Statistics } from '../dataplane/shared/statistics.js'
 import { deriveWeight } from './effective-weight.js'
-import type { ServerRecord } from './repo/records.js'
+import { policyOf, type ServerStanding, type Standing } from './policy/standing.js'
+import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { OperatingStatus, RealServerStatus, Reason, Status } from './schemas/common.js'
 
 export interface Live {
@@ -25,13 +26,19 @@ export function readLive(memories: readonly Float64Array[], row: number | null):
   }
 }
 
-export function serverStatus(server: ServerRecord, row: number | null, live: Live) {
-  const { config } = server
-  const { weight, reasons } = deriveWeight(server)
-  if (config.adminState !== 'disabled' && row === null) reasons.push({ code: 'NOT_APPLIED' })
+/** `nowMs`: monotonic. */
+export function serverStatus(
+  server: ServerRecord,
+  standing: ServerStanding,
+  row: number | null,
+  live: Live,
+  nowMs: number,
+) {
+  const { weight, reasons } = deriveWeight({ ...server, standing }, nowMs)
+  if (standing.present && row === null) reasons.push({ code: 'NOT_APPLIED' })
   if (live.overloaded) reasons.push({ code: 'OVERLOADED' })
   const status: RealServerStatus = {
-    operatingStatus: serverWord(reasons),
+    operatingStatus: serverWord(reasons, standing),
     reasons,
     effectiveWeight: weight,
     activeConns: live.activeConns,
@@ -42,17 +49,20 @@ export function serverStatus(server: ServerRecord, row: number | null, live: Liv
   return status
 }
 
-function serverWord(reasons: readonly Reason[]): OperatingStatus {
+function serverWord(reasons: readonly Reason[], { health }: ServerStanding): OperatingStatus {
   const has = (code: string) => reasons.some(reason => reason.code === code)
   if (has('ADMIN_DISABLED')) return 'OFFLINE'
-  if (has('NOT_APPLIED')) return 'ERROR'
+  if (has('NOT_APPLIED') || has('HEALTH_DOWN')) return 'ERROR'
   if (has('ADMIN_DRAINING') || has('DRAIN') || has('WEIGHT_ZERO')) return 'DRAINING'
-  // Nothing checks its health yet, so nobody can say that it is online.
-  return has('OVERLOADED') ? 'DEGRADED' : 'NO_MONITOR'
+  if (has('OVERLOADED')) return 'DEGRADED'
+  // Unless something checks its health, nobody can say that it is online.
+  return health?.state === 'up' ? 'ONLINE' : 'NO_MONITOR'
 }
 
 /** `trouble` is why host or dataplane do not have the service, if so. */
 export function serviceStatus(
+  service: ServiceRecord,
+  standing: Standing,
   servers: readonly RealServerStatus[],
   row: number | null,
   live: Live,
@@ -64,11 +74,12 @@ export function serviceStatus(
   if (trouble !== null) reasons.push({ code: trouble })
   if (servers.length === 0) reasons.push({ code: 'NO_REAL_SERVER' })
   else if (usable.length === 0) reasons.push({ code: 'NO_USABLE_REAL_SERVER' })
+  reasons.push(...policyReasons(service, standing, usable.length))
   const degraded = servers.some(server => ['ERROR', 'DEGRADED'].includes(server.operatingStatus))
   if (degraded && usable.length > 0) reasons.push({ code: 'REAL_SERVER_DEGRADED' })
   const sum = (column: 'activeConns' | 'inactConns' | 'persistConns') =>
     servers.reduce((total, server) => total + server[column], 0)
-  const word = row === null || trouble !== null ? 'ERROR' : usable.length === 0 ? 'OFFLINE' : null
+  const word = row === null || trouble !== null ? 'ERROR' : wordOf(standing, usable.length)
   return {
     operatingStatus: word ?? (degraded ? 'DEGRADED' : 'ONLINE'),
     reasons,
@@ -78,4 +89,32 @@ export function serviceStatus(
     persistConns: sum('persistConns'),
     statistics: live.statistics,
   }
+}
+
+const FALLBACKS = {
+  failOpen: 'FAIL_OPEN',
+  sorry: 'SORRY_SERVER',
+  reject: 'REJECTING',
+  withdraw: 'WITHDRAWN',
+} as const
+
+function policyReasons(service: ServiceRecord, standing: Standing, usable: number): Reason[] {
+  const { quorum, fallback, priority } = standing
+  const policy = policyOf(service)
+  const reasons: Reason[] = []
+  if (!quorum.held && (policy.quorum !== undefined || fallback !== null))
+    reasons.push({ code: 'QUORUM_LOST', since: quorum.since })
+  if (fallback !== null) reasons.push({ code: FALLBACKS[fallback.code], since: fallback.since })
+  if (usable < policy.minimumUsable && policy.minimumUsable > 1)
+    reasons.push({ code: 'BELOW_MINIMUM' })
+  const highest = Math.max(0, ...service.servers.map(({ config }) => config.priority ?? 0))
+  if (usable > 0 && priority < highest) reasons.push({ code: 'FAILOVER' })
+  return reasons
+}
+
+/** Null: as its real servers are. */
+function wordOf({ quorum, fallback }: Standing, usable: number): OperatingStatus | null {
+  if (fallback?.code === 'failOpen' || fallback?.code === 'sorry') return 'DEGRADED'
+  if (fallback !== null || usable === 0) return 'OFFLINE'
+  return quorum.held ? null : 'DEGRADED'
 }

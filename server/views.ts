@@ -1,5 +1,7 @@
 /** Documents as they are read: configuration, meta and status. */
 import type { SharedMemory } from '../dataplane/protocol.js'
+import type { StandingSource } from './plan.js'
+import type { Standing } from './policy/standing.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { RowTable } from './row-table.js'
 import type { Meta } from './schemas/common.js'
@@ -17,23 +19,29 @@ export class Views {
   readonly #services: Float64Array[]
   readonly #dests: Float64Array[]
   readonly #rows: RowTable
+  readonly #standings: StandingSource
   readonly #troubleOf: (service: string) => string | null
 
   constructor(
     memories: readonly SharedMemory[],
     rows: RowTable,
+    standings: StandingSource,
     troubleOf: (service: string) => string | null = () => null,
   ) {
     this.#services = memories.map(memory => new Float64Array(memory.services))
     this.#dests = memories.map(memory => new Float64Array(memory.dests))
     this.#rows = rows
+    this.#standings = standings
     this.#troubleOf = troubleOf
   }
 
   service(service: ServiceRecord) {
     const key = keyText(keyOf(service))
     const row = this.#rows.service(key)
-    const servers = [...service.servers].sort(byName).map(server => this.#server(key, server))
+    const standing = this.#standings.of(service)
+    const servers = [...service.servers]
+      .sort(byName)
+      .map(server => this.#server(key, server, standing))
     const live = readLive(this.#services, row)
     const statuses = servers.map(server => server.status)
     return {
@@ -41,21 +49,26 @@ export class Views {
       ...service.config,
       realServers: Object.fromEntries(servers.map(server => [server.name, server])),
       meta: { ...service.meta, position: service.position },
-      status: serviceStatus(statuses, row, live, this.#troubleOf(service.name)),
+      status: serviceStatus(
+        ...([service, standing, statuses, row, live] as const),
+        this.#troubleOf(service.name),
+      ),
     }
   }
 
   server(service: ServiceRecord, server: ServerRecord) {
-    return this.#server(keyText(keyOf(service)), server)
+    return this.#server(keyText(keyOf(service)), server, this.#standings.of(service))
   }
 
-  #server(key: string, server: ServerRecord) {
+  #server(key: string, server: ServerRecord, standing: Standing) {
     const row = this.#rows.dest(key, endpointOf(server.config))
+    const own = standing.servers.get(server.name)!
+    const live = readLive(this.#dests, row)
     return {
       name: server.name,
       ...server.config,
       meta: { ...server.meta, position: server.position },
-      status: serverStatus(server, row, readLive(this.#dests, row)),
+      status: serverStatus(server, own, row, live, this.#standings.nowMs),
     }
   }
 }

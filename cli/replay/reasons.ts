@@ -16,6 +16,7 @@ export const REASONS: Partial<Record<CounterName, string>> = {
   reassemblyOverlap: 'fragments contradict each other',
   reassemblyFull: 'too many half-received datagrams',
   noDest: 'no real server takes new connections',
+  refused: 'the service refuses new connections for now',
   destUnavailable: 'its connection is to a real server that has been deleted',
   tableFull: 'the connection table is full',
   ttlExpired: 'its TTL or hop limit ran out',

@@ -32,6 +32,7 @@ import type { Estimator } from './est.js'
 import { Role, type Guarded } from './guarded.js'
 import { GuardedReals } from './guarded-reals.js'
 import type { OwnServers } from './own-servers.js'
+import { setRamp } from './newcomers.js'
 import type { Rows } from './rows.js'
 import { schedulers } from './sched/index.js'
 import type { Settings } from './settings.js'
@@ -188,6 +189,7 @@ export class Admin {
     dest.available = true
     dest.lastWeight = config.weight
     this.#set(dest, config)
+    setRamp(service, dest, config.ramp, this.#o.nowMs)
     this.#o.destEstimator.resume(dest.row)
     service.dests.unshift(dest)
     this.#services.addServer(service, dest)
@@ -204,6 +206,7 @@ export class Admin {
     const dest = this.dest(service, config)
     this.#services.removeServer(dest)
     this.#set(dest, config)
+    setRamp(service, dest, config.ramp, this.#o.nowMs)
     this.#services.addServer(service, dest)
     this.#guardedReals.hold(service, dest)
     service.scheduler?.edit(dest)
@@ -217,7 +220,7 @@ export class Admin {
 
   /** Newest first. */
   destsOf(key: ServiceKey): DestKey[] {
-    return this.service(key).dests.map(configOf)
+    return this.service(key).dests.map(dest => configOf(dest))
   }
 
   /** Unlike Linux, where only deleting and adding them anew changes it. Newest first. */
@@ -280,28 +283,25 @@ export class Admin {
   /** What undoes a deletion: the configuration of a service or a dest as it stands. */
   describeService(key: ServiceKey): { service: ServiceConfig; dests: DestConfig[] } {
     const service = this.service(key)
+    const { timeoutS, netmask } = service
     const isSip = service.persistenceEngine === 'sip'
+    const engine = isSip ? { engine: 'sip' as const } : {}
     return {
       service: {
         key,
         scheduler: service.schedulerName as ServiceConfig['scheduler'],
         schedulerFlags: flagNames(service),
-        persistence: service.persistent
-          ? {
-              timeoutS: service.timeoutS,
-              netmask: service.netmask,
-              ...(isSip ? { engine: 'sip' as const } : {}),
-            }
-          : null,
+        persistence: service.persistent ? { timeoutS, netmask, ...engine } : null,
         ...(isSip && !service.persistent ? { persistenceEngine: 'sip' as const } : {}),
         onePacket: (service.flags & ONEPACKET) !== 0,
+        ...(service.refuses ? { refuses: true } : {}),
       },
-      dests: service.dests.map(configOf).reverse(),
+      dests: service.dests.map(dest => configOf(dest, this.#o.nowMs())).reverse(),
     }
   }
 
   describeDest(key: ServiceKey, dest: DestKey): DestConfig {
-    return configOf(this.dest(this.service(key), dest))
+    return configOf(this.dest(this.service(key), dest), this.#o.nowMs())
   }
 
   #lookup(key: ServiceKey): Service | undefined {
@@ -336,6 +336,7 @@ export class Admin {
     service.persistenceEngine = config.persistence?.engine ?? config.persistenceEngine ?? ''
     if (service.persistenceEngine !== '') this.#services.hasEngines = true
     service.flags = flags
+    service.refuses = config.refuses ?? false
     // The same scheduler keeps its state; it sees the flags through its context.
     if (service.schedulerName !== config.scheduler || service.scheduler === null) {
       service.scheduler?.done?.()

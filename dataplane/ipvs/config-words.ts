@@ -95,7 +95,9 @@ export function flagNames(service: Service): string[] {
   return names.filter(([bit]) => (service.flags & bit) !== 0).map(([, name]) => name)
 }
 
-export function configOf(dest: Dest): DestConfig {
+/** With its slow start as it is at `nowMs`. */
+export function configOf(dest: Dest, nowMs = 0): DestConfig {
+  const { ramp } = dest
   const methods = ['masq', 'local', 'tunnel', 'dr'] as const
   const method = methods[dest.connFlags & 7]!
   return {
@@ -113,5 +115,6 @@ export function configOf(dest: Dest): DestConfig {
         : null,
     upperThreshold: dest.upperThreshold,
     lowerThreshold: dest.lowerThreshold,
+    ...(ramp === null ? {} : { ramp: ramp.describe(nowMs) }),
   }
 }

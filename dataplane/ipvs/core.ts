@@ -5,7 +5,7 @@ import { parse } from '../parse.js'
 import type { Reassembler } from '../reassembly.js'
 import { FWD_MASK, HELPED, KILLED, MASQ, NO_CPORT, ONE_PACKET } from '../shared/conn-record.js'
 import { Verdict } from '../verdict.js'
-import { AH, ESP, ICMP, ICMPV6, UDP } from '../wire/ip-protocol.js'
+import { AH, ESP, ICMP, ICMPV6, SCTP, TCP, UDP } from '../wire/ip-protocol.js'
 import type { Crew } from './crew.js'
 import type { Connections } from './conn.js'
 import type { Forwarder } from './forwarder.js'
@@ -203,6 +203,7 @@ export class Core {
     const service = this.#o.services.find(pkt.flow, pkt.mark, false)
     if (service === undefined) return Verdict.accept
     if (this.#crew?.reroutes(pkt, pkt.flow, false, service)) return Verdict.stolen
+    if (service.refuses) return this.#refuse(pkt, protocol)
     const outcome = this.#o.scheduling.schedule(service, pkt.flow, false, pkt)
     switch (outcome) {
       case Outcome.scheduled:
@@ -216,6 +217,15 @@ export class Core {
       default:
         return outcome
     }
+  }
+
+  /** Clients are not to wait: a reset, an abort, or what IPVS has for nobody being there. */
+  #refuse(pkt: Packet, protocol: Protocol): Verdict {
+    this.#counters[Counter.refused]!++
+    const { number } = protocol
+    if (number === TCP || number === SCTP) this.#o.hostStack.refuse(pkt)
+    else this.#o.errors.portUnreachable(pkt)
+    return Verdict.drop
   }
 
   /** Nobody to give it to (ip_vs_leave). */

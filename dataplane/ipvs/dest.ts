@@ -1,4 +1,5 @@
 import type { Adjacency } from '../net/network.js'
+import type { Ramp } from './newcomers.js'
 import { Col, STRIDE } from '../shared/statistics.js'
 
 /**
@@ -30,6 +31,12 @@ export class Dest {
   tunnelType = 0
   tunnelPort = 0
   tunnelFlags = 0
+  /** Slow start; null when it has its share or takes all that it is given. */
+  ramp: Ramp | null = null
+  /** What the last ramp is known by, also when it is over. */
+  rampKey = ''
+  /** Has had its share for now: no scheduler chooses it. True only while one is asked. */
+  heldBack = false
   /** False once it was deleted, while connections still refer to it. */
   available = true
   /** Row of its service's statistics, 0 once the service is gone. */
@@ -72,6 +79,7 @@ export class Dest {
     this.pathMtuUntilMs = other.pathMtuUntilMs
     this.pathMtuInUse = other.pathMtuInUse
     this.references = other.references
+    this.ramp = other.ramp?.copy() ?? null
   }
 
   /** After an edit: the next packet looks the route up again. */

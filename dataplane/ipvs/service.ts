@@ -1,5 +1,6 @@
 import type { Flow } from '../packet.js'
 import type { Dest } from './dest.js'
+import type { Newcomers } from './newcomers.js'
 import type { Settings } from './settings.js'
 import type { Scheduler, SchedulerContext } from './sched/scheduler.js'
 
@@ -11,6 +12,9 @@ export interface Address {
   w2: number
   w3: number
 }
+
+/** Their clients belong to a real server each; passing one over would refuse or move them. */
+const HASHING: ReadonlySet<string> = new Set(['dh', 'sh', 'mh'])
 
 export const PERSISTENT = 0x1
 export const ONEPACKET = 0x4
@@ -47,6 +51,10 @@ export class Service {
   schedulerName = ''
   scheduler: Scheduler | null = null
   persistenceEngine = ''
+  /** New connections are refused, to whoever asks. */
+  refuses = false
+  /** Who bounds real servers in slow start; null when there is none. */
+  newcomers: Newcomers | null = null
   /** Newest first: every scheduler walks it in this order. */
   readonly dests: Dest[] = []
 
@@ -68,7 +76,13 @@ export class Service {
 
   /** Chooses a real server for a new connection, or null. */
   schedule(flow: Flow, inverse: boolean): Dest | null {
-    return this.scheduler === null ? null : this.scheduler.schedule(flow, inverse)
+    const { scheduler, newcomers } = this
+    if (scheduler === null) return null
+    if (newcomers === null || HASHING.has(this.schedulerName))
+      return scheduler.schedule(flow, inverse)
+    const dest = newcomers.schedule(scheduler, flow, inverse)
+    if (newcomers.isOver) this.newcomers = null
+    return dest
   }
 
   find(address: Address, port: number): Dest | undefined {

@@ -115,5 +115,6 @@ function passedOver(dest: Dest, asked: boolean): PassedOver {
   if (!dest.available) return 'notAvailable'
   if (!asked) return 'notAsked'
   if (dest.weight === 0) return 'weightZero'
-  return dest.overloaded ? 'overloaded' : 'notChosen'
+  if (dest.overloaded) return 'overloaded'
+  return dest.ramp !== null && dest.ramp.credit < 1 ? 'slowStart' : 'notChosen'
 }

@@ -965,6 +965,8 @@ export interface components {
              * @description Absent when the moment is not known.
              */
             since?: string;
+            /** @description What was found, for people. */
+            detail?: string;
         };
         /** @description Counters and rates, in ipvsadm's columns. */
         Statistics: {
@@ -1007,7 +1009,7 @@ export interface components {
             /** @enum {string} */
             operatingStatus: "ONLINE" | "DRAINING" | "OFFLINE" | "DEGRADED" | "ERROR" | "NO_MONITOR";
             reasons: components["schemas"]["Reason"][];
-            /** @description Derived from weight, adminState and drain; what the scheduler sees. */
+            /** @description Derived from weight, adminState, drain, health, policy and slow start; what is in effect. */
             effectiveWeight: number;
             /** @description Connections in an active state. */
             activeConns: number;
@@ -1876,7 +1878,7 @@ export interface components {
             quorum?: components["schemas"]["Quorum"];
             sorryServer?: components["schemas"]["SorryServer"];
             /**
-             * @description What holds while the quorum is lost. failOpen: every enabled real server takes connections, whatever its health. sorry: the sorry server does. reject: new connections are refused (TCP reset, SCTP abort, ICMP port unreachable). withdraw: the same, and the address is taken off the host, so that nobody is answered who asks for it, until the quorum is back; another service that needs the address keeps it there. Absent: sorry with a `sorryServer`, otherwise the real servers that are left go on.
+             * @description What holds while the quorum is lost. failOpen: every enabled real server takes connections, whatever its health. sorry: the sorry server does. reject: new connections are refused (TCP reset, SCTP abort, ICMP port unreachable). withdraw: the address is taken off the host, so that nobody is answered who asks for it, until the quorum is back; while another service needs the address it stays, and new connections are refused. Absent: sorry with a `sorryServer`, otherwise the real servers that are left go on.
              * @enum {string}
              */
             allDown?: "failOpen" | "sorry" | "reject" | "withdraw";
@@ -2195,6 +2197,7 @@ export interface components {
          *       "connectionsLosingService": 0,
          *       "connectionsLosingServer": 12,
          *       "servicesWithoutServer": [],
+         *       "servicesBelowMinimum": [],
          *       "services": [
          *         {
          *           "name": "web",
@@ -2203,6 +2206,7 @@ export interface components {
          *           "connectionsLosingServer": 12,
          *           "usableServersBefore": 3,
          *           "usableServersAfter": 2,
+         *           "minimumUsable": 1,
          *           "slots": {
          *             "scheduler": "mh",
          *             "total": 4093,
@@ -2220,6 +2224,8 @@ export interface components {
             connectionsLosingServer: number;
             /** @description Virtual services that would have no real server to give new connections to. */
             servicesWithoutServer: string[];
+            /** @description Virtual services that would have fewer than their `policy.minimumUsable`. */
+            servicesBelowMinimum: string[];
             /** @description Every virtual service that the change touches. */
             services: {
                 name: string;
@@ -2229,10 +2235,12 @@ export interface components {
                 connectionsLosingService: number;
                 /** @description Of this service. */
                 connectionsLosingServer: number;
-                /** @description Real servers that take new connections. */
+                /** @description Real servers that can take new connections. */
                 usableServersBefore: number;
-                /** @description Real servers that would. */
+                /** @description Real servers that could. */
                 usableServersAfter: number;
+                /** @description How many there should be. */
+                minimumUsable: number;
                 /** @description For the schedulers mh and sh. */
                 slots: components["schemas"]["SlotImpact"] | null;
             }[];
@@ -3263,6 +3271,7 @@ export interface components {
                 reassemblyFull: number;
                 fragmentedOut: number;
                 noDest: number;
+                refused: number;
                 destUnavailable: number;
                 tableFull: number;
                 ttlExpired: number;
@@ -3550,7 +3559,7 @@ export interface components {
             lowerThreshold: number;
             overloaded: boolean;
             chosen: boolean;
-            /** @description Null for the one that gets the packet. notAvailable: deleted, and only has connections left; weightZero; overloaded; notChosen: the scheduler preferred another; notAsked: a connection or template decides, or nothing is scheduled. */
+            /** @description Null for the one that gets the packet. notAvailable: deleted, and only has connections left; weightZero; overloaded; slowStart: it has had its share for now; notChosen: the scheduler preferred another; notAsked: a connection or template decides, or nothing is scheduled. */
             passedOver: string | null;
         };
         /** @description What would become of a packet. */
@@ -3709,6 +3718,7 @@ export interface components {
                 reassemblyFull?: number;
                 fragmentedOut?: number;
                 noDest?: number;
+                refused?: number;
                 destUnavailable?: number;
                 tableFull?: number;
                 ttlExpired?: number;
@@ -4630,6 +4640,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -4638,6 +4649,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -5044,6 +5056,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -5052,6 +5065,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -5403,6 +5417,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -5411,6 +5426,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -6048,6 +6064,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -6056,6 +6073,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -6677,6 +6695,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -6685,6 +6704,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -7065,6 +7085,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -7073,6 +7094,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -7388,6 +7410,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -7396,6 +7419,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -8881,6 +8905,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -8889,6 +8914,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -9237,6 +9263,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -9245,6 +9272,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -9534,6 +9562,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -9542,6 +9571,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -10296,6 +10326,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -10304,6 +10335,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -10654,6 +10686,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -10662,6 +10695,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -10970,6 +11004,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -10978,6 +11013,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -12492,6 +12528,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -12500,6 +12537,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -12884,6 +12922,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -12892,6 +12931,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -13234,6 +13274,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -13242,6 +13283,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -13708,6 +13750,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -13716,6 +13759,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -14252,6 +14296,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -14260,6 +14305,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -14898,6 +14944,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -14906,6 +14953,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -15417,6 +15465,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -15425,6 +15474,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -15907,6 +15957,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -15915,6 +15966,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -16278,6 +16330,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -16286,6 +16339,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,
@@ -17916,6 +17970,7 @@ export interface operations {
                      *         "reassemblyFull": 0,
                      *         "fragmentedOut": 0,
                      *         "noDest": 0,
+                     *         "refused": 0,
                      *         "destUnavailable": 0,
                      *         "tableFull": 0,
                      *         "ttlExpired": 0,
@@ -18182,6 +18237,7 @@ export interface operations {
                      *         "reassemblyFull": 0,
                      *         "fragmentedOut": 0,
                      *         "noDest": 0,
+                     *         "refused": 0,
                      *         "destUnavailable": 0,
                      *         "tableFull": 0,
                      *         "ttlExpired": 0,
@@ -20689,6 +20745,7 @@ export interface operations {
                      *         "connectionsLosingService": 0,
                      *         "connectionsLosingServer": 12,
                      *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
                      *         "services": [
                      *           {
                      *             "name": "web",
@@ -20697,6 +20754,7 @@ export interface operations {
                      *             "connectionsLosingServer": 12,
                      *             "usableServersBefore": 3,
                      *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
                      *             "slots": {
                      *               "scheduler": "mh",
                      *               "total": 4093,

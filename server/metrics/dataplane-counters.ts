@@ -34,6 +34,7 @@ export const MEANINGS: Readonly<Record<CounterName, Meaning>> = {
   reassemblyFull: { help: 'Too many half-received datagrams.' },
   fragmentedOut: { name: 'fragmented_datagrams', help: 'Datagrams sent in fragments.' },
   noDest: { help: 'No real server takes new connections.' },
+  refused: { help: 'Its service refuses new connections, by its policy.' },
   destUnavailable: { help: 'Its connection is to a real server that has been deleted.' },
   tableFull: { help: 'The connection table is full.' },
   ttlExpired: { help: 'Its TTL or hop limit ran out.' },

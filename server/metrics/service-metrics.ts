@@ -9,6 +9,7 @@ import { Col, STRIDE } from '../../dataplane/shared/statistics.js'
 import { deriveWeight } from '../effective-weight.js'
 import type { HealthBook, HealthState } from '../health/health-book.js'
 import type { ServerRecord, ServiceRecord } from '../repo/records.js'
+import type { StandingSource } from '../plan.js'
 import type { RowTable } from '../row-table.js'
 import { endpointOf, keyOf, keyText } from '../service-key.js'
 import { labelsText, type Exposition, type Family } from './exposition.js'
@@ -22,6 +23,7 @@ export interface ServiceMetricsOptions {
   /** Why host or dataplane do not have a service; null when they do. */
   troubleOf: (service: string) => string | null
   health: HealthBook
+  standings: StandingSource
 }
 
 /** A real server as it is told. `row` 0 is nobody's and stays zero. */
@@ -86,15 +88,17 @@ export class ServiceMetrics {
   }
 
   #read(): Service[] {
-    const { troubleOf } = this.#o
+    const { troubleOf, standings } = this.#o
     const records = [...this.#o.services()].sort((a, b) => (a.name < b.name ? -1 : 1))
     return records.map(record => {
+      const standing = standings.of(record)
       const text = this.#textOf(record)
       const rows = this.#o.rows.entry(text.key)
       const servers = record.servers.map(server => {
         const own = text.servers.get(server)!
         const at = rows?.dests.get(own.endpoint) ?? 0
-        const { weight } = deriveWeight(server)
+        const stands = { ...server, standing: standing.servers.get(server.name) }
+        const { weight } = deriveWeight(stands, standings.nowMs)
         const { labels } = own
         return { labels, text: own, row: at, record: server, service: record.name, weight }
       })

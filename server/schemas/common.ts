@@ -61,6 +61,7 @@ export const Reason = component(
       since: Type.Optional(
         Type.String({ format: 'date-time', description: 'Absent when the moment is not known.' }),
       ),
+      detail: Type.Optional(Type.String({ description: 'What was found, for people.' })),
     },
     { description: 'Why the status is what it is.' },
   ),
@@ -111,7 +112,9 @@ export const RealServerStatus = component(
     {
       operatingStatus: StringEnum(OPERATING_STATUSES),
       reasons: Type.Array(Reason),
-      effectiveWeight: count('Derived from weight, adminState and drain; what the scheduler sees.'),
+      effectiveWeight: count(
+        'Derived from weight, adminState, drain, health, policy and slow start; what is in effect.',
+      ),
       activeConns: count('Connections in an active state.'),
       inactConns: count('Other connections.'),
       persistConns: count('Persistence templates.'),

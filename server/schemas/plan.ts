@@ -63,14 +63,18 @@ export const Impact = component(
       servicesWithoutServer: Type.Array(Type.String(), {
         description: 'Virtual services that would have no real server to give new connections to.',
       }),
+      servicesBelowMinimum: Type.Array(Type.String(), {
+        description: 'Virtual services that would have fewer than their `policy.minimumUsable`.',
+      }),
       services: Type.Array(
         Type.Object({
           name: Type.String(),
           action: StringEnum(ACTIONS),
           connectionsLosingService: count('Of this service.'),
           connectionsLosingServer: count('Of this service.'),
-          usableServersBefore: count('Real servers that take new connections.'),
-          usableServersAfter: count('Real servers that would.'),
+          usableServersBefore: count('Real servers that can take new connections.'),
+          usableServersAfter: count('Real servers that could.'),
+          minimumUsable: count('How many there should be.'),
           slots: Type.Union([SlotImpact, Type.Null()], {
             description: 'For the schedulers mh and sh.',
           }),
@@ -84,11 +88,12 @@ export const Impact = component(
         {
           ...{ connectionsLosingService: 0, connectionsLosingServer: 12 },
           servicesWithoutServer: [],
+          servicesBelowMinimum: [],
           services: [
             {
               ...{ name: 'web', action: 'update' },
               ...{ connectionsLosingService: 0, connectionsLosingServer: 12 },
-              ...{ usableServersBefore: 3, usableServersAfter: 2 },
+              ...{ usableServersBefore: 3, usableServersAfter: 2, minimumUsable: 1 },
               slots: { scheduler: 'mh', total: 4093, moved: 1402, share: 0.3425 },
             },
           ],

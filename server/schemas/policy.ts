@@ -116,8 +116,9 @@ export const Policy = component(
             'What holds while the quorum is lost. failOpen: every enabled real server takes ' +
             'connections, whatever its health. sorry: the sorry server does. reject: new ' +
             'connections are refused (TCP reset, SCTP abort, ICMP port unreachable). withdraw: the ' +
-            'same, and the address is taken off the host, so that nobody is answered who asks for ' +
-            'it, until the quorum is back; another service that needs the address keeps it there. ' +
+            'address is taken off the host, so that nobody is answered who asks for it, until the ' +
+            'quorum is back; while another service needs the address it stays, and new ' +
+            'connections are refused. ' +
             'Absent: sorry with a `sorryServer`, otherwise the real servers that are left go on.',
         }),
       ),

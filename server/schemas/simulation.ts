@@ -111,7 +111,7 @@ const SimulatedServer = component(
     passedOver: orNull(
       'string',
       'Null for the one that gets the packet. notAvailable: deleted, and only has connections ' +
-        'left; weightZero; overloaded; notChosen: the scheduler preferred another; notAsked: a ' +
+        'left; weightZero; overloaded; slowStart: it has had its share for now; notChosen: the scheduler preferred another; notAsked: a ' +
         'connection or template decides, or nothing is scheduled.',
     ),
   }),

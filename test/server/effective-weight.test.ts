@@ -1,5 +1,6 @@
 import t from 'tap'
-import { deriveWeight } from '../../server/effective-weight.js'
+import { deriveWeight, restingWeight } from '../../server/effective-weight.js'
+import type { ServerStanding } from '../../server/policy/standing.js'
 import type { DrainRecord } from '../../server/repo/records.js'
 import type { ServerConfig } from '../../server/schemas/real-server.js'
 
@@ -33,10 +34,8 @@ const cases: readonly [
 for (const [weight, adminState, drained, effective, codes] of cases) {
   t.test(`weight ${weight}, ${adminState}${drained ? ', drained' : ''}: ${effective}`, async t => {
     const config = { weight, adminState } as ServerConfig
-    const { weight: derived, reasons } = deriveWeight({
-      ...{ config, stateSince: since },
-      ...(drained ? { drain } : {}),
-    })
+    const server = { config, stateSince: since, ...(drained ? { drain } : {}) }
+    const { weight: derived, reasons } = deriveWeight(server, 0)
     t.equal(derived, effective)
     const moments: Record<string, string> = { DRAIN: startedAt }
     t.strictSame(
@@ -44,5 +43,53 @@ for (const [weight, adminState, drained, effective, codes] of cases) {
       codes.map(code => ({ code, since: moments[code] ?? since })),
     )
     t.equal(config.weight, weight, 'what was configured stays')
+  })
+}
+
+const standing = (given: Partial<ServerStanding>): ServerStanding => ({
+  ...{ health: undefined, usable: true, open: null, closed: null, taking: true },
+  ...{ present: true, ramp: null },
+  ...given,
+})
+const ramp = { startedAt, startMs: 1000, durationMs: 10_000, startShare: 0.1 }
+
+/** What health and policy say, at 6 s on the monotonic clock: a ramp is half way then. */
+const standings: readonly [name: string, ServerStanding, effective: number, reasons: object[]][] = [
+  ['up', standing({ health: { state: 'up', since, detail: null } }), 20, []],
+  [
+    'unknown',
+    standing({ health: { state: 'unknown', since, detail: null } }),
+    20,
+    [{ code: 'HEALTH_UNKNOWN', since }],
+  ],
+  [
+    'down',
+    standing({ health: { state: 'down', since, detail: 'refused' } }),
+    0,
+    [{ code: 'HEALTH_DOWN', since, detail: 'refused' }],
+  ],
+  [
+    'down, but nobody else could',
+    standing({
+      health: { state: 'down', since, detail: null },
+      open: { code: 'FAIL_OPEN', since: startedAt },
+    }),
+    20,
+    [
+      { code: 'HEALTH_DOWN', since },
+      { code: 'FAIL_OPEN', since: startedAt },
+    ],
+  ],
+  ['standby', standing({ closed: { code: 'STANDBY', since } }), 0, [{ code: 'STANDBY', since }]],
+  ['half way up', standing({ ramp }), 11, [{ code: 'SLOW_START', since: startedAt }]],
+  ['all the way up', standing({ ramp: { ...ramp, durationMs: 5000 } }), 20, []],
+]
+
+for (const [name, given, effective, reasons] of standings) {
+  t.test(name, async t => {
+    const config = { weight: 20, adminState: 'enabled' } as ServerConfig
+    const server = { config, stateSince: since, standing: given }
+    t.strictSame(deriveWeight(server, 6000), { weight: effective, reasons })
+    t.equal(restingWeight(server), given.ramp ? 20 : effective, 'ramps are the dataplane’s')
   })
 }

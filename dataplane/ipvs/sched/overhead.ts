@@ -5,7 +5,8 @@ import type { Dest } from '../dest.js'
 export const overhead = (dest: Dest): number => dest.activeTotal * 256 + dest.inactTotal
 
 /** Whether the scheduler may give the server anything new. */
-export const isUsable = (dest: Dest): boolean => dest.weight > 0 && !dest.overloaded
+export const isUsable = (dest: Dest): boolean =>
+  dest.weight > 0 && !dest.heldBack && !dest.overloaded
 
 const SPLIT = 2 ** 21
 

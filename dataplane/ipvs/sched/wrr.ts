@@ -41,7 +41,7 @@ export class WeightedRoundRobin implements Scheduler {
     for (;;) {
       while (++index < dests.length) {
         const dest = dests[index]!
-        if (!dest.overloaded && dest.weight >= this.#currentWeight) {
+        if (!dest.overloaded && !dest.heldBack && dest.weight >= this.#currentWeight) {
           this.#last = index
           return dest
         }
