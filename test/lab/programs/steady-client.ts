@@ -5,7 +5,6 @@
  * is under way finish and ends it.
  */
 import { Agent, request } from 'node:http'
-import { setTimeout as pause } from 'node:timers/promises'
 import { formatResult, type SteadyKind, type SteadyOrder } from '../steady-format.js'
 
 const order = JSON.parse(process.argv[2]!) as SteadyOrder
@@ -21,6 +20,8 @@ interface Ask {
   deadlineMs: number
   octets?: number
 }
+
+const pause = (ms: number) => new Promise(resolve => void setTimeout(resolve, ms))
 
 /** Resolves when it has ended, well or not. */
 function ask({ kind, path, agent, deadlineMs, octets }: Ask): Promise<void> {
