@@ -27,6 +27,7 @@ import type { Occurrence } from './journal/journal.js'
 import { KillControl } from './kill-control.js'
 import { KillRunner } from './kill-runner.js'
 import { MarkRuleControl } from './mark-rule-control.js'
+import { CheckMetrics } from './metrics/check-metrics.js'
 import { tellOfConfiguration } from './metrics/configuration-metrics.js'
 import { DataplaneMetrics } from './metrics/dataplane-metrics.js'
 import { Metrics } from './metrics/metrics.js'
@@ -120,8 +121,9 @@ export class Control {
     this.#dataplane = dataplane
     this.#now = now
     this.health = options.health ?? new HealthBook()
+    const { engine = noEngine } = options
     this.checks = new HealthControl({
-      ...{ configuration: state, engine: options.engine ?? noEngine, book: this.health, now },
+      ...{ configuration: state, engine, book: this.health, now },
       states: new LastStates({
         ...{ repo: new CheckStateRepo(database), logger: options.logger, now },
         after: options.after ?? timer,
@@ -198,6 +200,10 @@ export class Control {
         ...{ memories, rows, health: this.health, services: () => state.services() },
         standings,
         troubleOf: name => this.#applier.troubleOf(name),
+      }).collect,
+      new CheckMetrics({
+        histograms: () => engine.histograms(),
+        checked: () => this.checks.checked(),
       }).collect,
     )
     const service = (name: string) => state.service(name)
@@ -303,6 +309,7 @@ const noEngine: CheckEngine = {
   report: () => false,
   runNow: () => Promise.resolve(null),
   history: () => Promise.resolve(null),
+  histograms: () => [],
   close: () => Promise.resolve(),
 }
 

@@ -10,11 +10,12 @@ import type { ChangeSet } from '../repo/configuration.js'
 import type { ServiceRecord } from '../repo/records.js'
 import { serverOf, serviceOf } from '../service-plans.js'
 import type { NamedResult } from './check-runner.js'
-import type { CheckedServer, CheckState } from './check-spec.js'
+import type { CheckedServer, CheckSpec, CheckState } from './check-spec.js'
 import { historyViews, resultView } from './check-views.js'
 import { checkedServersOf } from './checked-servers.js'
 import type { HealthBook } from './health-book.js'
 import type { ServerVerdict } from './health-engine.js'
+import type { LatencyHistogram } from './latencies.js'
 import type { LastStates } from './last-states.js'
 import type { Report } from './probes/external.js'
 import type { CheckHistory } from './run-result.js'
@@ -28,6 +29,7 @@ export interface CheckEngine {
   report(service: string, server: string, check: string, report: Report): boolean
   runNow(service: string, server: string, check?: string): Promise<NamedResult[] | null>
   history(service: string, server: string): Promise<CheckHistory[] | null>
+  histograms(): (LatencyHistogram & { via: CheckSpec['via'] })[]
   close(): Promise<void>
 }
 
@@ -95,6 +97,11 @@ export class HealthControl {
     for (const { service, server } of this.#foreseen.splice(0))
       // It did not come to be.
       if (this.#services.get(service)?.has(server) !== true) this.#o.book.delete(service, server)
+  }
+
+  /** Every server that has checks, and what these have found. */
+  *checked(): Iterable<{ subject: CheckedServer; states: ReadonlyMap<string, CheckState> }> {
+    for (const servers of this.#services.values()) yield* servers.values()
   }
 
   /** All that is known of the checks of a real server. Throws (Problem) when it is not there. */
