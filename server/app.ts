@@ -35,12 +35,15 @@ import { addSimulations } from './routes/simulations.js'
 import { addSystem } from './routes/system.js'
 import { addTokens } from './routes/tokens.js'
 import { addVirtualServices } from './routes/virtual-services.js'
+import { addWebhooks } from './routes/webhooks.js'
+import type { Webhooks } from './webhooks.js'
 
-/** Who is let in. */
+/** Who is let in, and who is told of what they do. */
 export interface Access {
   gate: Gate
   tokens: Tokens
   journal: Journal
+  webhooks: Webhooks
 }
 
 export interface AppOptions {
@@ -120,6 +123,7 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
     addTokens(typed, access.tokens)
     addExchange(typed, control)
     addEvents(typed, access)
+    addWebhooks(typed, access.webhooks)
     addMetrics(typed, control)
     addSystem(typed, control)
     done()

@@ -96,6 +96,11 @@ export const problems = {
     title: 'No such token',
     about: 'No token has this name. GET /v1/tokens lists those there are.',
   },
+  WEBHOOK_NOT_FOUND: {
+    status: 404,
+    title: 'No such webhook',
+    about: 'No webhook has this name. GET /v1/webhooks lists those there are.',
+  },
   REVISION_NOT_FOUND: {
     status: 404,
     title: 'No such revision',

@@ -34,6 +34,7 @@ import { openPacketQueues, RawSockets } from './host/raw-socket.js'
 import { DatabaseMetrics } from './metrics/database-metrics.js'
 import { ProcessMetrics } from './metrics/process-metrics.js'
 import { Undo } from './undo.js'
+import { Webhooks } from './webhooks.js'
 
 /** Exit statuses of the command, told in its help. */
 export const Exit = { ok: 0, failed: 1, usage: 2, host: 3 } as const
@@ -155,7 +156,13 @@ async function start(
   const gate = new Gate({ tokens, open: config.noAuth })
   const { requestsPerMinute } = config
   const defences = { requestsPerMinute, eventLoopDelayMs: EVENT_LOOP_DELAY_MS }
-  const app = buildApp({ control, access: { gate, tokens, journal }, defences, logger })
+  const webhooks = new Webhooks({ database, journal, logger })
+  undo.push('webhooks', () => webhooks.stop())
+  webhooks.start()
+  const noting = setInterval(() => webhooks.flush(), TOUCH_MS)
+  undo.push('positions of webhooks', () => clearInterval(noting))
+  const access = { gate, tokens, journal, webhooks }
+  const app = buildApp({ control, access, defences, logger })
   return serveApi(app, config, { logger, undo, journal })
 }
 

@@ -18,6 +18,10 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   'DELETE /v1/virtual-services/:name/real-servers/:server/drain': 'operate',
   'POST /v1/virtual-services/:name/real-servers/:server/checks/runs': 'operate',
   'PUT /v1/virtual-services/:name/real-servers/:server/checks/:check/state': 'operate',
+  // What these hold is a secret, and they reach out of the appliance.
+  'PUT /v1/webhooks/:name': 'admin',
+  'DELETE /v1/webhooks/:name': 'admin',
+  'POST /v1/webhooks/:name/tests': 'admin',
 }
 /** Whoever is on this host may, without saying who they are; others need the scope. */
 const LOOPBACK = new Set(['/metrics'])

@@ -4,7 +4,7 @@
  * none can be told that did not happen; readers hear of entries once they are durable.
  */
 import type { Logger } from 'pino'
-import type { Actor } from '../actor.js'
+import type { Actor, Cause } from '../actor.js'
 import type { Commit, CommitListener, CommittedChange } from '../commit.js'
 import type { Database } from '../db.js'
 import { messageOf, Problem } from '../errors.js'
@@ -79,15 +79,20 @@ export class Journal implements CommitListener {
   }
 
   /** Within the transaction that stores or deletes a token. */
-  tokenChanged(
-    before: TokenRecord | null,
-    after: TokenRecord | null,
-    by: { actor: Actor; requestId: string | null },
-  ): void {
+  tokenChanged(before: TokenRecord | null, after: TokenRecord | null, by: Cause): void {
     const type = after === null ? 'token.revoked' : 'token.created'
     const { name } = (after ?? before)!
     const documents = { before: describe(before), after: describe(after) }
-    this.#insert({ type, class: 'change', ...by, kind: 'token', name, ...documents })
+    this.#changed({ type, kind: 'token', name, ...documents }, by)
+  }
+
+  /** Within the transaction that stores or deletes a webhook; documents without secrets. */
+  webhookChanged(name: string, documents: Pick<NewEntry, 'before' | 'after'>, by: Cause): void {
+    this.#changed({ type: 'webhook.changed', kind: 'webhook', name, ...documents }, by)
+  }
+
+  #changed(what: Omit<Occurrence, 'class'>, by: Cause): void {
+    this.#insert({ ...what, class: 'change', ...by })
     if (by.requestId !== null) this.#committed.add(by.requestId)
     // After the transaction, which ends in this turn.
     setImmediate(() => this.#tell())
@@ -119,13 +124,18 @@ export class Journal implements CommitListener {
 
   /** What follows `after`, oldest first. Throws (EVENTS_TRUNCATED) when something is missing. */
   after(after: number, limit: number): readonly EntryRecord[] {
-    const page = this.#page
-    if (page !== null && page.after === after && page.limit === limit) return page.entries
     const removed = this.#repo.removedThrough()
     if (after < removed) {
       const detail = `Entries up to ${removed} are no longer kept; ${after} is before them.`
       throw new Problem('EVENTS_TRUNCATED', detail)
     }
+    return this.remaining(after, limit)
+  }
+
+  /** As `after`, but of what is there still: `removedThrough` tells whether something is missing. */
+  remaining(after: number, limit: number): readonly EntryRecord[] {
+    const page = this.#page
+    if (page !== null && page.after === after && page.limit === limit) return page.entries
     const entries = this.#repo.after(after, limit)
     this.#page = { after, limit, entries }
     return entries

@@ -58,6 +58,7 @@ export function addOpenApi(app: FastifyInstance): void {
         { name: 'Access', description: 'Who may do what.' },
         { name: 'Import and export', description: 'ipvsadm-save and keepalived.conf.' },
         { name: 'Events', description: 'What happened, and who did it.' },
+        { name: 'Webhooks', description: 'Who is told of it.' },
         { name: 'System', description: 'Version, health, error codes.' },
       ],
       components: { securitySchemes: SCHEMES as SecuritySchemes },

@@ -4,9 +4,10 @@ import type { Actor } from '../actor.js'
 import type { Gate } from '../auth/gate.js'
 import { Problem } from '../errors.js'
 import { EventStream } from '../journal/event-stream.js'
+import { viewOf } from '../journal/event-view.js'
 import type { EntryRecord, Journal } from '../journal/journal.js'
 import { decodeCursor, encodeCursor, NUMBER } from '../paging.js'
-import { AuditLog, AuditQuery, Event, EventPage, EventQuery } from '../schemas/event.js'
+import { AuditLog, AuditQuery, EventPage, EventQuery } from '../schemas/event.js'
 import { answer, answers, linkNext, type App } from './answers.js'
 
 /** Followers at one time: each is a connection and looks into the journal with every event. */
@@ -190,11 +191,3 @@ function moment(parameter: string, text: string | undefined): string | undefined
     errors: [{ parameter, code: 'INVALID_TIME', detail }],
   })
 }
-
-const viewOf = (entry: EntryRecord): Event => ({
-  ...{ id: entry.id, at: entry.at, type: entry.type, outcome: entry.outcome },
-  ...(entry.actor === null ? {} : { actor: { kind: entry.actorKind!, name: entry.actor } }),
-  ...{ address: entry.address, requestId: entry.requestId, kind: entry.kind, name: entry.name },
-  ...{ revision: entry.revision, before: entry.before, after: entry.after },
-  detail: entry.detail as Event['detail'],
-})

@@ -77,6 +77,7 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
     return a.send('PUT', url, web, { authorization: `Bearer ${token}` })
   },
   TOKEN_NOT_FOUND: a => a.send('DELETE', '/v1/tokens/none'),
+  WEBHOOK_NOT_FOUND: a => a.send('POST', '/v1/webhooks/none/tests'),
   TOKEN_EXISTS: async a => {
     await a.send('POST', '/v1/tokens', { name: 'ci', scope: 'read' })
     return a.send('POST', '/v1/tokens', { name: 'ci', scope: 'read' })

@@ -5,6 +5,9 @@ import { mediaTypes, shown, Stage, type Answered, type Shown } from './replay.js
 
 /** What has to have happened before; may name parameters that no document can know beforehand. */
 const BEFORE: Readonly<Record<string, (stage: Stage) => Promise<Record<string, string>>>> = {
+  getWebhook: withWebhook,
+  deleteWebhook: withWebhook,
+  createWebhookTest: withWebhook,
   getToken: withToken,
   deleteToken: withToken,
   getOperation: withOperation,
@@ -20,6 +23,11 @@ const BEFORE: Readonly<Record<string, (stage: Stage) => Promise<Record<string, s
 
 async function withDrain(stage: Stage) {
   await stage.must('putDrain')
+  return {}
+}
+
+async function withWebhook(stage: Stage) {
+  await stage.addWebhook()
   return {}
 }
 

@@ -61,6 +61,11 @@ export class Stage {
     await this.#appliance.send('PATCH', url, { healthChecks: { inline } })
   }
 
+  /** One that reaches nobody: what the example names would be looked for in the world. */
+  async addWebhook(): Promise<void> {
+    await this.#appliance.send('PUT', '/v1/webhooks/pager', { url: 'http://127.0.0.1:9/' })
+  }
+
   /** The operation of this name as it is shown; anything but success is an error. */
   async must(operationId: string): Promise<Answered> {
     const operation = shown.find(each => each.operationId === operationId)

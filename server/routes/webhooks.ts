@@ -1,0 +1,132 @@
+/** /v1/webhooks */
+import { Type } from 'typebox'
+import { linked } from '../schemas/components.js'
+import { NAME_PATTERN } from '../schemas/common.js'
+import { WebhookDocument, WebhookList, WebhookRequest, WebhookTest } from '../schemas/webhook.js'
+import type { WebhookRecord, Webhooks } from '../webhooks.js'
+import { answer, answers, bodyOf, type App } from './answers.js'
+
+const tags = ['Webhooks']
+const path = '/v1/webhooks/:name'
+const WebhookPath = Type.Object({
+  name: Type.String({
+    ...{ format: 'name', pattern: NAME_PATTERN, maxLength: 63 },
+    description: 'Name of the webhook.',
+    examples: ['pager'],
+  }),
+})
+const querystring = Type.Object({})
+
+export function addWebhooks(app: App, webhooks: Webhooks): void {
+  const view = (hook: WebhookRecord) => viewOf(hook, webhooks.queued(hook))
+  app.get(
+    '/v1/webhooks',
+    {
+      schema: {
+        operationId: 'listWebhooks',
+        summary: 'Lists whom events are told to',
+        ...{ tags, querystring },
+        response: answers({ 200: answer('All webhooks, by name.', WebhookList) }, 400, 500),
+      },
+    },
+    () => ({ items: webhooks.list().map(view), nextCursor: null }),
+  )
+  app.get(
+    path,
+    {
+      schema: {
+        operationId: 'getWebhook',
+        summary: 'Shows a webhook and how its deliveries go',
+        ...{ tags, querystring, params: WebhookPath },
+        response: answers({ 200: answer('The webhook.', WebhookDocument) }, 400, 404, 500),
+      },
+    },
+    request => view(webhooks.get(request.params.name)),
+  )
+  addWrites(app, webhooks, view)
+  app.post(
+    `${path}/tests`,
+    {
+      schema: {
+        operationId: 'createWebhookTest',
+        summary: 'Sends a test event now, and says what came back',
+        description:
+          'One attempt, at once, whether the webhook is enabled or not: the event `webhook.test`.',
+        ...{ tags, querystring, params: WebhookPath },
+        response: answers(
+          { 200: answer('What came back, also when that is a failure.', WebhookTest) },
+          ...[400, 404, 500],
+        ),
+      },
+    },
+    request => webhooks.try(request.params.name, { actor: request.actor!, requestId: request.id }),
+  )
+}
+
+function addWrites(
+  app: App,
+  webhooks: Webhooks,
+  view: (hook: WebhookRecord) => WebhookDocument,
+): void {
+  app.put(
+    path,
+    {
+      schema: {
+        operationId: 'putWebhook',
+        summary: 'Makes a webhook or replaces it',
+        description:
+          'Events are sent in the order in which they happened, one at a time, as JSON with ' +
+          '`Sluice-Event` (type), `Sluice-Delivery` (the same with every attempt), ' +
+          '`Sluice-Timestamp` (seconds since 1970) and, with a secret, `Sluice-Signature: v1=` and ' +
+          'the hexadecimal HMAC-SHA256 of the timestamp, a dot and the body. Anything but 2xx is ' +
+          'tried again, after one second, then twice as long each time up to five minutes. A new ' +
+          'webhook is told of what happens from now on; one that is replaced goes on where it was.',
+        ...{ tags, querystring, params: WebhookPath },
+        body: linked(WebhookRequest),
+        response: answers(
+          {
+            200: answer('The webhook as it was stored.', WebhookDocument),
+            201: answer('The new webhook.', WebhookDocument),
+          },
+          ...[400, 409, 413, 415, 422, 500, 503],
+        ),
+      },
+    },
+    (request, reply) => {
+      const { name } = request.params
+      const by = { actor: request.actor!, requestId: request.id }
+      const { hook, created } = webhooks.put(name, bodyOf(request), by)
+      if (created) void reply.code(201).header('location', `/v1/webhooks/${name}`)
+      return reply.send(view(hook))
+    },
+  )
+  app.delete(
+    path,
+    {
+      schema: {
+        operationId: 'deleteWebhook',
+        summary: 'Deletes a webhook; what it had not told yet is not told',
+        ...{ tags, querystring, params: WebhookPath },
+        response: answers(
+          { 204: { description: 'Deleted.', type: 'null' } },
+          ...[400, 404, 500, 503],
+        ),
+      },
+    },
+    (request, reply) => {
+      webhooks.delete(request.params.name, { actor: request.actor!, requestId: request.id })
+      return reply.code(204).send()
+    },
+  )
+}
+
+const viewOf = (hook: WebhookRecord, queued: number): WebhookDocument => ({
+  name: hook.name,
+  ...hook.spec,
+  ...{ signed: hook.secret !== null, createdAt: hook.createdAt, updatedAt: hook.updatedAt },
+  status: {
+    ...{ lastDeliveredId: hook.lastDeliveredId, lastSuccessAt: hook.lastSuccessAt },
+    ...{ lastError: hook.lastError, queued },
+    ...{ failures: hook.failures, dropped: hook.dropped },
+  },
+})
