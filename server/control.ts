@@ -156,7 +156,9 @@ export class Control {
     })
     this.#impact = new ImpactReader(memoriesOf(dataplane), rows, standings)
     const memories = memoriesOf(dataplane)
-    const views = new Views(memories, rows, standings, name => this.#applier.troubleOf(name))
+    const views = new Views(memories, rows, standings, this.health, name =>
+      this.#applier.troubleOf(name),
+    )
     this.services = new ServiceControl(state, views)
     this.settings = new SettingsControl(state, dataplane)
     this.markRules = new MarkRuleControl(state, dataplane)

@@ -1,6 +1,7 @@
 /** The derived half of a document: status words are Octavia's, reasons say why. */
 import { Col, readRows, sumOf, type Statistics } from '../dataplane/shared/statistics.js'
 import { deriveWeight } from './effective-weight.js'
+import type { ServerHealth } from './health/health-book.js'
 import { policyOf, type ServerStanding, type Standing } from './policy/standing.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
 import type { OperatingStatus, RealServerStatus, Reason, Status } from './schemas/common.js'
@@ -26,10 +27,11 @@ export function readLive(memories: readonly Float64Array[], row: number | null):
   }
 }
 
-/** `nowMs`: monotonic. */
+/** `health`: as it is known now, null when nothing checks it. `nowMs`: monotonic. */
 export function serverStatus(
   server: ServerRecord,
   standing: ServerStanding,
+  health: ServerHealth | null,
   row: number | null,
   live: Live,
   nowMs: number,
@@ -41,6 +43,7 @@ export function serverStatus(
     operatingStatus: serverWord(reasons, standing),
     reasons,
     effectiveWeight: weight,
+    health,
     activeConns: live.activeConns,
     inactConns: live.inactConns,
     persistConns: live.persistConns,

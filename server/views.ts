@@ -1,5 +1,6 @@
 /** Documents as they are read: configuration, meta and status. */
 import type { SharedMemory } from '../dataplane/protocol.js'
+import type { HealthBook } from './health/health-book.js'
 import type { StandingSource } from './plan.js'
 import type { Standing } from './policy/standing.js'
 import type { ServerRecord, ServiceRecord } from './repo/records.js'
@@ -20,18 +21,21 @@ export class Views {
   readonly #dests: Float64Array[]
   readonly #rows: RowTable
   readonly #standings: StandingSource
+  readonly #health: Pick<HealthBook, 'get'>
   readonly #troubleOf: (service: string) => string | null
 
   constructor(
     memories: readonly SharedMemory[],
     rows: RowTable,
     standings: StandingSource,
+    health: Pick<HealthBook, 'get'>,
     troubleOf: (service: string) => string | null = () => null,
   ) {
     this.#services = memories.map(memory => new Float64Array(memory.services))
     this.#dests = memories.map(memory => new Float64Array(memory.dests))
     this.#rows = rows
     this.#standings = standings
+    this.#health = health
     this.#troubleOf = troubleOf
   }
 
@@ -41,7 +45,7 @@ export class Views {
     const standing = this.#standings.of(service)
     const servers = [...service.servers]
       .sort(byName)
-      .map(server => this.#server(key, server, standing))
+      .map(server => this.#server(service, server, standing))
     const live = readLive(this.#services, row)
     const statuses = servers.map(server => server.status)
     return {
@@ -57,18 +61,19 @@ export class Views {
   }
 
   server(service: ServiceRecord, server: ServerRecord) {
-    return this.#server(keyText(keyOf(service)), server, this.#standings.of(service))
+    return this.#server(service, server, this.#standings.of(service))
   }
 
-  #server(key: string, server: ServerRecord, standing: Standing) {
-    const row = this.#rows.dest(key, endpointOf(server.config))
+  #server(service: ServiceRecord, server: ServerRecord, standing: Standing) {
+    const row = this.#rows.dest(keyText(keyOf(service)), endpointOf(server.config))
+    const health = this.#health.get(service.name, server.name) ?? null
     const own = standing.servers.get(server.name)!
     const live = readLive(this.#dests, row)
     return {
       name: server.name,
       ...server.config,
       meta: { ...server.meta, position: server.position },
-      status: serverStatus(server, own, row, live, this.#standings.nowMs),
+      status: serverStatus(server, own, health, row, live, this.#standings.nowMs),
     }
   }
 }

@@ -1015,6 +1015,21 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What the health checks of a real server come to. */
+        RealServerHealth: {
+            /**
+             * @description unknown: no verdict yet.
+             * @enum {string}
+             */
+            state: "up" | "down" | "unknown";
+            /**
+             * Format: date-time
+             * @description When it came into this state.
+             */
+            since: string;
+            /** @description The check that failed last, and why; null when there was none. */
+            detail: string | null;
+        };
         /** @description Set by the server; ignored on write. */
         Meta: {
             /** @description Tells a re-created object of the same name apart. */
@@ -1083,6 +1098,8 @@ export interface components {
             reasons: components["schemas"]["Reason"][];
             /** @description Derived from weight, adminState, drain, health, policy and slow start; what is in effect. */
             effectiveWeight: number;
+            /** @description Null: nothing checks it. */
+            health: components["schemas"]["RealServerHealth"] | null;
             /** @description Connections in an active state. */
             activeConns: number;
             /** @description Other connections. */
@@ -3502,21 +3519,6 @@ export interface components {
             /** @description The last five, oldest first. */
             lastFailures: components["schemas"]["HealthCheckRun"][];
         };
-        /** @description What the health checks of a real server come to. */
-        RealServerHealth: {
-            /**
-             * @description unknown: no verdict yet.
-             * @enum {string}
-             */
-            state: "up" | "down" | "unknown";
-            /**
-             * Format: date-time
-             * @description When it came into this state.
-             */
-            since: string;
-            /** @description The check that failed last, and why; null when there was none. */
-            detail: string | null;
-        };
         /** @description The health checks of a real server. */
         RealServerCheckList: {
             /** @description Null: nothing checks it. */
@@ -4027,6 +4029,7 @@ export interface components {
     headers: never;
     pathItems: never;
 }
+export type RealServerHealth = components['schemas']['RealServerHealth'];
 export type Meta = components['schemas']['Meta'];
 export type Reason = components['schemas']['Reason'];
 export type Statistics = components['schemas']['Statistics'];
@@ -4105,7 +4108,6 @@ export type ZeroRequest = components['schemas']['ZeroRequest'];
 export type HealthCheckStep = components['schemas']['HealthCheckStep'];
 export type HealthCheckRun = components['schemas']['HealthCheckRun'];
 export type RealServerCheck = components['schemas']['RealServerCheck'];
-export type RealServerHealth = components['schemas']['RealServerHealth'];
 export type RealServerCheckList = components['schemas']['RealServerCheckList'];
 export type HealthCheckRunRequest = components['schemas']['HealthCheckRunRequest'];
 export type HealthCheckRunList = components['schemas']['HealthCheckRunList'];
@@ -5952,6 +5954,11 @@ export interface operations {
                      *               }
                      *             ],
                      *             "effectiveWeight": 0,
+                     *             "health": {
+                     *               "state": "up",
+                     *               "since": "2026-11-22T12:00:00.000Z",
+                     *               "detail": null
+                     *             },
                      *             "activeConns": 0,
                      *             "inactConns": 0,
                      *             "persistConns": 0,
@@ -6206,6 +6213,11 @@ export interface operations {
                      *               }
                      *             ],
                      *             "effectiveWeight": 0,
+                     *             "health": {
+                     *               "state": "up",
+                     *               "since": "2026-11-22T12:00:00.000Z",
+                     *               "detail": null
+                     *             },
                      *             "activeConns": 0,
                      *             "inactConns": 0,
                      *             "persistConns": 0,
@@ -6589,6 +6601,11 @@ export interface operations {
                      *           }
                      *         ],
                      *         "effectiveWeight": 0,
+                     *         "health": {
+                     *           "state": "up",
+                     *           "since": "2026-11-22T12:00:00.000Z",
+                     *           "detail": null
+                     *         },
                      *         "activeConns": 0,
                      *         "inactConns": 0,
                      *         "persistConns": 0,
@@ -6840,6 +6857,11 @@ export interface operations {
                      *           }
                      *         ],
                      *         "effectiveWeight": 0,
+                     *         "health": {
+                     *           "state": "up",
+                     *           "since": "2026-11-22T12:00:00.000Z",
+                     *           "detail": null
+                     *         },
                      *         "activeConns": 0,
                      *         "inactConns": 0,
                      *         "persistConns": 0,
@@ -6941,6 +6963,11 @@ export interface operations {
                      *           }
                      *         ],
                      *         "effectiveWeight": 0,
+                     *         "health": {
+                     *           "state": "up",
+                     *           "since": "2026-11-22T12:00:00.000Z",
+                     *           "detail": null
+                     *         },
                      *         "activeConns": 0,
                      *         "inactConns": 0,
                      *         "persistConns": 0,
@@ -7555,6 +7582,11 @@ export interface operations {
                      *           }
                      *         ],
                      *         "effectiveWeight": 0,
+                     *         "health": {
+                     *           "state": "up",
+                     *           "since": "2026-11-22T12:00:00.000Z",
+                     *           "detail": null
+                     *         },
                      *         "activeConns": 0,
                      *         "inactConns": 0,
                      *         "persistConns": 0,

@@ -1,6 +1,7 @@
 /** Parts that several documents share. */
 import { Type } from 'typebox'
 import { component, Dictionary, StringEnum } from './components.js'
+import { ServerHealthDocument } from './server-health.js'
 
 export const NAME_PATTERN = '^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$'
 export const LABEL_PATTERN = '^[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,61}[A-Za-z0-9])?$'
@@ -115,6 +116,9 @@ export const RealServerStatus = component(
       effectiveWeight: count(
         'Derived from weight, adminState, drain, health, policy and slow start; what is in effect.',
       ),
+      health: Type.Union([ServerHealthDocument, Type.Null()], {
+        description: 'Null: nothing checks it.',
+      }),
       activeConns: count('Connections in an active state.'),
       inactConns: count('Other connections.'),
       persistConns: count('Persistence templates.'),

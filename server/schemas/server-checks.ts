@@ -2,10 +2,10 @@
 import { Type } from 'typebox'
 import { component, StringEnum } from './components.js'
 import { CHECK_KINDS } from './health-check-fields.js'
+import { CHECK_STATES, ServerHealthDocument } from './server-health.js'
 
 const moment = (description: string) => Type.String({ format: 'date-time', description })
 const count = (description: string) => Type.Integer({ minimum: 0, description })
-export const CHECK_STATES = ['up', 'down', 'unknown'] as const
 const OUTCOMES = ['success', 'failure'] as const
 
 const Step = component(
@@ -80,21 +80,6 @@ export const ServerCheck = component(
       lastFailures: Type.Array(HealthCheckRun, { description: 'The last five, oldest first.' }),
     },
     { description: 'A check of one real server.' },
-  ),
-)
-
-export const ServerHealthDocument = component(
-  'RealServerHealth',
-  Type.Object(
-    {
-      state: StringEnum(CHECK_STATES, { description: 'unknown: no verdict yet.' }),
-      since: moment('When it came into this state.'),
-      detail: Type.Unsafe<string | null>({
-        ...{ type: ['string', 'null'] },
-        description: 'The check that failed last, and why; null when there was none.',
-      }),
-    },
-    { description: 'What the health checks of a real server come to.' },
   ),
 )
 

@@ -190,3 +190,30 @@ t.test('results, runs and reports over the API', async t => {
     t.equal(refused.headers['retry-after'], '1')
   }
 })
+
+t.test('a new server that begins down never takes traffic, and its status says so', async t => {
+  const { a, engine } = await stage(t)
+  const tables: string[][] = []
+  a.dataplane.before = () => void tables.push(a.dataplane.table())
+  const inline = { port: { ...tcp, initialState: 'down' } }
+  await ok(a.send('PUT', service, { ...web, healthChecks: { inline } }))
+  tables.push(a.dataplane.table())
+  const c = { address: '10.0.0.3', port: 8080, weight: 5 }
+  await ok(a.send('PUT', `${service}/real-servers/c`, c))
+  tables.push(a.dataplane.table())
+  t.notMatch(tables.flat().join('\n'), /10\.0\.0\./, 'at no moment')
+  const url = `${service}/real-servers/c`
+  const status = async () =>
+    (await a.send('GET', url)).json<{ status: { health: { since: string } } }>().status
+  t.match(await status(), {
+    ...{ operatingStatus: 'ERROR', effectiveWeight: 0 },
+    health: { state: 'down', since: /^\d{4}-/, detail: null },
+  })
+  engine.find('web/c', { port: 'up' })
+  await a.control.settled()
+  const health = { state: 'up', since: '2030-06-01T00:00:00.000Z', detail: null }
+  t.match(await status(), { operatingStatus: 'ONLINE', effectiveWeight: 5, health })
+  t.match(a.dataplane.table().join('\n'), /10\.0\.0\.3/)
+  await ok(a.send('PATCH', service, { healthChecks: null }))
+  t.equal((await status()).health, null, 'nothing checks it')
+})
