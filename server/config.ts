@@ -36,6 +36,8 @@ export interface Config extends AccessConfig {
   /** Folders of health checks that run programs or read files; null: there are none. */
   checkCommands: string | null
   checkFiles: string | null
+  /** Folder of programs that webhooks may run; null: there are none. */
+  notifyCommands: string | null
 }
 
 /** A setting as the command line and the environment know it. */
@@ -151,6 +153,14 @@ export const SETTINGS: readonly Setting[] = [
     help: 'the only folder whose files health checks may read; off: none may',
   },
   {
+    key: 'notifyCommands',
+    flag: '--notify-commands',
+    env: 'SLUICE_NOTIFY_COMMANDS',
+    placeholder: '<folder>',
+    fallback: 'off',
+    help: 'the only folder whose programs webhooks may run; off: none may',
+  },
+  {
     key: 'database',
     flag: '--database',
     env: 'SLUICE_DATABASE',
@@ -260,6 +270,7 @@ export function readConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
     logLevel: read('logLevel', text => oneOf(text, LOG_LEVELS)),
     checkCommands: read('checkCommands', parseFolder),
     checkFiles: read('checkFiles', parseFolder),
+    notifyCommands: read('notifyCommands', parseFolder),
     connsMax: read('connsMax', parseConnsMax),
     requestsPerMinute: read('requestsPerMinute', text => parseCount(text, 0, 1e9)),
     workers: read('workers', text => parseCount(text, 1, WORKERS_MAX)),

@@ -156,7 +156,7 @@ async function start(
   const gate = new Gate({ tokens, open: config.noAuth })
   const { requestsPerMinute } = config
   const defences = { requestsPerMinute, eventLoopDelayMs: EVENT_LOOP_DELAY_MS }
-  const webhooks = new Webhooks({ database, journal, logger })
+  const webhooks = new Webhooks({ database, journal, logger, commandFolder: config.notifyCommands })
   undo.push('webhooks', () => webhooks.stop())
   webhooks.start()
   const noting = setInterval(() => webhooks.flush(), TOUCH_MS)

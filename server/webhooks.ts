@@ -11,6 +11,7 @@ import { WebhookRepo, type WebhookRecord } from './repo/webhooks.js'
 import type { WebhookTest } from './schemas/webhook.js'
 import { WEBHOOK_LIMITS } from './schemas/webhook.js'
 import { readWebhook } from './webhook-document.js'
+import { deliverByCommand, faultOfCommand } from './webhooks/command-delivery.js'
 import type { Deliver } from './webhooks/delivery.js'
 import { deliverByHttp } from './webhooks/http-delivery.js'
 import { attempt, WebhookFeed, type FeedTools } from './webhooks/webhook-feed.js'
@@ -32,6 +33,7 @@ export class Webhooks {
   readonly #repo: WebhookRepo
   readonly #database: Database
   readonly #tools: FeedTools
+  readonly #commandFolder: string | null
   readonly #hooks = new Map<string, WebhookRecord>()
   readonly #feeds = new Map<string, WebhookFeed>()
   /** What ends the trials that are under way. */
@@ -42,7 +44,10 @@ export class Webhooks {
     const { database, journal, logger } = options
     this.#repo = new WebhookRepo(database)
     this.#database = database
-    const deliver: Deliver = deliverByHttp
+    this.#commandFolder = options.commandFolder ?? null
+    const byCommand = deliverByCommand(this.#commandFolder)
+    const deliver: Deliver = (parcel, signal) =>
+      (parcel.spec.command === undefined ? deliverByHttp : byCommand)(parcel, signal)
     this.#tools = {
       ...{ journal, logger, deliver },
       timers: options.timers ?? systemTimers,
@@ -91,7 +96,9 @@ export class Webhooks {
 
   /** Makes or replaces it. A new one is told of what happens from now on. */
   put(name: string, body: unknown, by: Cause): { hook: WebhookRecord; created: boolean } {
-    const { spec, secret } = readWebhook(body, () => 'Commands are not available.')
+    const { spec, secret } = readWebhook(body, command =>
+      faultOfCommand(this.#commandFolder, command),
+    )
     const before = this.#hooks.get(name)
     if (before === undefined && this.#hooks.size >= WEBHOOK_LIMITS.webhooks)
       throw new Problem(

@@ -12,7 +12,7 @@ import type { FieldsOf, Probe } from './probe.js'
 
 const OUTPUT_OCTETS_MAX = 4096
 const LAST_WORDS_MS = 100
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+export const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 const WRITABLE_BY_OTHERS = 0o022
 const EXECUTABLE = 0o111
@@ -53,7 +53,7 @@ export const commandProbe =
 /** Why a program may not be run, or null. Whoever could change it would run as we do. */
 export function faultOfProgram(folder: string | null, program: string): string | null {
   if (folder === null) return 'No folder of check commands is configured.'
-  if (!NAME.test(program)) return `${printableText(program)} is no name of a check command.`
+  if (!NAME.test(program)) return `${printableText(program)} is no name of a program.`
   const path = join(folder, program)
   try {
     if (realpathSync(path) !== join(realpathSync(folder), program))
@@ -90,7 +90,7 @@ const environmentOf = ({ target, timeoutMs }: Run) => ({
 })
 
 /** Returns what gives the first octets of both outputs; the rest is read and thrown away. */
-function collect(child: ChildProcess): () => Buffer {
+export function collect(child: ChildProcess): () => Buffer {
   const parts: Buffer[] = []
   let octets = 0
   const take = (chunk: Buffer) => {
@@ -103,7 +103,8 @@ function collect(child: ChildProcess): () => Buffer {
   return () => Buffer.concat(parts)
 }
 
-function killGroup(child: ChildProcess): void {
+/** Kills a program and everything that it started; it leads a process group of its own. */
+export function killGroup(child: ChildProcess): void {
   child.stdout?.destroy()
   child.stderr?.destroy()
   try {
@@ -114,7 +115,8 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-const firstLine = (octets: Buffer) => {
+/** Of an output, fit to be shown. */
+export const firstLine = (octets: Buffer) => {
   const end = octets.indexOf(10)
   return printable(end < 0 ? octets : octets.subarray(0, end), 160)
 }
