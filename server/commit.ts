@@ -28,6 +28,8 @@ export interface CommittedChange {
   name: string
   before: object | null
   after: object | null
+  /** Where the dataplane has virtual services and real servers in its lists, before and after. */
+  positions?: { before: number | null; after: number | null }
 }
 
 export interface Commit extends Origin {
@@ -78,12 +80,20 @@ function add(
   changes: CommittedChange[],
   kind: Kind,
   name: string,
-  was: { config: object } | null,
-  is: { config: object } | null,
+  was: Placed | null,
+  is: Placed | null,
 ): void {
   const before = was?.config ?? null
   const after = is?.config ?? null
-  if (!isDeepStrictEqual(before, after)) changes.push({ kind, name, before, after })
+  const positions = { before: was?.position ?? null, after: is?.position ?? null }
+  if (positions.before === positions.after && isDeepStrictEqual(before, after)) return
+  const placed = positions.before !== null || positions.after !== null
+  changes.push({ kind, name, before, after, ...(placed ? { positions } : {}) })
+}
+
+interface Placed {
+  config: object
+  position?: number
 }
 
 const serversOf = (service: ServiceRecord | null): ReadonlyMap<string, ServerRecord> =>

@@ -6,7 +6,7 @@ import type { Manner } from './declared.js'
 import type { State } from './draft.js'
 import { problemOf } from './errors.js'
 import type { Ground, Plan } from './ground.js'
-import type { History } from './history.js'
+import type { History, Past } from './history.js'
 import { mergePatch } from './merge-patch.js'
 import { PlanRequest, RollbackRequest } from './schemas/configuration.js'
 import { faultsOf, isObject } from './schemas/walk.js'
@@ -55,7 +55,7 @@ export class ConfigControl {
     const { revision } = body as { revision: number }
     return ground => {
       check(ground, wanted)
-      this.#replace(ground, this.#history.documentAt(revision, 'full'))
+      this.#replace(ground, this.#history.at(revision))
       return DONE
     }
   }
@@ -72,7 +72,7 @@ export class ConfigControl {
         this.#replace({ ...ground, draft: own }, this.#history.without(revision))
         draft.absorb(own)
       } catch {
-        this.#replace(ground, this.#history.documentAt(revision - 1, 'full'))
+        this.#replace(ground, this.#history.at(revision - 1))
       }
       return DONE
     }
@@ -108,8 +108,8 @@ export class ConfigControl {
     }
   }
 
-  #replace(ground: Ground, document: object): void {
-    planConfiguration(ground, document, { ...this.#kinds, lenient: true })
+  #replace(ground: Ground, { document, places }: Past): void {
+    planConfiguration(ground, document, { ...this.#kinds, lenient: true, places })
   }
 
   #planned({ draft, stamp }: Ground) {

@@ -8,19 +8,22 @@ import { ConfigurationOutline } from './schemas/configuration.js'
 import { faultsOf, isObject } from './schemas/walk.js'
 import { serviceFaults, setService } from './service-plans.js'
 import { putSettings } from './settings-control.js'
+import type { Places } from './whole-document.js'
 
 export interface ConfigPlanOptions {
   rules: MarkRuleControl
   checks: HealthCheckControl
   /** What was once stored may name interfaces of another day. */
   lenient?: boolean
+  /** Where everything goes in the dataplane's lists; what is new goes to their ends when absent. */
+  places?: Places
 }
 
 /** What the document leaves out is not there, or has its default. Throws a Problem. */
 export function planConfiguration(
   ground: Ground,
   body: unknown,
-  { rules, checks, lenient = false }: ConfigPlanOptions,
+  { rules, checks, lenient = false, places }: ConfigPlanOptions,
 ): void {
   const faults = faultsOf(ConfigurationOutline, body)
   if (!isObject(body) || faults.length > 0) throw problemOf(faults)
@@ -37,7 +40,7 @@ export function planConfiguration(
   for (const [name, document] of services) {
     if (faults.length >= FAULTS_MAX) break
     collect(faults, `/virtualServices/${escapePointer(name)}`, () =>
-      setService(ground, name, document, {}),
+      setService(ground, name, document, {}, places),
     )
   }
   for (const [name, document] of markRules)

@@ -7,8 +7,19 @@ import { Problem } from './errors.js'
 import { decodeCursor, encodeCursor, NUMBER, type Page } from './paging.js'
 import type { RevisionHeading, RevisionRepo } from './repo/revisions.js'
 import type { Difference } from './schemas/plan.js'
-import { documentsOf, keyOfDocument, splitKey, wholeOf } from './whole-document.js'
-import type { Documents } from './whole-document.js'
+import { documentsOf, keyOfDocument, placesOf, splitKey, wholeOf } from './whole-document.js'
+import type { Documents, Places } from './whole-document.js'
+
+/** A configuration that was, to be gone back to. */
+export interface Past {
+  document: object
+  places: Places
+}
+
+interface Parts {
+  documents: Documents
+  places: Places
+}
 
 export interface RevisionView extends RevisionHeading {
   changes: { kind: Kind; name: string; action: Difference['action'] }[]
@@ -54,15 +65,21 @@ export class History {
 
   /** The whole configuration as it was, every default said or none. */
   documentAt(revision: number, manner: Manner): object {
-    return wholeOf(this.#walkBack(revision), manner)
+    return wholeOf(this.#walkBack(revision).documents, manner)
+  }
+
+  /** The same with the order in which the dataplane had everything. */
+  at(revision: number): Past {
+    const { documents, places } = this.#walkBack(revision)
+    return { document: wholeOf(documents), places }
   }
 
   /** What brings the older state `against` to `revision`; without it, what that revision changed. */
   difference(revision: number, against: number | undefined): Difference[] {
     this.#found(revision)
     if (against === undefined) return this.#revisions.changes(revision).map(differenceOf)
-    const before = this.#walkBack(against)
-    const after = this.#walkBack(revision)
+    const before = this.#walkBack(against).documents
+    const after = this.#walkBack(revision).documents
     const keys = [...new Set([...before.keys(), ...after.keys()])].sort()
     return keys.flatMap((key): Difference[] => {
       const was = before.get(key) ?? null
@@ -74,18 +91,22 @@ export class History {
   }
 
   /** The present configuration with what a revision changed changed back. */
-  without(revision: number): object {
-    const documents = documentsOf(this.#state)
-    for (const change of this.#revisions.changes(revision)) takeBack(documents, change)
-    return wholeOf(documents)
+  without(revision: number): Past {
+    const parts = this.#present()
+    for (const change of this.#revisions.changes(revision)) takeBack(parts, change)
+    return { document: wholeOf(parts.documents), places: parts.places }
   }
 
-  #walkBack(revision: number): Documents {
+  #present(): Parts {
+    return { documents: documentsOf(this.#state), places: placesOf(this.#state) }
+  }
+
+  #walkBack(revision: number): Parts {
     this.#found(revision)
-    const documents = documentsOf(this.#state)
+    const parts = this.#present()
     for (let each = this.#state.revision; each > revision; each--)
-      for (const change of this.#revisions.changes(each)) takeBack(documents, change)
-    return documents
+      for (const change of this.#revisions.changes(each)) takeBack(parts, change)
+    return parts
   }
 
   #found(revision: number): RevisionHeading {
@@ -113,7 +134,11 @@ export class History {
   }
 }
 
-function takeBack(documents: Documents, { kind, name, before }: CommittedChange): void {
-  if (before === null) documents.delete(keyOfDocument(kind, name))
-  else documents.set(keyOfDocument(kind, name), before)
+function takeBack(parts: Parts, { kind, name, before, positions }: CommittedChange): void {
+  const { documents, places } = parts
+  const key = keyOfDocument(kind, name)
+  if (before === null) documents.delete(key)
+  else documents.set(key, before)
+  if (before === null) places.delete(key)
+  else if (typeof positions?.before === 'number') places.set(key, positions.before)
 }

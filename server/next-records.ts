@@ -12,22 +12,28 @@ export interface Stamp {
   now: string
 }
 
+export interface PlacesWanted {
+  /** Of a service that the dataplane is to get as a new one. */
+  service: number
+  /** Of a real server by name; undefined: where it is, or behind all others. */
+  server?: (name: string) => number | undefined
+}
+
 /** The record after a write; `before` itself when the write changes nothing. */
 export function nextService(
   name: string,
   before: ServiceRecord | null,
   draft: ServiceDraft,
   stamp: Stamp,
-  /** Its place if the dataplane is to get it as a new one. */
-  lastPosition: number,
+  places: PlacesWanted,
 ): ServiceRecord {
-  const servers = nextServers(before?.servers ?? [], draft.servers, stamp)
+  const servers = nextServers(before?.servers ?? [], draft.servers, stamp, places.server)
   if (before !== null && servers === before.servers) {
     if (isDeepStrictEqual(before.config, draft.config)) return before
   }
   const { family, config } = draft
   const keeps = before !== null && isDeepStrictEqual(keyOf(before), keyOf(draft))
-  const position = keeps ? before.position : lastPosition + 1
+  const position = keeps ? before.position : places.service
   return { name, meta: nextMeta(before, stamp), position, family, config, servers }
 }
 
@@ -48,6 +54,7 @@ function nextServers(
   before: ServerRecord[],
   drafts: ReadonlyMap<string, ServerConfig>,
   stamp: Stamp,
+  placeOf: NonNullable<PlacesWanted['server']> = () => undefined,
 ): ServerRecord[] {
   const old = new Map(before.map(server => [server.name, server]))
   const held = new Map(before.map(server => [endpointOf(server.config), server]))
@@ -55,15 +62,29 @@ function nextServers(
   let changed = before.length !== drafts.size
   const after = [...drafts].map(([name, config]) => {
     const was = old.get(name)
-    if (was !== undefined && isDeepStrictEqual(was.config, config)) return was
+    const place = placeOf(name)
+    if (was !== undefined && isDeepStrictEqual(was.config, config)) {
+      if (place === undefined || place === was.position) return was
+      changed = true
+      return { ...was, position: place }
+    }
     changed = true
     // Whoever has this endpoint in the dataplane keeps its place there, whatever it is called now.
     const there = held.get(endpointOf(config))
     const keeps = there !== undefined && there.config.adminState !== 'disabled'
-    return nextServer(name, was, config, keeps ? there.position : ++position, stamp)
+    return nextServer(name, was, config, place ?? (keeps ? there.position : ++position), stamp)
   })
   if (!changed) return before
-  return after.sort((a, b) => a.position - b.position)
+  return apart(after.sort((a, b) => a.position - b.position))
+}
+
+/** No two in one place: what comes back may find its own taken. */
+function apart(servers: ServerRecord[]): ServerRecord[] {
+  let last = 0
+  return servers.map(server => {
+    last = Math.max(last + 1, server.position)
+    return last === server.position ? server : { ...server, position: last }
+  })
 }
 
 function nextServer(

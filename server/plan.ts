@@ -160,6 +160,12 @@ function editService(
     if (was === undefined) rest.push({ op: 'addDest', key, dest })
     else if (!isSameDest(was, dest)) rest.push({ op: 'editDest', key, dest })
   }
+  // New ones go to the head of its list; another order is that of an older state gone back to.
+  const made = [...[...old.keys()].filter(each => wanted.has(each)), ...wanted.keys()]
+  if ([...new Set(made)].join() !== [...wanted.keys()].join()) {
+    const dests = [...wanted.values()].map(({ address, port }) => ({ address, port })).reverse()
+    rest.push({ op: 'orderDests', key, dests })
+  }
 }
 
 /** A ramp is the same one however old it is. */

@@ -1,5 +1,6 @@
 /** Writes of virtual services and real servers, noted in a draft. Each throws a Problem, or is right. */
 import { DESTS_MAX, SERVICES_MAX } from '../dataplane/limits.js'
+import type { Kind } from './commit.js'
 import { checkConditions, type Conditions } from './conditions.js'
 import { readServer, readService, type ServiceContext } from './documents.js'
 import type { Configuration, Draft } from './draft.js'
@@ -13,6 +14,7 @@ import type { ServerConfig } from './schemas/real-server.js'
 import { checkEndpoints, readSet } from './server-set.js'
 import { endpointOf, keyOf, keyText } from './service-key.js'
 import { serverDocument, serverDocuments, serviceDocument } from './views.js'
+import { keyOfDocument, type Places } from './whole-document.js'
 
 /** Null: replaces without looking. */
 export type Wanted = Conditions | null
@@ -48,12 +50,17 @@ export function setService(
   name: string,
   body: unknown,
   kept: Record<string, unknown>,
+  places?: Places,
 ): ServiceRecord {
   const before = draft.service(name)
   const { draft: read, faults } = readService(name, body, kept)
   if (read === null) throw problemOf(faults)
   checkLimits(draft, before, read.servers.size)
-  const after = nextService(name, before, read, stamp, draft.lastPosition())
+  const place = (kind: Kind, of: string) => places?.get(keyOfDocument(kind, of))
+  const after = nextService(name, before, read, stamp, {
+    service: place('virtualService', name) ?? draft.lastPosition() + 1,
+    server: server => place('realServer', `${name}/${server}`),
+  })
   draft.setService(name, after)
   return after
 }

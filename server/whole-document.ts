@@ -15,6 +15,8 @@ import type { ServiceFields } from './schemas/virtual-service.js'
 import { byName } from './views.js'
 
 export type Documents = Map<string, object>
+/** Where virtual services and real servers stand, by the same keys. */
+export type Places = Map<string, number>
 
 export const keyOfDocument = (kind: Kind, name: string): string => `${kind} ${name}`
 
@@ -71,6 +73,16 @@ export function documentsOf(configuration: Configuration): Documents {
     documents.set(keyOfDocument('healthCheck', name), config)
   documents.set(keyOfDocument('settings', 'settings'), configuration.settings().config)
   return documents
+}
+
+export function placesOf(configuration: Configuration): Places {
+  const places: Places = new Map()
+  for (const { name, position, servers } of configuration.services()) {
+    places.set(keyOfDocument('virtualService', name), position)
+    for (const server of servers)
+      places.set(keyOfDocument('realServer', `${name}/${server.name}`), server.position)
+  }
+  return places
 }
 
 /** The whole that has these parts. A real server without its service is left out. */

@@ -20,7 +20,7 @@ export function readServices(documents: Record<string, unknown>, found: Findings
     const { draft, faults } = readService(name, body, {})
     for (const fault of faults) found.add({ ...fault, pointer: `${at}${fault.pointer ?? ''}` })
     if (draft === null) continue
-    const record = nextService(name, null, draft, STAMP, 0)
+    const record = nextService(name, null, draft, STAMP, { service: 1 })
     const key = keyText(keyOf(record))
     const holder = holders.get(key)
     if (holder !== undefined) {

@@ -77,10 +77,10 @@ export class RevisionRepo {
 
   /** Within the transaction that makes the revision. */
   insert({ changes, revision, at, actor, requestId, message }: Commit): void {
-    const rows = changes.map(({ kind, name, before, after }, place) => ({
+    const rows = changes.map(({ kind, name, before, after, positions }, place) => ({
       ...{ revision, place, kind, name },
-      before: before === null ? null : JSON.stringify(before),
-      after: after === null ? null : JSON.stringify(after),
+      before: textOf(before, positions?.before),
+      after: textOf(after, positions?.after),
     }))
     const octets = rows.reduce((sum, row) => sum + sizeOf(row), 0)
     const who = actor === null ? null : JSON.stringify(actor)
@@ -122,15 +122,34 @@ export class RevisionRepo {
 
   /** In the order in which they were written down; -1 for all. */
   changes(revision: number, limit = -1): CommittedChange[] {
-    return this.#changes.all(revision, limit).map(({ kind, name, before, after }) => ({
-      ...{ kind, name, before: parse(before), after: parse(after) },
-    }))
+    return this.#changes.all(revision, limit).map(({ kind, name, ...texts }) => {
+      const [before, after] = [placed(texts.before), placed(texts.after)]
+      const positions = { before: before.position, after: after.position }
+      return { kind, name, before: before.document, after: after.document, positions }
+    })
   }
 
   /** The oldest that is kept. */
   oldest(): number {
     return this.#ends.get()!.oldest
   }
+}
+
+/** Beside the fields of a document, none of which can have this name. */
+const POSITION = '@position'
+
+const textOf = (document: object | null, position: number | null | undefined): string | null =>
+  document === null
+    ? null
+    : JSON.stringify(
+        typeof position === 'number' ? { ...document, [POSITION]: position } : document,
+      )
+
+/** As it was written down; what was before positions were has none. */
+function placed(text: string | null): { document: object | null; position: number | null } {
+  if (text === null) return { document: null, position: null }
+  const { [POSITION]: position = null, ...document } = JSON.parse(text) as Record<string, unknown>
+  return { document, position: position as number | null }
 }
 
 const parse = (text: string | null): object | null =>

@@ -111,10 +111,12 @@ t.test('any changes: a rollback to any revision makes the very same document', a
       const a = await startAppliance()
       try {
         const documents = new Map<number, string>()
+        const orders = new Map<number, string>()
         for (const { method, url, body } of changes) {
           const answer = await a.send(method, url, body)
           if (answer.statusCode >= 500) throw new Error(answer.body)
           documents.set(a.control.revision(), await configOf(a))
+          orders.set(a.control.revision(), orderOf(a))
         }
         const kept = [...documents.keys()].filter(revision => revision > 0)
         if (kept.length === 0) return
@@ -126,6 +128,8 @@ t.test('any changes: a rollback to any revision makes the very same document', a
         const back = await a.send('POST', '/v1/config/rollbacks', { revision })
         if (back.statusCode !== 200) throw new Error(back.body)
         if ((await configOf(a)) !== documents.get(revision)) throw new Error('not what it was')
+        const [order, was] = [orderOf(a), orders.get(revision)]
+        if (order !== was) throw new Error(`the order is ${order}, it was ${was}`)
         // What the host holds after all these differences is what it would be given at once.
         const fresh = await startAppliance()
         try {
@@ -141,6 +145,42 @@ t.test('any changes: a rollback to any revision makes the very same document', a
     },
   )
   await fc.assert(property, { seed: seed(t), numRuns: 50 })
+})
+
+/** Real servers of every service, in the order in which the dataplane has them. */
+const orderOf = ({ dataplane }: Appliance): string =>
+  [...dataplane.services]
+    .map(([key, { dests }]) => `${key}: ${[...dests.keys()].join(' ')}`)
+    .sort()
+    .join('; ')
+
+t.test('what comes back by a rollback comes back to its place', async t => {
+  const a = await startAppliance()
+  t.teardown(() => a.close())
+  const realServers = Object.fromEntries(
+    ['a', 'b', 'c'].map((name, i) => [name, { address: `10.0.0.${i + 1}` }]),
+  )
+  await a.send('PUT', `${services}/web`, { ...web, realServers })
+  const first = a.control.revision()
+  const order = orderOf(a)
+  await a.send('DELETE', `${services}/web/real-servers/a`)
+  const without = a.control.revision()
+  await a.send('PUT', `${services}/web/real-servers/a`, { address: '10.0.0.1' })
+  t.not(orderOf(a), order, 'it is the newest')
+  await a.send('POST', '/v1/config/rollbacks', { revision: first })
+  t.equal(orderOf(a), order, 'though the document is the same')
+  t.ok(a.control.revision() > without + 1)
+  const revision = a.control.revision()
+  await a.send('POST', '/v1/config/rollbacks', { revision: first })
+  t.equal(a.control.revision(), revision, 'nothing is left to do')
+  await a.send('DELETE', `${services}/web`)
+  await a.send('POST', '/v1/config/rollbacks', { revision: first })
+  t.equal(orderOf(a), order, 'with its service, too')
+  const stored = a.control.state.service('web')!.servers
+  t.strictSame(
+    stored.map(({ name }) => name),
+    ['a', 'b', 'c'],
+  )
 })
 
 const hostState = (host: FakeHost): string =>
