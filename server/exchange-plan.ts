@@ -14,9 +14,12 @@ import type { Entry } from './exchange/report.js'
 export type Mode = (typeof MODES)[number]
 type Document = Readonly<Record<string, unknown>>
 
-/** What neither format can say of a virtual service and of a real server, so that it stays. */
-const SERVICE_EXTRAS = ['interface', 'labels', 'healthChecks']
-const SERVER_EXTRAS = ['adminState', 'labels', 'healthChecks']
+/**
+ * What a format cannot say of a virtual service and of a real server, so that it stays. Of health
+ * checks and policies a text may say nothing: then they stay as well.
+ */
+const SERVICE_EXTRAS = ['interface', 'labels', 'policy', 'healthChecks']
+const SERVER_EXTRAS = ['adminState', 'labels', 'priority']
 
 /**
  * merge: what is named becomes as it is written, real servers that are not named stay. replace: the
@@ -46,15 +49,29 @@ function merged(
   mode: Mode,
 ): Document {
   const known = membersOf(present.realServers)
+  const checked = [service, ...Object.values(realServers)].some(
+    ({ healthChecks }) => healthChecks !== undefined,
+  )
+  const extras = checked ? SERVER_EXTRAS : [...SERVER_EXTRAS, 'healthChecks']
   const named = Object.entries(realServers).map(([name, server]) => [
     name,
-    { ...picked(known[name], SERVER_EXTRAS), ...server },
+    { ...picked(known[name], extras), ...server },
   ])
   return {
     ...picked(present, SERVICE_EXTRAS),
     ...service,
+    ...(service.policy === undefined
+      ? {}
+      : { policy: mergedPolicy(membersOf(present.policy), service.policy) }),
     realServers: { ...(mode === 'merge' ? known : {}), ...(Object.fromEntries(named) as Document) },
   }
+}
+
+/** A sorry server steps in instead of whatever else was to be done. */
+function mergedPolicy(present: Document, policy: object): Document {
+  const { allDown, ...rest } = present
+  const stays = allDown !== undefined && !('sorryServer' in policy)
+  return { ...rest, ...(stays ? { allDown } : {}), ...policy }
 }
 
 /** Throws when something is refused: half a configuration has to be asked for. */

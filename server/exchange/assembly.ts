@@ -10,6 +10,8 @@ import type { Fault } from '../errors.js'
 import * as documents from '../ipvsadm/documents.js'
 import type { DestSpec, ServiceKey, ServiceSpec } from '../ipvsadm/model.js'
 import { candidates, serverName, serviceName } from '../ipvsadm/object-names.js'
+import type { Checks } from './keepalived/checks.js'
+import type { Policy } from './keepalived/service-policy.js'
 import type { Present } from './present.js'
 import { mark, type Entry, type Report, type Summary } from './report.js'
 
@@ -32,6 +34,8 @@ export interface Imported {
 export interface PlannedServer {
   spec: DestSpec
   entry: Entry
+  /** Absent: as its service has them. */
+  checks?: Checks
 }
 
 export interface PlannedService {
@@ -39,6 +43,9 @@ export interface PlannedService {
   entry: Entry
   /** By endpoint, in the order of the text. */
   servers: Map<string, PlannedServer>
+  checks?: Checks
+  /** The entry is where its faults belong. */
+  policy?: { document: Policy; entry: Entry }
 }
 
 /** A few lines can stand for many services; that many, and as many that turn out to be doubles. */
@@ -75,7 +82,7 @@ export class Assembly {
       mark(entry, 'refused', `There can be at most ${SERVICES_MAX - 1} virtual services.`)
       return null
     }
-    const service = { spec, entry, servers: new Map<string, PlannedServer>() }
+    const service: PlannedService = { spec, entry, servers: new Map() }
     this.services.set(key, service)
     return service
   }
@@ -148,19 +155,23 @@ export class Assembly {
   #check(name: string, service: PlannedService): ServiceConfig | null {
     const { spec } = service
     const unmanaged = this.#manageAddress ? {} : { manageAddress: false }
-    const document = { ...documents.serviceDocument(spec), ...unmanaged }
+    const document: ServiceConfig = { ...documents.serviceDocument(spec), ...unmanaged }
+    if (service.checks !== undefined) document.healthChecks = { inline: { ...service.checks } }
     const { faults } = readService(name, document, {})
     if (faults.length > 0) {
       refuseService(service, faults)
       return null
     }
+    const policy = checkedPolicy(name, document, service)
+    if (policy !== null) document.policy = policy
     const context: ServiceContext = {
       family: spec.key.family === 4 ? 'ipv4' : 'ipv6',
       port: spec.key.fwmark === 0 ? spec.key.port : null,
     }
     const realServers: Record<string, ServerConfig> = {}
-    for (const [serverName, { spec, entry }] of this.#serverNames(service)) {
+    for (const [serverName, { spec, entry, checks }] of this.#serverNames(service)) {
       const server = withoutPort(documents.serverDocument(spec), context)
+      if (checks !== undefined) server.healthChecks = { named: [], inline: { ...checks } }
       const { faults } = readServer(serverName, server, context)
       for (const { detail } of faults) mark(entry, 'refused', detail)
       if (faults.length > 0) continue
@@ -184,6 +195,20 @@ export class Assembly {
     }
     return names
   }
+}
+
+/** Null when there is none, or when something is wrong with it: then its entry says what. */
+function checkedPolicy(name: string, document: ServiceConfig, service: PlannedService) {
+  if (service.policy === undefined) return null
+  const { document: policy, entry } = service.policy
+  const { sorryServer } = policy
+  if (sorryServer !== undefined && service.servers.has(endpointOf(sorryServer))) {
+    mark(entry, 'refused', 'The sorry server is one of the real servers.')
+    return null
+  }
+  const { faults } = readService(name, { ...document, policy }, {})
+  for (const { detail } of faults) mark(entry, 'refused', detail)
+  return faults.length > 0 ? null : policy
 }
 
 /** One whose port has to be its service's leaves it out, so that it follows when that changes. */

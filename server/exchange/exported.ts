@@ -30,10 +30,15 @@ export interface Exported {
 export interface ExportedService extends ServiceSpec {
   /** Of the record that it comes from. */
   name: string
-  dests: (DestSpec & { name: string })[]
+  record: ServiceRecord
+  dests: ExportedServer[]
 }
 
-const NO_CHECKS = 'Health checks are not written; whoever runs this checks nothing.'
+export interface ExportedServer extends DestSpec {
+  name: string
+  record: ServerRecord
+}
+
 const NAME = 'Names are not written; it comes back as '
 
 /** Collects `losses` that every format has. */
@@ -71,13 +76,13 @@ function exportedService(record: ServiceRecord, losses: Loss[]): ExportedService
   if (serviceName(key) !== name) lose('', `${NAME}'${serviceName(key)}'.`)
   if (Object.keys(config.labels).length > 0) lose('/labels', 'There are no labels.')
   if (config.interface !== undefined) lose('/interface', 'Where an address lives is not said.')
-  if (config.healthChecks !== undefined) lose('/healthChecks', NO_CHECKS)
   if (!config.manageAddress) lose('/manageAddress', 'Who manages an address is not said.')
   const { persistence } = config
   const whole = key.family === 4 ? '255.255.255.255' : 128
   return {
     name,
     key,
+    record,
     scheduler: config.scheduler,
     schedulerFlags: config.schedulerFlags.reduce((bits, flag) => bits | flagBit(flag), 0),
     persistence:
@@ -95,9 +100,10 @@ function exportedService(record: ServiceRecord, losses: Loss[]): ExportedService
   }
 }
 
-function exportedServer({ name, config }: ServerRecord, pointer: string, losses: Loss[]) {
+function exportedServer(record: ServerRecord, pointer: string, losses: Loss[]): ExportedServer[] {
+  const { name, config } = record
   const { address, port, adminState, tunnel, forwarding } = config
-  const { weight, upperThreshold, lowerThreshold, labels, healthChecks } = config
+  const { weight, upperThreshold, lowerThreshold, labels, priority } = config
   const lose = (field: string, reason: string) =>
     losses.push({ pointer: `${pointer}${field}`, reason })
   if (adminState === 'disabled') {
@@ -106,13 +112,13 @@ function exportedServer({ name, config }: ServerRecord, pointer: string, losses:
   }
   if (serverName(config) !== name) lose('', `${NAME}'${serverName(config)}'.`)
   if (Object.keys(labels).length > 0) lose('/labels', 'There are no labels.')
-  if (healthChecks !== undefined) lose('/healthChecks', NO_CHECKS)
+  if (priority !== undefined && priority !== 0) lose('/priority', 'There are no priorities.')
   if (forwarding === 'local')
     lose('/forwarding', 'There is no word for it; the kernel finds out by the address.')
   if (adminState === 'draining')
     lose('/weight', `It is draining, which is weight 0 elsewhere; its own is ${weight}.`)
-  const dest: DestSpec & { name: string } = {
-    ...{ name, family: address.includes(':') ? 6 : 4, address, port, forwarding },
+  const dest: ExportedServer = {
+    ...{ name, record, family: address.includes(':') ? 6 : 4, address, port, forwarding },
     weight: adminState === 'enabled' ? weight : 0,
     ...{ upperThreshold, lowerThreshold },
     tunnel: { port: 0, ...(tunnel ?? { type: 'ipip', checksum: 'none' }) },

@@ -1,8 +1,11 @@
 /** Writes the virtual servers of a keepalived.conf, so that keepalived has nothing to say about it. */
 import type { DestSpec } from '../ipvsadm/model.js'
+import type { SorryConfig } from '../schemas/policy.js'
 import { schedulerFlagNames } from '../ipvsadm/values.js'
 import { changedTimeouts, exportedServices } from './exported.js'
-import type { Configuration, Exported, ExportedService, Loss } from './exported.js'
+import type { Configuration, Exported, ExportedServer, ExportedService, Loss } from './exported.js'
+import { writtenChecks } from './keepalived/written-checks.js'
+import { writtenPolicy } from './keepalived/written-policy.js'
 import { pacer } from './pacing.js'
 
 const NO_SERVERS = 'keepalived ignores a virtual server without real servers: left out.'
@@ -54,23 +57,36 @@ function serviceBlock(service: ExportedService, losses: Loss[]): string {
         pointer: `/virtualServices/${service.name}/realServers/${dest.name}/port`,
         reason: NO_PORT,
       })
-    return serverBlock(dest)
+    return serverBlock(dest, writtenChecks(service.record, dest.record, losses))
   })
+  const { policy } = service.record.config
+  if (policy !== undefined) {
+    const weight = service.dests.reduce((sum, dest) => sum + dest.weight, 0)
+    const where = { weight, pointer: `/virtualServices/${service.name}` }
+    lines.push(...writtenPolicy(policy, where, sorryMethod, losses))
+  }
   return `virtual_server ${head} {\n${indented(lines)}${indented(servers)}}\n`
 }
 
-function serverBlock(dest: DestSpec): string {
+function serverBlock(dest: ExportedServer, checks: readonly string[]): string {
   const { address, port, weight, upperThreshold, lowerThreshold } = dest
   const lines = [
     `weight ${weight}`,
     `lvs_method ${methodWords(dest)}`,
     ...(upperThreshold === 0 ? [] : [`uthreshold ${upperThreshold}`]),
     ...(lowerThreshold === 0 ? [] : [`lthreshold ${lowerThreshold}`]),
+    ...checks,
   ]
   return `real_server ${withPort(address, port)} {\n${indented(lines)}}`
 }
 
-function methodWords({ forwarding, tunnel }: DestSpec): string {
+const sorryMethod = ({ forwarding, tunnel }: SorryConfig): string =>
+  methodWords({
+    forwarding,
+    tunnel: { port: 0, ...(tunnel ?? { type: 'ipip', checksum: 'none' }) },
+  })
+
+function methodWords({ forwarding, tunnel }: Pick<DestSpec, 'forwarding' | 'tunnel'>): string {
   if (forwarding === 'masq') return 'NAT'
   if (forwarding !== 'tunnel') return 'DR'
   const { type, port, checksum } = tunnel

@@ -3,22 +3,15 @@ import { nearest } from '../../nearest.js'
 import { mark } from '../report.js'
 import { within, type Node } from './tree.js'
 
-const NO_CHECKS = 'Health checks are not imported.'
 const NO_NOTIFY = 'Nothing is run when a state changes; /v1/events tells of it.'
 const NO_VRRP = 'VRRP stays with keepalived or another program.'
-const NO_QUORUM = 'Without health checks there is no quorum to lose.'
-const NO_SORRY = 'Without health checks no sorry server ever steps in.'
 
 /** Of a real server or of a virtual server that speaks for all of its own. */
 export const CHECKING: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    [
-      ...['HTTP_GET', 'SSL_GET', 'TCP_CHECK', 'SMTP_CHECK', 'DNS_CHECK', 'MISC_CHECK'],
-      ...['UDP_CHECK', 'PING_CHECK', 'FILE_CHECK', 'BFD_CHECK'],
-      ...['alpha', 'omega', 'delay_loop', 'connect_timeout', 'retry', 'delay_before_retry'],
-      ...['warmup', 'inhibit_on_failure', 'virtualhost', 'log_all_failures'],
-    ].map(keyword => [keyword, NO_CHECKS]),
-  ),
+  FILE_CHECK: 'Files that are tracked elsewhere are not here; use a check of the kind file.',
+  BFD_CHECK: 'BFD stays with keepalived or another program.',
+  warmup: 'First runs are spread anyway.',
+  log_all_failures: 'Runs and their errors are in /v1/health and the log.',
   notify_up: NO_NOTIFY,
   notify_down: NO_NOTIFY,
   smtp_alert: 'Sluice sends no mail.',
@@ -27,13 +20,9 @@ export const CHECKING: Readonly<Record<string, string>> = {
 
 export const OF_SERVICE: Readonly<Record<string, string>> = {
   ...CHECKING,
-  quorum: NO_QUORUM,
-  hysteresis: NO_QUORUM,
+  omega: NO_NOTIFY,
   quorum_up: NO_NOTIFY,
   quorum_down: NO_NOTIFY,
-  sorry_server: NO_SORRY,
-  sorry_server_inhibit: NO_SORRY,
-  sorry_server_lvs_method: NO_SORRY,
   ha_suspend: 'An address is served by whoever has it; nothing is suspended.',
   hashed: "It is the kernel's own flag and changes nothing.",
 }
@@ -42,7 +31,7 @@ export function reasonForSection(keyword: string): string {
   if (/^(vrrp|static_|garp_group|track_|linkbeat|interface_up_down)/.test(keyword)) return NO_VRRP
   if (keyword === 'global_defs') return 'Only lvs_timeouts is taken of the global definitions.'
   if (keyword === 'bfd_instance') return 'BFD stays with keepalived or another program.'
-  if (keyword === 'SSL') return NO_CHECKS
+  if (keyword === 'SSL') return 'SSL_GET checks verify nothing and have no certificate.'
   if (keyword === '{') return 'It belongs to no statement.'
   return `'${keyword.slice(0, 60)}' is nothing that can be taken.`
 }

@@ -1,6 +1,8 @@
 /** real_server: what its block says. */
 import { INT32_MAX } from '../../schemas/real-server.js'
 import { mark } from '../report.js'
+import { flagOf, readTiming, TIMING, type Timing } from './check-timing.js'
+import { CHECKERS, readChecker, type Checker } from './checker.js'
 import { CHECKING, ignore, unknown } from './ignored.js'
 import type { Node } from './tree.js'
 import { endpointOf, methodOf, numberOf, type Endpoint, type Method } from './values.js'
@@ -13,10 +15,14 @@ export interface RealServer {
   weight: number | null
   upperThreshold: number
   lowerThreshold: number
+  checkers: Checker[]
+  timing: Timing
 }
 
 const READ = ['weight', 'lvs_method', 'uthreshold', 'lthreshold']
-const KNOWN = [...READ, ...Object.keys(CHECKING)]
+const KNOWN = [...READ, ...CHECKERS, ...TIMING, 'inhibit_on_failure', ...Object.keys(CHECKING)]
+
+const WHOLE_SERVICE = 'It is for a whole virtual service; say it there.'
 
 /** Null when it cannot be understood; then the report says why. */
 export function readRealServer(node: Node): RealServer | null {
@@ -28,6 +34,7 @@ export function readRealServer(node: Node): RealServer | null {
   }
   const server: RealServer = {
     ...{ node, endpoint, method: null, weight: null, upperThreshold: 0, lowerThreshold: 0 },
+    ...{ checkers: [], timing: {} },
   }
   for (const child of node.children ?? []) readStatement(child, server)
   return server
@@ -37,6 +44,17 @@ function readStatement(node: Node, server: RealServer): void {
   const { keyword, args, entry } = node
   const ignored = Object.hasOwn(CHECKING, keyword) ? CHECKING[keyword] : undefined
   if (ignored !== undefined) return ignore(node, ignored)
+  if (CHECKERS.includes(keyword)) {
+    const checker = readChecker(node)
+    if (checker !== null) server.checkers.push(checker)
+    return
+  }
+  if (keyword === 'inhibit_on_failure') {
+    // A word for no says what holds anyway.
+    if (flagOf(args[0]) !== false) mark(entry, 'ignored', WHOLE_SERVICE)
+    return
+  }
+  if (readTiming(node, server.timing)) return
   if (!READ.includes(keyword)) return ignore(node, unknown(keyword, KNOWN))
   for (const child of node.children ?? []) ignore(child, `'${keyword}' has no block.`)
   if (args.length === 0) return mark(entry, 'refused', `'${keyword}' has nothing behind it.`)

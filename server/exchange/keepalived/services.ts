@@ -3,8 +3,10 @@ import { schedulerFlags } from '../../ipvsadm/values.js'
 import type { DestSpec, ServiceKey, ServiceSpec } from '../../ipvsadm/model.js'
 import type { Assembly } from '../assembly.js'
 import { mark } from '../report.js'
+import { checksOf, commonOf } from './checks.js'
 import type { Member } from './group.js'
 import type { RealServer } from './real-server.js'
+import { policyOf } from './service-policy.js'
 import type { Node } from './tree.js'
 import { granularityOf, NAT, type Method } from './values.js'
 import type { VirtualServer } from './virtual-server.js'
@@ -20,14 +22,22 @@ export function addServices(server: VirtualServer, assembly: Assembly): void {
     return mark(entry, 'refused', 'It makes more real servers than can be imported at once.')
   completeDefaults(server)
   if (members.length > 1) mark(entry, 'changed', `It makes ${members.length} virtual services.`)
+  const checks = servers.map(each => checksOf(each.checkers, { ...server.timing, ...each.timing }))
+  const common = commonOf(checks)
+  const texts = checks.map(each => JSON.stringify(each))
   for (const member of members) {
     const spec = specOf(member, server)
     if (spec === null) return
     const service = assembly.addService(spec, entry)
     if (service === null) continue
-    for (const each of servers) {
+    if (Object.keys(common).length > 0) service.checks = common
+    const policy = policyOf(server.policy, server.method, spec.key.port)
+    if (Object.keys(policy).length > 0)
+      service.policy = { document: policy, entry: server.policy.sorry?.node.entry ?? entry }
+    for (const [i, each] of servers.entries()) {
       const dest = destOf(each, spec.key, server)
-      assembly.addServer(service, { spec: dest, entry: each.node.entry })
+      const own = texts[i] === JSON.stringify(common) ? {} : { checks: checks[i]! }
+      assembly.addServer(service, { spec: dest, entry: each.node.entry, ...own })
     }
   }
 }

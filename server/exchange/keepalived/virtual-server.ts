@@ -3,9 +3,11 @@ import { FWMARK_MAX, PERSISTENCE_MAX_S, SCHEDULERS } from '../../schemas/virtual
 import { INT32_MAX } from '../../schemas/real-server.js'
 import type { Protocol } from '../../ipvsadm/model.js'
 import { mark } from '../report.js'
+import { readTiming, TIMING, type Timing } from './check-timing.js'
 import type { Group, Member } from './group.js'
 import { ignore, OF_SERVICE, unknown } from './ignored.js'
 import { readRealServer, type RealServer } from './real-server.js'
+import { POLICY, readPolicyStatement, type PolicyStatements } from './service-policy.js'
 import type { Node } from './tree.js'
 import { endpointOf, methodOf, numberOf, type Method } from './values.js'
 
@@ -25,6 +27,8 @@ export interface VirtualServer {
   family: 4 | 6 | null
   weight: number
   servers: RealServer[]
+  timing: Timing
+  policy: PolicyStatements
 }
 
 const TIMEOUT_DEFAULT_S = 360
@@ -53,7 +57,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 }
 /** Those that mean something without a word behind them. */
 const WORDLESS: ReadonlySet<string> = new Set(['ops', 'persistence_timeout', ...FLAGS])
-const KNOWN = [...Object.keys(READERS), ...Object.keys(OF_SERVICE)]
+const KNOWN = [...Object.keys(READERS), ...Object.keys(OF_SERVICE), ...TIMING, ...POLICY]
 
 /** Null when it cannot be understood; then the report says why. */
 export function readVirtualServer(
@@ -69,7 +73,7 @@ export function readVirtualServer(
   const server: VirtualServer = {
     ...{ node, members, scheduler: null, flags: [], onePacket: false, method: null },
     ...{ protocol: null, engine: '', timeoutS: null, granularity: null, family: null },
-    ...{ weight: 1, servers: [] },
+    ...{ weight: 1, servers: [], timing: {}, policy: {} },
   }
   for (const child of node.children ?? []) readStatement(child, server)
   return server
@@ -94,6 +98,7 @@ function readStatement(node: Node, server: VirtualServer): void {
   const { keyword, args, entry } = node
   const ignored = Object.hasOwn(OF_SERVICE, keyword) ? OF_SERVICE[keyword] : undefined
   if (ignored !== undefined) return ignore(node, ignored)
+  if (readTiming(node, server.timing) || readPolicyStatement(node, server.policy)) return
   if (!Object.hasOwn(READERS, keyword)) return ignore(node, unknown(keyword, KNOWN))
   if (args.length === 0 && !WORDLESS.has(keyword))
     return mark(entry, 'refused', `'${keyword}' has nothing behind it.`)

@@ -117,3 +117,43 @@ t.test('who may only read may ask, but not apply', async t => {
   const refused = await post('apply=true', LINES, { authorization })
   t.match(refused.json(), { status: 403, code: 'INSUFFICIENT_SCOPE', detail: /'write'/ })
 })
+
+t.test('checks and policies: as the text has them, and as they are while it has none', async t => {
+  const a = await startAppliance()
+  t.teardown(() => a.close())
+  const head = 'virtual_server 198.51.100.10 80 {\nprotocol TCP\nlvs_method NAT\n'
+  const post = async (inside: string, format = 'keepalived', text?: string) => {
+    const url = `/v1/imports?format=${format}&apply=true`
+    const answer = await a.send('POST', url, text ?? `${head}${inside}\n}\n`, {
+      'content-type': 'text/plain',
+    })
+    t.equal(answer.statusCode, 200, answer.body)
+    const { virtualServices } = (await a.send('GET', '/v1/config?view=declared')).json<Config>()
+    return virtualServices.web! as unknown as Record<string, Record<string, object>>
+  }
+  const policy = { quorum: { up: 2, down: 1 }, onDown: 'reset', allDown: 'reject' }
+  const before = {
+    ...{ ...web, policy, healthChecks: { inline: { own: { kind: 'icmp' } } } },
+    realServers: {
+      a: { ...web.realServers.a, priority: 3, healthChecks: { inline: { mine: { kind: 'tcp' } } } },
+    },
+  }
+  const made = await a.send('PUT', '/v1/config', { virtualServices: { web: before } })
+  t.equal(made.statusCode, 200, made.body)
+  const stays = {
+    ...{ policy, healthChecks: { inline: { own: { kind: 'icmp' } } } },
+    realServers: { a: { priority: 3, healthChecks: { inline: { mine: { kind: 'tcp' } } } } },
+  }
+  const plain = 'real_server 10.0.0.1 8080 {\n}'
+  t.match(await post(plain), stays)
+  t.match(await post('', 'ipvsadm', LINES), stays)
+  const now = await post('sorry_server 10.0.0.9 80\nreal_server 10.0.0.1 8080 {\nTCP_CHECK {\n}\n}')
+  t.match(now, {
+    policy: { quorum: { up: 2, down: 1 }, onDown: 'reset', sorryServer: { address: '10.0.0.9' } },
+    healthChecks: { inline: { tcp: { kind: 'tcp', fall: 2, intervalMilliseconds: 60_000 } } },
+    realServers: { a: { priority: 3 } },
+  })
+  t.notOk('allDown' in now.policy!, 'the sorry server is asked')
+  t.notOk('own' in (now.healthChecks!.inline as object))
+  t.notOk('healthChecks' in now.realServers!.a!, 'as its service has it')
+})

@@ -68,10 +68,10 @@ const cases: readonly (readonly [what: string, text: string, told: readonly stri
     ['5 refused 2001:db8::1 is ipv6; the virtual service is ipv4.'],
   ],
   [
-    'what is not there yet',
-    server(`quorum 2\nsorry_server 10.0.0.9 80\nalpha\nreal_server 10.0.0.1 80 {
-TCP_CHECK {\nconnect_port 81\n}\nnotify_up "/bin/x # y"\n}`),
-    ['5 ignored', '6 ignored', '7 ignored', '9 ignored', '10 ignored', '12 ignored'],
+    'what is not there',
+    server(`omega\nquorum_up "/bin/y"\nreal_server 10.0.0.1 80 {\nFILE_CHECK {
+track_file x\n}\nnotify_up "/bin/x # y"\n}`),
+    ['5 ignored', '6 ignored', '8 ignored', '9 ignored', '11 ignored'],
   ],
   ['flags of another scheduler', server(`sh-port\n${REAL}`), ['5 ignored The scheduler above']],
   [
