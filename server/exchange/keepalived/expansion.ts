@@ -19,7 +19,7 @@ export interface Line {
 }
 
 const DEFINITION = /^\$([A-Za-z_]\w*)[ \t]*=[ \t]*(.*)$/s
-const CONDITION = /^@(\^?)(\S*)(?:[ \t]+(.*))?$/s
+const CONDITION = /^@(\^?)(\S*)(?:\s+(.*))?$/s
 const INCLUDE = /^include[rmwbat]?$/
 
 export function expand(text: string, configId: string | null, report: Report): Line[] {
