@@ -418,19 +418,25 @@ t.test('foreign targets are for administrators, guarded ones for the allow-list'
   t.equal((await a.send('POST', '/v1/changesets', both)).statusCode, 200)
 })
 
-t.test('an export says that it has no checks', async t => {
+t.test('an export says what of the checks it does not have', async t => {
   const a = await startAppliance()
   t.teardown(() => a.close())
   const own = { address: '10.0.0.1', healthChecks: { inline: { ping: { kind: 'icmp' } } } }
   const checks = { inline: { port: { kind: 'tcp' } } }
   await a.send('PUT', service, { ...web, healthChecks: checks, realServers: { a: own } })
-  for (const format of ['ipvsadm', 'keepalived']) {
+  const at = '/virtualServices/web'
+  const lost = {
+    ipvsadm: [`${at}/healthChecks`, `${at}/realServers/a/healthChecks`],
+    // PING_CHECK is up again after one success.
+    keepalived: [`${at}/realServers/a/healthChecks/inline/ping/rise`],
+  }
+  for (const [format, expected] of Object.entries(lost)) {
     const answer = await a.send('GET', `/v1/exports?format=${format}`)
-    const { losses } = answer.json<{ losses: { pointer: string }[] }>()
+    const { losses, text } = answer.json<{ losses: { pointer: string }[]; text: string }>()
     const pointers = losses.map(({ pointer }) => pointer)
-    const at = '/virtualServices/web'
-    for (const pointer of [`${at}/healthChecks`, `${at}/realServers/a/healthChecks`])
+    for (const pointer of expected)
       t.ok(pointers.includes(pointer), `${format} ${pointer}: ${pointers.join()}`)
+    t.equal(/PING_CHECK/.test(text), format === 'keepalived', text)
   }
 })
 
