@@ -79,7 +79,10 @@ const service = fc
       ...{ ...head, ...schedule },
       ...(persistence === null ? {} : { persistence }),
       onePacket: isMark || protocol === 'udp',
-      realServers: Object.fromEntries(list.map((server, i) => [`s${i}`, server])),
+      // keepalived itself warns of a service that nobody can serve: its least quorum is a weight of 1.
+      realServers: Object.fromEntries(
+        list.map((server, i) => [`s${i}`, i > 0 ? server : { ...server, weight: server.weight || 1 }]),
+      ),
     }))
   })
 
