@@ -81,7 +81,10 @@ const service = fc
       onePacket: isMark || protocol === 'udp',
       // keepalived itself warns of a service that nobody can serve: its least quorum is a weight of 1.
       realServers: Object.fromEntries(
-        list.map((server, i) => [`s${i}`, i > 0 ? server : { ...server, weight: server.weight || 1 }]),
+        list.map((server, i) => [
+          `s${i}`,
+          i > 0 ? server : { ...server, weight: server.weight || 1 },
+        ]),
       ),
     }))
   })
