@@ -36,7 +36,7 @@ import { addSystem } from './routes/system.js'
 import { addTokens } from './routes/tokens.js'
 import { addVirtualServices } from './routes/virtual-services.js'
 import { addWebhooks } from './routes/webhooks.js'
-import type { Webhooks } from './webhooks.js'
+import type { Webhooks } from './control/webhook-control.js'
 
 /** Who is let in, and who is told of what they do. */
 export interface Access {

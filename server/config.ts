@@ -11,8 +11,8 @@ import {
   CONNS_MAX,
   WORKERS_MAX,
 } from '../dataplane/limits.js'
-import { accessFaults, type AccessConfig } from './access-rules.js'
-import { parseListen, socketPath } from './listen-address.js'
+import { accessFaults, type AccessConfig } from './auth/access-rules.js'
+import { parseListen, socketPath } from './listen/listen-address.js'
 import { nearest } from './nearest.js'
 
 export const DRIVERS = ['packet-ring', 'raw-socket'] as const

@@ -23,16 +23,23 @@ const LAYERS: readonly (readonly [from: string, allowed: RegExp])[] = [
     /^dataplane\/(ipvs\/|wire\/|shared\/|(net\/network|driver\/driver|[a-z-]+)\.js)/,
   ],
   ['dataplane/', /^dataplane\//],
-  ['server/schemas/', /^(server\/(schemas\/|[a-z-]+\.js)|dataplane\/(protocol|counters)\.js)/],
-  ['server/repo/', /^(server\/(repo\/|schemas\/|[a-z-]+\.js)|dataplane\/protocol\.js)/],
+  [
+    'server/schemas/',
+    /^(server\/(schemas\/|auth\/(scope|actor)\.js|documents\/findings\.js|[a-z-]+\.js)|dataplane\/(protocol|counters)\.js)/,
+  ],
+  [
+    'server/repo/',
+    /^(server\/(repo\/|schemas\/|auth\/(scope|actor)\.js|documents\/|change\/(commit|writer)\.js|[a-z-]+\.js)|dataplane\/protocol\.js)/,
+  ],
+  // A route translates: it never reaches past the control to the database or the dataplane.
   [
     'server/routes/',
-    /^(server\/(routes\/|schemas\/|auth\/|journal\/|metrics\/|[a-z-]+\.js)|dataplane\/protocol\.js)/,
+    /^(server\/(routes|schemas|auth|journal|metrics|http|live|documents|change|control)\/|server\/[a-z-]+\.js|dataplane\/protocol\.js)/,
   ],
   // From text to documents and back; nothing that reads, stores or answers.
   [
     'server/exchange/',
-    /^(server\/(exchange\/|ipvsadm\/|schemas\/|repo\/records|(documents|errors|ip-address|nearest|service-key)\.js)|dataplane\/(limits|wire\/address)\.js)/,
+    /^(server\/(exchange\/|ipvsadm\/|schemas\/|repo\/records|documents\/(documents|service-key)\.js|(errors|ip-address|nearest)\.js)|dataplane\/(limits|wire\/address)\.js)/,
   ],
   [
     'server/',

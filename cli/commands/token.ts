@@ -1,6 +1,6 @@
 /** `sluice token …`: mints, lists and revokes the tokens of an appliance. */
 import { Option, type Command } from 'commander'
-import { SCOPE_HELP, SCOPES, type Scope } from '../../server/scope.js'
+import { SCOPE_HELP, SCOPES, type Scope } from '../../server/auth/scope.js'
 import { must } from '../client/client.js'
 import { tokens } from '../kinds/settings.js'
 import { machineText } from '../output/format.js'

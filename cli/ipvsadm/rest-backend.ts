@@ -4,7 +4,7 @@
  */
 import type { Static } from 'typebox'
 import type { ConnectionList } from '../../server/schemas/live.js'
-import { IPVS } from '../../server/text-tables.js'
+import { IPVS } from '../../server/live/text-tables.js'
 import { ApiClient, type ApiAnswer } from '../api-client.js'
 import { KernelError, type Backend } from './backend.js'
 import { kernelOrder } from '../../server/ipvsadm/kernel-order.js'

@@ -1,6 +1,6 @@
 import type { ServiceRows } from '../../dataplane/protocol.js'
-import { endpointOf } from '../../server/service-key.js'
-import { keyText } from '../../server/service-key.js'
+import { endpointOf } from '../../server/documents/service-key.js'
+import { keyText } from '../../server/documents/service-key.js'
 import type { NamedServer, NamedService } from './configuration.js'
 
 export interface NamedRow<T> {

@@ -6,8 +6,8 @@ import type {
   ServiceConfig,
   ServiceKey,
 } from '../../dataplane/protocol.js'
-import { endpointOf } from '../../server/service-key.js'
-import { keyText } from '../../server/service-key.js'
+import { endpointOf } from '../../server/documents/service-key.js'
+import { keyText } from '../../server/documents/service-key.js'
 import { parse } from '../../server/ipvsadm/arguments.js'
 import type { CommandLine } from '../../server/ipvsadm/command-line.js'
 import { Failure } from '../../server/ipvsadm/failure.js'

@@ -2,8 +2,8 @@
 import type { MarkRule } from '../../dataplane/ipvs/mark-rules.js'
 import * as address from '../../dataplane/wire/address.js'
 import { escapePointer, Problem } from '../../server/errors.js'
-import type { Findings } from '../../server/findings.js'
-import { planeRule, readMarkRule } from '../../server/mark-rule-document.js'
+import type { Findings } from '../../server/documents/findings.js'
+import { planeRule, readMarkRule } from '../../server/documents/mark-rule-document.js'
 import type { NetworkPlan } from './network-plan.js'
 
 /** In the order in which they are tried: by `order`, then by name. */

@@ -1,7 +1,7 @@
 /** The network that a configuration describes: interfaces, addresses, routes, neighbours. */
 import * as address from '../../dataplane/wire/address.js'
 import * as mac from '../../dataplane/wire/mac.js'
-import type { Findings } from '../../server/findings.js'
+import type { Findings } from '../../server/documents/findings.js'
 import type { NetworkDocument } from './document.js'
 
 export const MTU_DEFAULT = 1500

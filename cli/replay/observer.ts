@@ -9,7 +9,7 @@ import {
 import type { Packet } from '../../dataplane/packet.js'
 import { FWD_MASK } from '../../dataplane/shared/conn-record.js'
 import * as address from '../../dataplane/wire/address.js'
-import { endpointOf } from '../../server/service-key.js'
+import { endpointOf } from '../../server/documents/service-key.js'
 import type { ConnectionView, Decision, ServerView } from './decision.js'
 import type { Directory } from './directory.js'
 import { FragmentPorts } from './fragment-ports.js'

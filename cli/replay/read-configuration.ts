@@ -1,9 +1,9 @@
 /** Reads a configuration file: JSON as GET /v1/config gives it, or what `ipvsadm -S` wrote. */
 import { readFileSync } from 'node:fs'
 import type { Fault } from '../../server/errors.js'
-import { Findings } from '../../server/findings.js'
-import { faultOf } from '../../server/json-text.js'
-import { readSettings } from '../../server/settings-document.js'
+import { Findings } from '../../server/documents/findings.js'
+import { faultOf } from '../../server/http/json-text.js'
+import { readSettings } from '../../server/documents/settings-document.js'
 import { faultsOf, isObject } from '../../server/schemas/walk.js'
 import { reasonOf } from '../pcap/octet-source.js'
 import { ConfigurationError, type ReplayConfiguration } from './configuration.js'

@@ -1,11 +1,11 @@
 /** Virtual services as the API takes them, checked by the API's own rules. */
 import { DESTS_MAX, SERVICES_MAX } from '../../dataplane/limits.js'
-import { readService } from '../../server/documents.js'
-import { nextService } from '../../server/next-records.js'
+import { readService } from '../../server/documents/documents.js'
+import { nextService } from '../../server/change/next-records.js'
 import { escapePointer } from '../../server/errors.js'
-import type { Findings } from '../../server/findings.js'
-import { destConfig, isInDataplane, serviceConfig } from '../../server/plan.js'
-import { keyOf, keyText } from '../../server/service-key.js'
+import type { Findings } from '../../server/documents/findings.js'
+import { destConfig, isInDataplane, serviceConfig } from '../../server/change/plan.js'
+import { keyOf, keyText } from '../../server/documents/service-key.js'
 import type { NamedService } from './configuration.js'
 
 /** Nothing is stored, so it does not matter when. */

@@ -4,7 +4,7 @@
  * mean nothing here, so a certificate that was made for other purposes opens nothing.
  */
 import type { TLSSocket } from 'node:tls'
-import { SCOPES, type Scope } from '../scope.js'
+import { SCOPES, type Scope } from './scope.js'
 
 export interface Holder {
   name: string

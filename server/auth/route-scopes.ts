@@ -1,5 +1,5 @@
 /** Which scope a route wants. What is in no table: `read` for reading, `write` for the rest. */
-import type { Scope } from '../scope.js'
+import type { Scope } from './scope.js'
 
 /** Nobody has to say who they are: for load balancers in front, for browsers, for generators. */
 const OPEN = new Set(['/healthz', '/readyz', '/openapi.json', '/openapi-3.0.json'])

@@ -1,10 +1,10 @@
 /** Bearer tokens: minted, looked up on every request, revoked. All of them are held in memory. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import type { Cause } from '../actor.js'
+import type { Cause } from './actor.js'
 import type { Database } from '../db.js'
 import { Problem } from '../errors.js'
 import { TokenRepo, type TokenRecord } from '../repo/tokens.js'
-import type { Scope } from '../scope.js'
+import type { Scope } from './scope.js'
 import { hashOf, newSecret } from './secret.js'
 
 export type { TokenRecord }

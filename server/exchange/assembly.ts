@@ -4,8 +4,8 @@
  * stands.
  */
 import { DESTS_MAX, SERVICES_MAX } from '../../dataplane/limits.js'
-import { readServer, readService, type ServiceContext } from '../documents.js'
-import { endpointOf } from '../service-key.js'
+import { readServer, readService, type ServiceContext } from '../documents/documents.js'
+import { endpointOf } from '../documents/service-key.js'
 import type { Fault } from '../errors.js'
 import * as documents from '../ipvsadm/documents.js'
 import type { DestSpec, ServiceKey, ServiceSpec } from '../ipvsadm/model.js'

@@ -1,5 +1,5 @@
 /** Reads what `ipvsadm -S` writes and `ipvsadm -R` takes, as `sluice ipvsadm` would carry it out. */
-import { endpointOf } from '../service-key.js'
+import { endpointOf } from '../documents/service-key.js'
 import { parse } from '../ipvsadm/arguments.js'
 import type { CommandLine } from '../ipvsadm/command-line.js'
 import { Failure } from '../ipvsadm/failure.js'

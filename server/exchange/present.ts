@@ -1,5 +1,5 @@
 /** What is configured already, as far as an import has to know it: names by what makes unique. */
-import { endpointOf } from '../service-key.js'
+import { endpointOf } from '../documents/service-key.js'
 import { keyText } from '../ipvsadm/documents.js'
 import type { ServiceKey } from '../ipvsadm/model.js'
 import type { ServiceRecord } from '../repo/records.js'

@@ -1,7 +1,7 @@
 /** From a health check as a client wrote it to one that is complete and normalised, or its faults. */
 import { problemOf } from '../errors.js'
-import { checkName, Fields, sortedLabels } from '../fields.js'
-import { Findings } from '../findings.js'
+import { checkName, Fields, sortedLabels } from '../documents/fields.js'
+import { Findings } from '../documents/findings.js'
 import { notUsable, parseAddress } from '../ip-address.js'
 import { FIELDS_OF, NEEDED, type CheckField } from '../schemas/health-check-fields.js'
 import type { CheckFields, MatchFields, PayloadFields } from '../schemas/health-check-fields.js'

@@ -1,5 +1,5 @@
 /** What is wrong with checks in the light of everything else: whether they exist, and may go there. */
-import type { Configuration } from '../draft.js'
+import type { Configuration } from '../change/draft.js'
 import type { Fault } from '../errors.js'
 import { escapePointer } from '../errors.js'
 import type { ServerRecord, ServiceRecord } from '../repo/records.js'

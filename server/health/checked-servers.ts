@@ -1,5 +1,5 @@
 /** The checks that each real server comes to: its service's or its own, with what it overrides. */
-import type { Configuration } from '../draft.js'
+import type { Configuration } from '../change/draft.js'
 import type { ServerRecord, ServiceRecord } from '../repo/records.js'
 import type { CheckFields } from '../schemas/health-check-fields.js'
 import type { CheckedServer, CheckSpec, NamedCheck } from './check-spec.js'

@@ -1,6 +1,6 @@
 /**
  * What is known of the health of every real server, in memory. Whoever checks writes it, whoever
- * decides or shows reads it or listens. It says nothing about weights: server/effective-weight.ts
+ * decides or shows reads it or listens. It says nothing about weights: server/documents/effective-weight.ts
  * does.
  */
 

@@ -4,11 +4,11 @@
  * server comes here.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Configuration } from '../draft.js'
+import type { Configuration } from '../change/draft.js'
 import { Problem } from '../errors.js'
 import type { ChangeSet } from '../repo/configuration.js'
 import type { ServiceRecord } from '../repo/records.js'
-import { serverOf, serviceOf } from '../service-plans.js'
+import { serverOf, serviceOf } from '../change/service-plans.js'
 import type { NamedResult } from './check-runner.js'
 import type { CheckedServer, CheckSpec, CheckState } from './check-spec.js'
 import { historyViews, resultView } from './check-views.js'

@@ -1,5 +1,5 @@
 /** `healthChecks` of a virtual service and of a real server, complete and normalised. */
-import type { Fields } from '../fields.js'
+import type { Fields } from '../documents/fields.js'
 import type { CheckFields } from '../schemas/health-check-fields.js'
 import type { ServerCheckFields, ServiceCheckFields } from '../schemas/service-checks.js'
 import { isValidName } from '../schemas/common.js'

@@ -1,6 +1,6 @@
 /** The way of probes through services: the probe network, and the dataplane's part in it. */
 import type { ProbeEnds } from '../../dataplane/protocol.js'
-import type { Dataplane } from '../dataplane-client.js'
+import type { Dataplane } from '../dataplane/dataplane-client.js'
 import { parseAddress } from '../ip-address.js'
 import type { ServiceGateway } from './health-thread.js'
 import type { ProbeNetwork } from './probe-network.js'

@@ -3,8 +3,8 @@
  * those that are guarded, makes the appliance talk to whom its user could not reach.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Actor } from '../actor.js'
-import { permit } from '../permit.js'
+import type { Actor } from '../auth/actor.js'
+import { permit } from '../auth/permit.js'
 import type { Change, ChangeSet } from '../repo/configuration.js'
 import type { ServerRecord, ServiceRecord } from '../repo/records.js'
 import type { CheckFields } from '../schemas/health-check-fields.js'

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net'
 import { Problem } from '../errors.js'
 import { parseAddress } from '../ip-address.js'
-import type { Announcement } from '../host-state.js'
+import type { Announcement } from '../dataplane/host-state.js'
 import { run as runCommand, type Run } from './command.js'
 import { listInterfaces, type HostInterface } from './interfaces.js'
 import type { Journal, OwnedAddress } from './journal.js'

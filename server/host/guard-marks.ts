@@ -13,7 +13,7 @@
  * that IPVS does not know. IPv4 packets that only a mark has made local are dropped, as Linux would.
  */
 import type { FamilyName, MarkRuleConfig } from '../../dataplane/protocol.js'
-import type { HostMarkRules, HostService } from '../host-state.js'
+import type { HostMarkRules, HostService } from '../dataplane/host-state.js'
 
 /** The rules of one time, and whose marks somebody asks for. */
 export interface MarkPlan {

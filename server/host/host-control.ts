@@ -2,7 +2,7 @@
 import type { Logger } from 'pino'
 import type { DriverName } from '../config.js'
 import { Problem } from '../errors.js'
-import type { Announcement, HostControl, HostService, HostState } from '../host-state.js'
+import type { Announcement, HostControl, HostService, HostState } from '../dataplane/host-state.js'
 import { Addresses, type WantedAddress } from './addresses.js'
 import { run as runCommand, type Run } from './command.js'
 import type { Guarded } from './guard-elements.js'

@@ -4,8 +4,8 @@
  * none can be told that did not happen; readers hear of entries once they are durable.
  */
 import type { Logger } from 'pino'
-import type { Actor, Cause } from '../actor.js'
-import type { Commit, CommitListener, CommittedChange } from '../commit.js'
+import type { Actor, Cause } from '../auth/actor.js'
+import type { Commit, CommitListener, CommittedChange } from '../change/commit.js'
 import type { Database } from '../db.js'
 import { messageOf, Problem } from '../errors.js'
 import { CLASSES, JournalRepo } from '../repo/journal.js'

@@ -2,7 +2,7 @@
  * Requests that were not carried out, on their way into the journal. They are gathered for a moment
  * and equal ones counted: whoever knocks ten thousand times a second costs one write a second.
  */
-import type { Actor } from '../actor.js'
+import type { Actor } from '../auth/actor.js'
 import type { Outcome } from '../repo/journal.js'
 import type { Journal, Occurrence } from './journal.js'
 

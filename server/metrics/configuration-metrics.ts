@@ -1,5 +1,5 @@
 /** How much is configured, and which revision it is. */
-import type { State } from '../draft.js'
+import type { State } from '../change/draft.js'
 import { labelsText, type Exposition } from './exposition.js'
 
 export function tellOfConfiguration(out: Exposition, state: State): void {

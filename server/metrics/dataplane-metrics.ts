@@ -5,7 +5,7 @@ import { AUXILIARY, WORDS, wordsOf } from '../../dataplane/shared/conn-record.js
 import * as loop from '../../dataplane/shared/loop-record.js'
 import { CONNS, CONNS_HIGH, DEFENCE } from '../../dataplane/shared/memory.js'
 import { Col } from '../../dataplane/shared/statistics.js'
-import { memoriesOf, type Dataplane } from '../dataplane-client.js'
+import { memoriesOf, type Dataplane } from '../dataplane/dataplane-client.js'
 import { MEANINGS } from './dataplane-counters.js'
 import { labelsText, type Exposition, type Family } from './exposition.js'
 import { TRAFFIC } from './service-families.js'

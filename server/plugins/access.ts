@@ -5,8 +5,8 @@ import { isLoopback } from '../auth/gate.js'
 import { isOpenOnLoopback, scopeOf } from '../auth/route-scopes.js'
 import { ProblemDocument } from '../schemas/common.js'
 import { linked } from '../schemas/components.js'
-import { permit } from '../permit.js'
-import type { Scope } from '../scope.js'
+import { permit } from '../auth/permit.js'
+import type { Scope } from '../auth/scope.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -1,8 +1,8 @@
 /** Takes bodies in JSON and YAML and says where one is broken; answers in either. */
 import type { FastifyInstance } from 'fastify'
 import { Problem } from '../errors.js'
-import { faultOf } from '../json-text.js'
-import { formatYaml, parseYaml } from '../yaml-text.js'
+import { faultOf } from '../http/json-text.js'
+import { formatYaml, parseYaml } from '../http/yaml-text.js'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 const YAML = 'application/yaml'

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { isOpenApi, withExamples, type OpenApi } from '../openapi/document.js'
 import { toThreeZero } from '../openapi/three-zero.js'
 import { sharedSchemas } from '../schemas/components.js'
-import { SCOPE_HELP, SCOPES } from '../scope.js'
+import { SCOPE_HELP, SCOPES } from '../auth/scope.js'
 import { version } from '../version.js'
 
 const DESCRIPTION = `

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino'
 import type { KillFilter, KillRequest } from '../../dataplane/protocol.js'
 import type { ServerRecord, ServiceRecord } from '../repo/records.js'
-import { keyOf } from '../service-key.js'
+import { keyOf } from '../documents/service-key.js'
 import { policyOf } from './standing.js'
 import type { StandingChange } from './standings.js'
 

@@ -1,5 +1,5 @@
 /** What is worth telling when a service stands otherwise than before: entries of the journal. */
-import { SYSTEM } from '../actor.js'
+import { SYSTEM } from '../auth/actor.js'
 import type { Occurrence } from '../journal/journal.js'
 import type { ServiceRecord } from '../repo/records.js'
 import type { Standing } from './standing.js'

@@ -1,9 +1,9 @@
 /** The configuration as one: its revision, and changes that happen whole or not at all. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Statement } from 'better-sqlite3'
-import { changesOf, type Commit, type CommitListener } from '../commit.js'
+import { changesOf, type Commit, type CommitListener } from '../change/commit.js'
 import type { Database } from '../db.js'
-import { keyOf } from '../service-key.js'
+import { keyOf } from '../documents/service-key.js'
 import { HealthCheckRepo } from './health-checks.js'
 import { MarkRuleRepo } from './mark-rules.js'
 import type { HealthCheckRecord, MarkRuleRecord } from './records.js'
@@ -11,7 +11,7 @@ import type { ServiceRecord, SettingsRecord } from './records.js'
 import { RevisionRepo } from './revisions.js'
 import { SettingsRepo } from './settings.js'
 import { VirtualServiceRepo } from './virtual-services.js'
-import type { Commitment } from '../writer.js'
+import type { Commitment } from '../change/writer.js'
 
 /** Something before and after; null = not there. */
 export interface Change<T> {

@@ -1,6 +1,6 @@
 /** The journal in SQLite. */
 import type { Statement } from 'better-sqlite3'
-import type { ActorKind } from '../actor.js'
+import type { ActorKind } from '../auth/actor.js'
 import type { Database } from '../db.js'
 
 /** Entries of one class are kept and removed together. */

@@ -7,7 +7,7 @@ import type { ServerConfig } from '../schemas/real-server.js'
 import type { SettingsFields } from '../schemas/settings.js'
 import type { ServiceFields } from '../schemas/virtual-service.js'
 
-/** A drain (server/drain-control.ts): what was asked for, and what became of it. */
+/** A drain (server/control/drain-control.ts): what was asked for, and what became of it. */
 export interface DrainRecord {
   deadlineSeconds: number
   onDeadline: 'keep' | 'reset'

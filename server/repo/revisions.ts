@@ -4,8 +4,8 @@
  * documents would need more than OCTETS_MAX; the newest one always.
  */
 import type { Statement } from 'better-sqlite3'
-import type { Actor } from '../actor.js'
-import type { Commit, CommittedChange, Kind } from '../commit.js'
+import type { Actor } from '../auth/actor.js'
+import type { Commit, CommittedChange, Kind } from '../change/commit.js'
 import type { Database } from '../db.js'
 
 export const REVISIONS_MAX = 10_000

@@ -2,7 +2,7 @@
 import type { Statement } from 'better-sqlite3'
 import type { Database } from '../db.js'
 import type { SettingsFields } from '../schemas/settings.js'
-import { completeSettings } from '../settings-document.js'
+import { completeSettings } from '../documents/settings-document.js'
 import type { SettingsRecord } from './records.js'
 
 interface Row {

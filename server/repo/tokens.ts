@@ -1,7 +1,7 @@
 /** Tokens in SQLite, by their hashes. */
 import type { Statement } from 'better-sqlite3'
 import type { Database } from '../db.js'
-import type { Scope } from '../scope.js'
+import type { Scope } from '../auth/scope.js'
 
 export interface TokenRecord {
   name: string

@@ -1,7 +1,7 @@
 /** /v1/virtual-services/{name}/real-servers/{server}/drain */
 import { Type } from 'typebox'
 import type { Control } from '../control.js'
-import type { DrainAnswer } from '../drain-control.js'
+import type { DrainAnswer } from '../control/drain-control.js'
 import { linked } from '../schemas/components.js'
 import { Drain, DrainRequest } from '../schemas/drain.js'
 import { DeleteQuery, DrainQuery, ServerPath } from '../schemas/parameters.js'

@@ -1,12 +1,12 @@
 /** /v1/events and /v1/audit-log */
 import { Type, type Static } from 'typebox'
-import type { Actor } from '../actor.js'
+import type { Actor } from '../auth/actor.js'
 import type { Gate } from '../auth/gate.js'
 import { Problem } from '../errors.js'
 import { EventStream } from '../journal/event-stream.js'
 import { viewOf } from '../journal/event-view.js'
 import type { EntryRecord, Journal } from '../journal/journal.js'
-import { decodeCursor, encodeCursor, NUMBER } from '../paging.js'
+import { decodeCursor, encodeCursor, NUMBER } from '../http/paging.js'
 import { AuditLog, AuditQuery, EventPage, EventQuery } from '../schemas/event.js'
 import { answer, answers, linkNext, type App } from './answers.js'
 

@@ -1,7 +1,7 @@
 /** /v1/connections, /v1/stats, /v1/stats/zero, /v1/interfaces */
 import { Type } from 'typebox'
-import { preferred } from '../accept.js'
-import { connectionLines, connectionTable, type ReadSlice } from '../connection-stream.js'
+import { preferred } from '../http/accept.js'
+import { connectionLines, connectionTable, type ReadSlice } from '../live/connection-stream.js'
 import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
 import {
@@ -12,7 +12,7 @@ import {
   ZeroRequest,
 } from '../schemas/live.js'
 import { ConnectionsQuery, KillQuery, StatisticsQuery } from '../schemas/parameters.js'
-import { oneServiceTable, serviceTable } from '../service-table.js'
+import { oneServiceTable, serviceTable } from '../live/service-table.js'
 import { answer, answers, linkNext, listAnswer, type App } from './answers.js'
 
 const NDJSON = 'application/x-ndjson'

@@ -1,6 +1,6 @@
 /** /metrics */
 import { Type } from 'typebox'
-import { preferred } from '../accept.js'
+import { preferred } from '../http/accept.js'
 import type { Control } from '../control.js'
 import { TYPES, type Format } from '../metrics/exposition.js'
 import { answers, type App } from './answers.js'

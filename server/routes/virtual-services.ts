@@ -1,5 +1,5 @@
 /** /v1/virtual-services */
-import { preferred } from '../accept.js'
+import { preferred } from '../http/accept.js'
 import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
 import {
@@ -22,7 +22,7 @@ import {
   labelsOf,
 } from './answers.js'
 import { sendPage, sendRead, shown, written, WRITE_PROBLEMS, type App } from './answers.js'
-import { serviceTable } from '../service-table.js'
+import { serviceTable } from '../live/service-table.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Virtual services']

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { linked } from '../schemas/components.js'
 import { NAME_PATTERN } from '../schemas/common.js'
 import { WebhookDocument, WebhookList, WebhookRequest, WebhookTest } from '../schemas/webhook.js'
-import type { WebhookRecord, Webhooks } from '../webhooks.js'
+import type { WebhookRecord, Webhooks } from '../control/webhook-control.js'
 import { answer, answers, bodyOf, type App } from './answers.js'
 
 const tags = ['Webhooks']

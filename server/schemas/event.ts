@@ -1,6 +1,6 @@
 /** Entries of the journal, as events and as the audit log. */
 import { Type, type Static } from 'typebox'
-import { ACTOR_KINDS } from '../actor.js'
+import { ACTOR_KINDS } from '../auth/actor.js'
 import { component, Dictionary, StringEnum } from './components.js'
 
 const OUTCOMES = ['done', 'refused', 'denied', 'failed'] as const

@@ -1,6 +1,6 @@
 /** Tokens as the API shows them. */
 import { Type, type Static } from 'typebox'
-import { SCOPES } from '../scope.js'
+import { SCOPES } from '../auth/scope.js'
 import { NAME_PATTERN } from './common.js'
 import { component, StringEnum } from './components.js'
 

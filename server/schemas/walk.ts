@@ -4,7 +4,7 @@
  * documents use and refuses a schema with any other, so nothing is ever left unchecked.
  */
 import { escapePointer, type Fault, type FaultCode } from '../errors.js'
-import { FAULTS_MAX } from '../findings.js'
+import { FAULTS_MAX } from '../documents/findings.js'
 import { nearest } from '../nearest.js'
 
 interface Schema {

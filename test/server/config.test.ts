@@ -8,7 +8,7 @@ import {
   TOKEN_VARIABLE,
   type Flags,
 } from '../../server/config.js'
-import { parseListen, urlOf } from '../../server/listen-address.js'
+import { parseListen, urlOf } from '../../server/listen/listen-address.js'
 
 const faultsOf = (flags: Flags, env: Record<string, string> = {}) => {
   try {

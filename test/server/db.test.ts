@@ -1,7 +1,7 @@
 import BetterSqlite from 'better-sqlite3'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { SYSTEM } from '../../server/actor.js'
+import { SYSTEM } from '../../server/auth/actor.js'
 import { DatabaseError, openDatabase, readMigrations } from '../../server/db.js'
 import { ConfigurationRepo } from '../../server/repo/configuration.js'
 import { startAppliance, web } from './fixtures/appliance.js'

@@ -7,7 +7,7 @@ import type { Control } from '../../server/control.js'
 import { Metrics } from '../../server/metrics/metrics.js'
 import { openDatabase } from '../../server/db.js'
 import { faults, Problem, problems, type ProblemCode } from '../../server/errors.js'
-import { OpRefused } from '../../server/dataplane-client.js'
+import { OpRefused } from '../../server/dataplane/dataplane-client.js'
 import { openAccess, startAppliance, web, type Appliance } from './fixtures/appliance.js'
 
 const url = '/v1/virtual-services/web'

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { refusedKnobs } from '../../server/kernel-knobs.js'
-import { OpRefused } from '../../server/dataplane-client.js'
+import { refusedKnobs } from '../../server/dataplane/kernel-knobs.js'
+import { OpRefused } from '../../server/dataplane/dataplane-client.js'
 import { startAppliance, web } from './fixtures/appliance.js'
 import { EngineDataplane } from './fixtures/engine-dataplane.js'
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import type { LightMyRequestResponse } from 'fastify'
 import { Compile } from 'typebox/compile'
 import { openApiFile } from '../../server/openapi-file.js'
-import { SharedConnections } from '../../server/connections.js'
+import { SharedConnections } from '../../server/live/connections.js'
 import { startAppliance } from './fixtures/appliance.js'
 import { EngineDataplane } from './fixtures/engine-dataplane.js'
 

@@ -1,6 +1,6 @@
 /** From checkers to the health checks of a virtual service and its real servers. */
 import type { Static } from 'typebox'
-import { readServer } from '../../documents.js'
+import { readServer } from '../../documents/documents.js'
 import type { CheckFields, CheckKind, InlineCheck } from '../../schemas/health-check-fields.js'
 import { mark } from '../report.js'
 import type { Timing } from './check-timing.js'

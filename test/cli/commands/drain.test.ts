@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SharedConnections } from '../../../server/connections.js'
+import { SharedConnections } from '../../../server/live/connections.js'
 import { EngineDataplane } from '../../server/fixtures/engine-dataplane.js'
 import { openTerminal } from './terminal.js'
 

@@ -6,7 +6,7 @@ import { Command, CommanderError } from 'commander'
 import type { Test } from 'tap'
 import { addApiCommands } from '../../../cli/commands/index.js'
 import type { Io } from '../../../cli/commands/context.js'
-import type { Dataplane } from '../../../server/dataplane-client.js'
+import type { Dataplane } from '../../../server/dataplane/dataplane-client.js'
 import {
   startAppliance,
   type Appliance,

@@ -4,7 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { ConnectionRecord, ConnectionSource } from '../../../server/connections.js'
+import type { ConnectionRecord, ConnectionSource } from '../../../server/live/connections.js'
 import { startAppliance } from '../../server/fixtures/appliance.js'
 
 export interface Seen {

@@ -1,5 +1,5 @@
 /** Documents as the records that they would be stored as. */
-import { readService } from '../../../server/documents.js'
+import { readService } from '../../../server/documents/documents.js'
 import type { Configuration } from '../../../server/exchange/exported.js'
 import type { ServerRecord, ServiceRecord } from '../../../server/repo/records.js'
 import { DEFAULT_SETTINGS, type SettingsFields } from '../../../server/schemas/settings.js'

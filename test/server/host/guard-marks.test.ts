@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import t from 'tap'
 import type { MarkRuleConfig } from '../../../dataplane/protocol.js'
-import type { HostMarkRules, HostService } from '../../../server/host-state.js'
+import type { HostMarkRules, HostService } from '../../../server/dataplane/host-state.js'
 import type { Guarded } from '../../../server/host/guard-elements.js'
 import { LinuxHost } from '../../../server/host/host-control.js'
 import { MemoryJournal } from '../../../server/host/journal.js'

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import t from 'tap'
-import type { HostService } from '../../../server/host-state.js'
+import type { HostService } from '../../../server/dataplane/host-state.js'
 import { LinuxHost } from '../../../server/host/host-control.js'
 import { MemoryJournal } from '../../../server/host/journal.js'
 import { Steering } from '../../../server/host/steering.js'

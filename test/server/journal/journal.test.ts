@@ -2,7 +2,7 @@
 import { get, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { SYSTEM } from '../../../server/actor.js'
+import { SYSTEM } from '../../../server/auth/actor.js'
 import { EventStream } from '../../../server/journal/event-stream.js'
 import { Journal, type EntryRecord } from '../../../server/journal/journal.js'
 import { openDatabase } from '../../../server/db.js'

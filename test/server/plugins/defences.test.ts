@@ -1,6 +1,6 @@
 // One client must not harm others: rates, and what browsers are told.
 import t from 'tap'
-import { SYSTEM } from '../../../server/actor.js'
+import { SYSTEM } from '../../../server/auth/actor.js'
 import { buildApp } from '../../../server/app.js'
 import { addressBlock } from '../../../server/ip-address.js'
 import { startAppliance } from '../fixtures/appliance.js'

@@ -102,7 +102,7 @@ t.test('what a dataplane that is away misses, it gets when it is back', async t 
 t.test('what the dataplane refuses is tried again', async t => {
   const a = await started(t)
   let refusals = 2
-  const { OpRefused } = await import('../../../server/dataplane-client.js')
+  const { OpRefused } = await import('../../../server/dataplane/dataplane-client.js')
   a.dataplane.before = op => {
     if (op.op === 'batch' && refusals-- > 0) throw new OpRefused('ENOSPC', 'no room')
   }

@@ -3,10 +3,10 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import { SYSTEM } from '../../../server/actor.js'
+import { SYSTEM } from '../../../server/auth/actor.js'
 import { openDatabase } from '../../../server/db.js'
 import { Journal } from '../../../server/journal/journal.js'
-import { Webhooks } from '../../../server/webhooks.js'
+import { Webhooks } from '../../../server/control/webhook-control.js'
 import { until } from './receiver.js'
 
 const BY = { actor: SYSTEM, requestId: null }
