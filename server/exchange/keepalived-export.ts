@@ -9,6 +9,8 @@ import { writtenPolicy } from './keepalived/written-policy.js'
 import { pacer } from './pacing.js'
 
 const NO_SERVERS = 'keepalived ignores a virtual server without real servers: left out.'
+const NO_WEIGHT =
+  'Its weights add up to 0 (modulo 2^32), for which keepalived warns: give a usable server one.'
 const NO_PORT = "Without a port keepalived takes the service's, which is the same to clients."
 const CHECKSUMS = { none: 'nocsum', checksum: 'csum', remote: 'remcsum' } as const
 
@@ -60,11 +62,11 @@ function serviceBlock(service: ExportedService, losses: Loss[]): string {
     return serverBlock(dest, writtenChecks(service.record, dest.record, losses))
   })
   const { policy } = service.record.config
-  if (policy !== undefined) {
-    const weight = service.dests.reduce((sum, dest) => sum + dest.weight, 0)
-    const where = { weight, pointer: `/virtualServices/${service.name}` }
-    lines.push(...writtenPolicy(policy, where, sorryMethod, losses))
-  }
+  // keepalived adds 32 bits.
+  const weight = service.dests.reduce((sum, dest) => (sum + dest.weight) >>> 0, 0)
+  const where = { weight, pointer: `/virtualServices/${service.name}` }
+  if (weight === 0) losses.push({ pointer: where.pointer, reason: NO_WEIGHT })
+  if (policy !== undefined) lines.push(...writtenPolicy(policy, where, sorryMethod, losses))
   return `virtual_server ${head} {\n${indented(lines)}${indented(servers)}}\n`
 }
 

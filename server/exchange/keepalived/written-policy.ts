@@ -6,7 +6,7 @@ const WORDLESS = ['allDown', 'onDown', 'minimumActive', 'minimumUsable', 'slowSt
 /** What writes the method of a sorry server, as that of a real server. */
 type MethodWords = (server: NonNullable<PolicyConfig['sorryServer']>) => string
 
-/** Lines for a virtual server's block, whose real servers have `weight` in all. */
+/** Lines for a virtual server's block, whose real servers have `weight` in all as keepalived adds. */
 export function writtenPolicy(
   policy: PolicyConfig,
   { weight, pointer }: { weight: number; pointer: string },
@@ -45,8 +45,9 @@ function quorumLines(
   const value = Math.ceil((up + down) / 2)
   const slack = up - value
   if (value > weight) {
-    lose('quorum', `keepalived takes no quorum above the weight of all real servers, ${weight}.`)
-    return []
+    const most = `the sum of the weights of all real servers, ${weight} (modulo 2^32)`
+    lose('quorum', `keepalived takes none above ${most}: give them more, or lower it.`)
+    return weight === 0 ? [] : [`quorum ${weight}`]
   }
   if (value - slack !== down) lose('quorum/down', `It is ${value - slack} as hysteresis.`)
   return [`quorum ${value}`, ...(slack === 0 ? [] : [`hysteresis ${slack}`])]

@@ -211,3 +211,46 @@ t.test('what keepalived cannot say is told as lost', async t => {
   ])
   t.equal(complaints(text), '')
 })
+
+t.test('a quorum that cannot be reached is the highest that keepalived takes', async t => {
+  const named = (weights: number[], quorum?: { up: number; down: number }) =>
+    configurationOf({
+      virtualServices: {
+        'tcp-198-51-100-1-80': {
+          ...{ protocol: 'tcp', address: '198.51.100.1', port: 80 },
+          ...(quorum === undefined ? {} : { policy: { quorum } }),
+          realServers: Object.fromEntries(
+            weights.map((weight, i) => [
+              `10-0-0-${i + 1}-80`,
+              { address: `10.0.0.${i + 1}`, port: 80, weight },
+            ]),
+          ),
+        },
+      },
+    })
+  const at = '/virtualServices/tcp-198-51-100-1-80'
+  const cases: [weights: number[], quorum: number | undefined, written: RegExp, lost: string[]][] =
+    [
+      [[2, 3], 5, /^ *quorum 5$/m, []],
+      [[2, 3], 6, /^ *quorum 5$/m, [`${at}/policy/quorum`]],
+      [[0, 0], 1, /weight 0/, [at, `${at}/policy/quorum`]],
+      [[0], undefined, /weight 0/, [at]],
+      // keepalived adds 32 bits.
+      [[2147483647, 2147483647, 2], undefined, /weight 2\n/, [at]],
+      [[2147483647, 2147483647, 5], 4, /^ *quorum 3$/m, [`${at}/policy/quorum`]],
+    ]
+  for (const [weights, quorum, written, lost] of cases) {
+    const said = quorum === undefined ? undefined : { up: quorum, down: quorum }
+    const { text, losses } = await exportKeepalived(named(weights, said))
+    const name = `weights ${weights.join(' ')}, quorum ${quorum ?? 'not given'}`
+    t.match(text, written, name)
+    t.strictSame(
+      losses.map(({ pointer }) => pointer),
+      lost,
+      name,
+    )
+    const warns = /exceeds total weight of real servers 0, reducing quorum to 0/
+    if (lost.includes(at)) t.match(complaints(text), warns, name)
+    else t.equal(complaints(text), '', name)
+  }
+})

@@ -79,13 +79,7 @@ const service = fc
       ...{ ...head, ...schedule },
       ...(persistence === null ? {} : { persistence }),
       onePacket: isMark || protocol === 'udp',
-      // keepalived itself warns of a service that nobody can serve: its least quorum is a weight of 1.
-      realServers: Object.fromEntries(
-        list.map((server, i) => [
-          `s${i}`,
-          i > 0 ? server : { ...server, weight: server.weight || 1 },
-        ]),
-      ),
+      realServers: Object.fromEntries(list.map((server, i) => [`s${i}`, server])),
     }))
   })
 
@@ -107,6 +101,15 @@ const bare = (documents: Documents) =>
     servers: servers.map(({ config }) => config),
   }))
 
+/** What keepalived says beyond what it has to say of services without weight. */
+function unwarned(said: string, weightless: number): string[] {
+  const lines = said === '' ? [] : said.split('\n')
+  const isWarning = (line: string) => /quorum 1 .* exceeds total weight .* 0, reducing/.test(line)
+  const rest = lines.filter(line => !isWarning(line) && !/hysteresis 0 >= quorum 0/.test(line))
+  const warnings = lines.filter(isWarning).length
+  return warnings === weightless ? rest : [`${warnings} instead of ${weightless}`, ...lines]
+}
+
 const runs = { seed: seed(t), numRuns: 60 }
 
 t.test('ipvsadm: what comes back is what was there', async t => {
@@ -124,12 +127,13 @@ t.test(
   'keepalived: what comes back is what was there, and keepalived has no complaint',
   async t => {
     const property = fc.asyncProperty(configuration, async documents => {
-      const { text } = await exportKeepalived(configurationOf(documents))
+      const { text, losses } = await exportKeepalived(configurationOf(documents))
       const { document, summary } = await importKeepalived(text)
       if (summary.changed + summary.ignored + summary.refused > 0) throw new Error(text)
       t.strictSame(bare(document), bare(documents))
       t.strictSame(document.settings, documents.settings)
-      t.equal(complaints(text), '', text)
+      const weightless = losses.filter(({ reason }) => reason.startsWith('Its weights add up to 0'))
+      t.strictSame(unwarned(complaints(text), weightless.length), [], text)
     })
     await fc.assert(property, { ...runs, numRuns: 25 })
   },
