@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Namespace } from './namespace.js'
+import { keep, kill, pidsOf, reap, removeNamespace } from './orphans.js'
 import type { LabProcess } from './process.js'
 import { must, run, runSync } from './run.js'
 
@@ -32,7 +33,8 @@ export class Lab {
 
   /**
    * An empty lab. Throws in words a person can act on when this host cannot have one. Programs in a
-   * lasting one write to log files in its folder, so that `leave` is possible.
+   * lasting one write to log files in its folder, so that `leave` is possible. What labs of killed
+   * processes left is removed first: it takes memory and the processor's time.
    */
   static async open({ lasting = false } = {}): Promise<Lab> {
     if (process.getuid?.() !== 0) {
@@ -41,7 +43,10 @@ export class Lab {
     if ((await run(['ip', '-V'])).code !== 0) {
       throw new Error('the "ip" command is missing: apt-get install iproute2')
     }
-    if (open.size === 0) watchForDeath()
+    if (open.size === 0) {
+      watchForDeath()
+      await reap()
+    }
     const lab = new Lab(lasting)
     open.add(lab)
     return lab
@@ -80,6 +85,7 @@ export class Lab {
   /** Leaves everything running when this process ends; returns the command that removes it all. */
   leave(): string {
     open.delete(this)
+    keep(this.folder)
     for (const one of this.#processes) one.release()
     const names = this.#hosts.map(host => host.name).join(' ')
     const each = 'ip netns pids $n | xargs -r kill -9; ip netns del $n'
@@ -89,7 +95,7 @@ export class Lab {
   /** Stops every process, removes every host; returns what could not be removed. */
   async close(): Promise<string[]> {
     await Promise.all(this.#processes.map(one => one.stop('SIGTERM', 3000)))
-    await Promise.all(this.#hosts.map(host => this.#remove(host)))
+    await Promise.all(this.#hosts.map(host => removeNamespace(host.name)))
     rmSync(this.folder, { recursive: true, force: true })
     open.delete(this)
     return this.leftovers()
@@ -113,22 +119,6 @@ export class Lab {
 
   get #processes(): LabProcess[] {
     return this.#hosts.flatMap(host => host.processes)
-  }
-
-  async #remove(host: Namespace): Promise<void> {
-    // Daemons that left their parent (HAProxy) are in the namespace still, so they are ours.
-    for (const pid of pidsOf((await run(['ip', 'netns', 'pids', host.name])).stdout)) kill(pid)
-    await run(['ip', 'netns', 'del', host.name])
-  }
-}
-
-const pidsOf = (text: string) => text.split('\n').filter(Boolean).map(Number)
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It ended by itself in the meantime.
   }
 }
 
