@@ -88,8 +88,8 @@ async function segmented({ director }: OneWayStage): Promise<number> {
 }
 
 /**
- * The real server by both of its addresses, one of them with weight 0. It stays, because a client's
- * port that was used before belongs to a connection that IPVS ends with its real server.
+ * The real server by both of its addresses, one of them with weight 0. It stays, because datagrams
+ * from a port that was used before belong to a connection that IPVS ends with its real server.
  */
 const use = (stage: OneWayStage, { kind, inner, outer }: Case) =>
   putServices(
