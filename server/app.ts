@@ -26,6 +26,7 @@ import { addDrains } from './routes/drains.js'
 import { addHealthChecks } from './routes/health-checks.js'
 import { addLive } from './routes/live.js'
 import { addMarkRules } from './routes/mark-rules.js'
+import { webhookMetrics } from './metrics/webhook-metrics.js'
 import { addMetrics } from './routes/metrics.js'
 import { addOperations } from './routes/operations.js'
 import { addRealServers } from './routes/real-servers.js'
@@ -103,7 +104,11 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
   addRequestLog(app)
   const requestsSeen = new ApiMetrics()
   observeRequests(app, requestsSeen)
-  control.metrics.add(requestsSeen.collect, journalMetrics(access.journal))
+  control.metrics.add(
+    requestsSeen.collect,
+    journalMetrics(access.journal),
+    webhookMetrics(access.webhooks),
+  )
   if (defences !== undefined) addDefences(app, defences)
   addOpenApi(app)
   // After the OpenAPI plugin, which listens to routes being added.

@@ -3941,6 +3941,8 @@ export interface components {
             url?: string;
             /** @description Name of a program in the folder of `--notify-commands`. It gets the type of the event, the name of its object and its state as arguments, the event as JSON on its standard input. */
             command?: string;
+            /** @description Certificates to trust, PEM; by default the well-known ones. What an https receiver shows is always verified: chain, dates and name. */
+            ca?: string;
             /**
              * @description What is told: the classes `state`, `change` and `denial`, whole types as `realServer.statusChanged`, or the part before the dot.
              * @default [
@@ -3991,6 +3993,8 @@ export interface components {
             command?: string;
             /** @description Key of `Sluice-Signature`, 8 to 256 printable ASCII characters. It is never shown. Left out: stays as it is; empty: removed. */
             secret?: string;
+            /** @description Certificates to trust, PEM; by default the well-known ones. What an https receiver shows is always verified: chain, dates and name. */
+            ca?: string;
             /**
              * @description What is told: the classes `state`, `change` and `denial`, whole types as `realServer.statusChanged`, or the part before the dot.
              * @default [

@@ -11,6 +11,7 @@ import { WebhookRepo, type WebhookRecord } from '../repo/webhooks.js'
 import type { WebhookTest } from '../schemas/webhook.js'
 import { WEBHOOK_LIMITS } from '../schemas/webhook.js'
 import { readWebhook } from '../documents/webhook-document.js'
+import { DeliveryCounts } from '../webhooks/delivery-counts.js'
 import { deliverByCommand, faultOfCommand } from '../webhooks/command-delivery.js'
 import type { Deliver } from '../webhooks/delivery.js'
 import { deliverByHttp } from '../webhooks/http-delivery.js'
@@ -34,6 +35,8 @@ export class Webhooks {
   readonly #database: Database
   readonly #tools: FeedTools
   readonly #commandFolder: string | null
+  /** What became of deliveries since the start. */
+  readonly counts = new DeliveryCounts()
   readonly #hooks = new Map<string, WebhookRecord>()
   readonly #feeds = new Map<string, WebhookFeed>()
   /** What ends the trials that are under way. */
@@ -49,7 +52,7 @@ export class Webhooks {
     const deliver: Deliver = (parcel, signal) =>
       (parcel.spec.command === undefined ? deliverByHttp : byCommand)(parcel, signal)
     this.#tools = {
-      ...{ journal, logger, deliver },
+      ...{ journal, logger, deliver, counts: this.counts },
       timers: options.timers ?? systemTimers,
       now: options.now ?? (() => new Date()),
       random: options.random ?? Math.random,
@@ -134,6 +137,7 @@ export class Webhooks {
     this.#feeds.get(name)?.stop()
     this.#feeds.delete(name)
     this.#hooks.delete(name)
+    this.counts.forget(name)
   }
 
   /** One attempt, now, beside what it has to tell; it may be switched off. Not in the journal. */

@@ -3,6 +3,7 @@ import type { Fault } from '../errors.js'
 import { problemOf } from '../errors.js'
 import type { WebhookSpec } from '../repo/webhooks.js'
 import { WEBHOOK_LIMITS, WEBHOOK_SHOWN, WebhookRequest } from '../schemas/webhook.js'
+import { faultOfCertificates } from './certificates.js'
 import { faultsOf, isObject, quote } from '../schemas/walk.js'
 
 const EVENT = /^[a-zA-Z]{1,40}(\.[a-zA-Z]{1,40})?$/
@@ -30,13 +31,15 @@ export function readWebhook(
   const found = [
     ...targetFaults(request, faultOfCommand),
     ...secretFaults(request.secret),
+    ...caFaults(request),
     ...eventFaults(request.events ?? []),
   ]
   if (found.length > 0) throw problemOf(found)
-  const { url, command, secret } = request
+  const { url, command, secret, ca } = request
   const spec = {
     ...(url === undefined ? {} : { url: new URL(url).href }),
     ...(command === undefined ? {} : { command }),
+    ...(ca === undefined ? {} : { ca }),
     events: [...new Set(request.events ?? ['state'])],
     enabled: request.enabled ?? true,
     timeoutSeconds: request.timeoutSeconds ?? WEBHOOK_LIMITS.timeoutSeconds.usual,
@@ -83,6 +86,17 @@ function secretFaults(secret: string | undefined): Fault[] {
         : 'has characters that are not printable ASCII'
   const detail = `The secret ${wrong}.`
   return wrong === null ? [] : [{ pointer: '/secret', code: 'INVALID_VALUE', detail }]
+}
+
+function caFaults({ ca, url }: WebhookRequest): Fault[] {
+  if (ca === undefined) return []
+  const pointer = '/ca'
+  if (url?.startsWith('https:') !== true) {
+    const detail = 'Only a receiver at an https URL shows a certificate.'
+    return [{ pointer, code: 'CONFLICTING_FIELDS', detail }]
+  }
+  const detail = faultOfCertificates(ca)
+  return detail === null ? [] : [{ pointer, code: 'INVALID_VALUE', detail }]
 }
 
 const eventFaults = (events: readonly string[]): Fault[] =>

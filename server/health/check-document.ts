@@ -1,5 +1,6 @@
 /** From a health check as a client wrote it to one that is complete and normalised, or its faults. */
 import { problemOf } from '../errors.js'
+import { faultOfCertificates } from '../documents/certificates.js'
 import { checkName, Fields, sortedLabels } from '../documents/fields.js'
 import { Findings } from '../documents/findings.js'
 import { notUsable, parseAddress } from '../ip-address.js'
@@ -62,6 +63,8 @@ function valueOf(fields: Fields, name: CheckField): unknown {
       return oneOf(fields, name)
     case 'headers':
       return headersOf(fields)
+    case 'ca':
+      return certificatesOf(fields)
     case 'statuses':
       return statusesOf(fields)
     default:
@@ -76,6 +79,14 @@ export function addressOf(fields: Fields, name: string): string | undefined {
   const wrong = address === null ? 'it is neither IPv4 nor IPv6' : notUsable(address)
   if (wrong === null) return address!.text
   fields.fault(name, 'INVALID_ADDRESS', `${quote(text)} cannot be used: ${wrong}.`)
+  return undefined
+}
+
+function certificatesOf(fields: Fields): string | undefined {
+  const text = fields.get<string>('ca')
+  const wrong = text === undefined ? null : faultOfCertificates(text)
+  if (wrong === null) return text
+  fields.fault('ca', 'INVALID_VALUE', wrong)
   return undefined
 }
 

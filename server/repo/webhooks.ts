@@ -6,6 +6,8 @@ import type { Database } from '../db.js'
 export interface WebhookSpec {
   url?: string
   command?: string
+  /** Certificates to trust instead of the well-known ones, PEM. */
+  ca?: string
   events: string[]
   enabled: boolean
   timeoutSeconds: number

@@ -33,6 +33,14 @@ const target = {
     }),
   ),
 }
+const ca = Type.Optional(
+  Type.String({
+    maxLength: 65_536,
+    description:
+      'Certificates to trust, PEM; by default the well-known ones. What an https receiver shows is ' +
+      'always verified: chain, dates and name.',
+  }),
+)
 const fields = {
   events: Type.Array(Type.String({ maxLength: 64 }), {
     maxItems: WEBHOOK_LIMITS.events,
@@ -85,6 +93,7 @@ export const WebhookDocument = component(
     {
       name: Type.String(),
       ...target,
+      ca,
       ...fields,
       signed: Type.Boolean({ description: 'Whether it has a secret.', readOnly: true }),
       createdAt: Type.String({ format: 'date-time', readOnly: true }),
@@ -118,6 +127,7 @@ export const WebhookRequest = component(
             'Left out: stays as it is; empty: removed.',
         }),
       ),
+      ca,
       events: Type.Optional(fields.events),
       enabled: Type.Optional(fields.enabled),
       timeoutSeconds: Type.Optional(fields.timeoutSeconds),

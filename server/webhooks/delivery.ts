@@ -16,6 +16,8 @@ export interface Attempt {
   delivered: boolean
   /** What came back, or why nothing did; without secrets. */
   detail: string
+  /** How long the receiver wants to be left alone; absent when it does not say. */
+  retryAfterMs?: number
 }
 
 /** Never rejects; ends early, undelivered, when `signal` is aborted. */

@@ -1,7 +1,13 @@
-/** By HTTP: POST, signed when there is a secret. Redirects are not followed; answers are not read. */
+/**
+ * By HTTP: POST, signed when there is a secret. Redirects are not followed; answers are not read, but
+ * for `Retry-After`. The certificate of an https receiver is always verified.
+ */
 import { createHmac } from 'node:crypto'
 import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
+import { isCertificateCode, refusalOf } from '../health/probes/certificate.js'
+import { secureContextOf } from '../health/probes/secure-context.js'
+import { retryAfterMs } from './retry-after.js'
 import type { Attempt, Deliver, Parcel } from './delivery.js'
 
 /** Read and thrown away, so that a well-behaved receiver sees its answer taken. */
@@ -11,8 +17,9 @@ export const deliverByHttp: Deliver = (parcel, signal) =>
   new Promise(resolve => {
     const body = JSON.stringify(parcel.event)
     const url = new URL(parcel.spec.url!)
-    const send = url.protocol === 'https:' ? requestHttps : requestHttp
-    const request = send(url, {
+    const isSecure = url.protocol === 'https:'
+    const request = (isSecure ? requestHttps : requestHttp)(url, {
+      ...(isSecure ? { secureContext: secureContextOf(parcel.spec.ca ?? null) } : {}),
       ...{ method: 'POST', headers: headersOf(parcel, body) },
       // A connection of its own: events are rare, and a kept one is dead when it is wanted.
       ...{ agent: false, signal },
@@ -28,9 +35,9 @@ export const deliverByHttp: Deliver = (parcel, signal) =>
       () => settle(failure(`No answer within ${timeoutSeconds} s.`)),
       timeoutSeconds * 1000,
     )
-    request.on('error', error => settle(failure(`${reasonOf(error)}.`)))
+    request.on('error', error => settle(failure(reasonOf(error, url.hostname))))
     request.on('response', response => {
-      answered = judge(response)
+      answered = judge(response, parcel.timestampS * 1000)
       let octets = 0
       response.on('data', (chunk: Buffer) => {
         octets += chunk.length
@@ -54,19 +61,25 @@ function headersOf({ id, event, secret, timestampS }: Parcel, body: string) {
   }
 }
 
-function judge({ statusCode = 0 }: IncomingMessage): Attempt {
-  const delivered = statusCode >= 200 && statusCode <= 299
+function judge({ statusCode = 0, headers }: IncomingMessage, nowMs: number): Attempt {
+  if (statusCode >= 200 && statusCode <= 299)
+    return { delivered: true, detail: `Answered ${statusCode}.` }
   const isRedirect = statusCode >= 300 && statusCode <= 399
+  const waitMs = retryAfterMs(headers['retry-after'], nowMs)
+  const asked = waitMs === null ? '' : `; asked to be left alone for ${Math.ceil(waitMs / 1000)} s`
   return {
-    delivered,
-    detail: `Answered ${statusCode}${isRedirect ? '; redirects are not followed' : ''}.`,
+    delivered: false,
+    detail: `Answered ${statusCode}${isRedirect ? '; redirects are not followed' : ''}${asked}.`,
+    ...(waitMs === null ? {} : { retryAfterMs: waitMs }),
   }
 }
 
 const failure = (detail: string): Attempt => ({ delivered: false, detail })
 
 /** Of an AggregateError (several addresses tried) the first; a message never holds the URL's path. */
-function reasonOf(error: Error): string {
+function reasonOf(error: Error, host: string): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error
-  return first instanceof Error && first.message !== '' ? first.message : error.name
+  const { code = '' } = first as NodeJS.ErrnoException
+  if (isCertificateCode(code)) return refusalOf(host, code)
+  return `${first instanceof Error && first.message !== '' ? first.message : error.name}.`
 }

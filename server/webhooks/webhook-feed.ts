@@ -10,6 +10,7 @@ import type { Timers } from '../health/timers.js'
 import type { WebhookRecord } from '../repo/webhooks.js'
 import type { Event } from '../schemas/event.js'
 import type { Attempt, Deliver } from './delivery.js'
+import type { DeliveryCounts } from './delivery-counts.js'
 
 /** As the journal's other readers: those that keep up share a page. */
 const PAGE = 100
@@ -26,6 +27,7 @@ export interface FeedTools {
   deliver: Deliver
   /** Writes down how far a webhook has come. */
   save: (hook: WebhookRecord) => void
+  counts: DeliveryCounts
 }
 
 export class WebhookFeed {
@@ -111,7 +113,7 @@ export class WebhookFeed {
     const through = this.#tools.journal.removedThrough()
     if (through <= Math.max(hook.lastDeliveredId, this.#gapThrough)) return
     this.#gapThrough = through
-    hook.dropped++
+    this.#drop()
     this.#fail(`Some events up to ${through} are no longer kept and were not told.`)
     this.#tools.save(hook)
   }
@@ -121,23 +123,39 @@ export class WebhookFeed {
     const hook = this.#hook
     const event = viewOf(entry)
     for (let attempts = 1; ; attempts++) {
-      const { delivered, detail } = await attempt(hook, event, String(entry.id), this.#tools, {
+      const {
+        delivered,
+        detail,
+        retryAfterMs = 0,
+      } = await attempt(hook, event, String(entry.id), this.#tools, {
         signal: this.#stopping.signal,
       })
       if (this.#stopped) return
       if (delivered) this.#succeed()
       else this.#fail(detail)
-      if (!delivered) hook.failures++
       const givenUp = !delivered && attempts >= hook.spec.maxAttempts
-      if (givenUp) hook.dropped++
+      this.#count(delivered, givenUp)
       const isDone = delivered || givenUp
       // Together with its outcome, so that a restart in between counts nothing twice.
       if (isDone) hook.lastDeliveredId = entry.id
       this.#tools.save(hook)
-      if (isDone) return
-      await this.#pause(backoffMs(attempts, this.#tools.random()))
-      if (this.#stopped) return
+      const backMs = isDone ? 0 : backoffMs(attempts, this.#tools.random())
+      // Also before the next event: it is the receiver that wants to be left alone.
+      if (backMs + retryAfterMs > 0) await this.#pause(Math.max(backMs, retryAfterMs))
+      if (isDone || this.#stopped) return
     }
+  }
+
+  #count(delivered: boolean, givenUp: boolean): void {
+    const { counts } = this.#tools
+    counts.note(this.#hook.name, delivered ? 'delivered' : 'failed')
+    if (!delivered) this.#hook.failures++
+    if (givenUp) this.#drop()
+  }
+
+  #drop(): void {
+    this.#hook.dropped++
+    this.#tools.counts.note(this.#hook.name, 'dropped')
   }
 
   #succeed(): void {

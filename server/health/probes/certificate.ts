@@ -15,7 +15,7 @@ export function judgeCertificate(run: Run, tls: TlsFields, socket: TLSSocket): b
   run.note('tls', `certificate of ${name}, valid until ${printableText(String(end))}`)
   if (!socket.authorized && tls.verify) {
     const why = String(socket.authorizationError)
-    run.fail('tls', `The certificate of ${name} is not accepted: ${SENTENCES[why] ?? why}.`)
+    run.fail('tls', refusalOf(name, why))
     return false
   }
   if (tls.warnDays > 0 && days < tls.warnDays)
@@ -26,6 +26,12 @@ export function judgeCertificate(run: Run, tls: TlsFields, socket: TLSSocket): b
     )
   return true
 }
+
+/** A sentence, from one of OpenSSL's or Node's codes. */
+export const refusalOf = (name: string, code: string): string =>
+  `The certificate of ${name} is not accepted: ${SENTENCES[code] ?? code}.`
+
+export const isCertificateCode = (code: string): boolean => Object.hasOwn(SENTENCES, code)
 
 const SENTENCES: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'it has expired',

@@ -1,6 +1,8 @@
-/** Somebody who is told: a real HTTP server that keeps what it got and answers as it is told to. */
+/** Somebody who is told: a real HTTP or HTTPS server that keeps what it got and answers as it is told to. */
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { ServerOptions } from 'node:https'
 
 export interface Received {
   headers: IncomingHttpHeaders
@@ -15,8 +17,8 @@ export class Receiver {
   readonly close: () => Promise<void>
   #waiting: { count: number; resolve: () => void }[] = []
 
-  private constructor(server: ReturnType<typeof createServer>) {
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/told`
+  private constructor(server: ReturnType<typeof createServer>, origin: string) {
+    this.url = `${origin}:${(server.address() as AddressInfo).port}/told`
     this.close = () =>
       new Promise(resolve => {
         server.close(() => resolve())
@@ -34,10 +36,12 @@ export class Receiver {
     })
   }
 
-  static open(): Promise<Receiver> {
-    const server = createServer()
+  /** With `tls` at https://localhost, which its certificate should be for. */
+  static open(tls?: ServerOptions): Promise<Receiver> {
+    const server = tls === undefined ? createServer() : createSecureServer(tls)
+    const origin = tls === undefined ? 'http://127.0.0.1' : 'https://localhost'
     return new Promise(resolve =>
-      server.listen(0, '127.0.0.1', () => resolve(new Receiver(server))),
+      server.listen(0, '127.0.0.1', () => resolve(new Receiver(server, origin))),
     )
   }
 

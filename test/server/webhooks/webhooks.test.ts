@@ -115,6 +115,46 @@ t.test('failures are tried again later and later, then given up for the next eve
   t.match(hook, { failures: 4, dropped: 1, lastError: { detail: 'Answered 503.' } })
 })
 
+t.test('a receiver that says when is left alone until then, an hour at most', async t => {
+  const to = await receiver(t)
+  const { journal, webhooks, timers } = setUp(t)
+  webhooks.put('pager', { url: to.url, maxAttempts: 2 }, BY)
+  const hook = webhooks.get('pager')
+  const inTwoMinutes = new Date(Date.now() + 120_000).toUTCString()
+  to.answers.push(
+    status(429, { 'retry-after': '0' }),
+    status(503, { 'retry-after': '30' }),
+    status(503, { 'retry-after': inTwoMinutes }),
+    status(503, { 'retry-after': '1000000' }),
+    status(503, { 'retry-after': 'later' }),
+  )
+  journal.record(happened('a'), happened('b'), happened('c'))
+  // Never sooner than without: a second. Then b, although it is a that was given up.
+  const pauses: [least: number, most: number][] = [
+    [1000, 1000],
+    [30_000, 30_000],
+    [118_000, 120_000],
+    [3_600_000, 3_600_000],
+    [1000, 1000],
+  ]
+  for (const [i, [least, most]] of pauses.entries()) {
+    await until(() => timers.count === 1)
+    t.equal(to.got.length, i + 1)
+    timers.advance(least - 1)
+    t.equal(timers.count, 1, `${least} ms are waited`)
+    timers.advance(1 + most - least)
+  }
+  await until(() => hook.lastSuccessAt !== null)
+  const told = to.got.map(({ text }) => (JSON.parse(text) as { name: string }).name)
+  t.strictSame(told, ['a', 'a', 'b', 'b', 'c', 'c'])
+  t.match(hook, { failures: 5, dropped: 2 })
+  t.match(webhooks.counts.of('pager'), { delivered: 1, failed: 5, dropped: 2 })
+  to.answers.push(status(503, { 'retry-after': '90' }))
+  const asked = 'Answered 503; asked to be left alone for 90 s.'
+  t.match(await webhooks.try('pager', BY), { delivered: false, detail: asked })
+  t.match(webhooks.counts.of('pager'), { delivered: 1, failed: 5 }, 'a test is no delivery')
+})
+
 t.test('a redirect is not followed, and said to be one', async t => {
   const to = await receiver(t)
   const { webhooks } = setUp(t)
