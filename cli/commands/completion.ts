@@ -132,7 +132,7 @@ function positionals(command: Command, words: readonly string[]): string[] {
 const NAMELESS = new Set(['connections', 'events', 'audit-log'])
 /** Kinds that arguments of commands name. */
 const ARGUMENT_KINDS: Readonly<Record<string, string>> = {
-  ...{ server: 'servers', service: 'services', token: 'tokens' },
+  ...{ server: 'servers', service: 'services', token: 'tokens', webhook: 'webhooks' },
   ...{ revision: 'revisions', against: 'revisions', operation: 'operations' },
 }
 

@@ -13,6 +13,7 @@ import { addGet } from './get.js'
 import { addPlan } from './plan.js'
 import { addRollback } from './rollback.js'
 import { addToken } from './token.js'
+import { addWebhook } from './webhook.js'
 
 export function addApiCommands(program: Command, io: Io): void {
   addGet(program, io)
@@ -26,5 +27,6 @@ export function addApiCommands(program: Command, io: Io): void {
   addEvents(program, io)
   addExchange(program, io)
   addToken(program, io)
+  addWebhook(program, io)
   addCompletion(program, io)
 }

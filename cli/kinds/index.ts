@@ -4,6 +4,7 @@ import { auditLog, configurations, events, operations, revisions } from './histo
 import { connections, interfaces, stats } from './live.js'
 import type { Kind } from './kind.js'
 import { servers, services } from './services.js'
+import { webhooks } from './webhooks.js'
 import { markRules, settings, tokens, versions } from './settings.js'
 
 /** What a kind's items are is its own affair: whoever takes one from here treats them as opaque. */
@@ -31,6 +32,7 @@ export const KINDS: readonly AnyKind[] = [
   opaque(auditLog),
   opaque(interfaces),
   opaque(tokens),
+  opaque(webhooks),
   opaque(versions),
 ]
 

@@ -8,6 +8,7 @@ import { DatabaseMetrics } from '../../../server/metrics/database-metrics.js'
 import { ProcessMetrics } from '../../../server/metrics/process-metrics.js'
 import { checkFile } from '../../fixtures/promtool.js'
 import { ROOT } from '../../lab/root.js'
+import { Receiver } from '../webhooks/receiver.js'
 import { startAppliance, web } from '../fixtures/appliance.js'
 
 interface Panel {
@@ -37,6 +38,12 @@ async function samplesOf(): Promise<ReadonlySet<string>> {
   a.control.metrics.add(new DatabaseMetrics(a.database).collect, process.collect)
   await a.send('PUT', '/v1/virtual-services/web', web)
   const health = { state: 'up', since: '2030-01-01T00:00:00.000Z', detail: null } as const
+  const to = await Receiver.open()
+  await a.send('PUT', '/v1/webhooks/pager', { url: to.url, events: ['change'] })
+  await a.send('PUT', '/v1/health-checks/web', { kind: 'tcp' })
+  while (a.access.webhooks.get('pager').lastSuccessAt === null)
+    await new Promise(resolve => setImmediate(resolve))
+  await to.close()
   a.control.health.set('web', 'a', health)
   const text = (await a.send('GET', '/metrics')).body
   await a.close()
