@@ -4,12 +4,12 @@
  * reasons (net/ipv4/ip_input.c, net/ipv6/ip6_input.c): the order of the checks is theirs.
  *
  * Not looked at: transport checksums (IPVS forwards bad ones as they are), TCP's data offset,
- * UDP's length, and any address that takes a routing table to judge.
+ * UDP's length, IPv4 options (ipvs/ip-options.ts), and any address that takes a routing table to
+ * judge.
  */
 import { Counter } from './counters.js'
 import { DATAGRAM_MAX } from './limits.js'
 import { IPV4, IPV6, type Flow, type Packet } from './packet.js'
-import * as ipv4Options from './wire/ipv4-options.js'
 import * as ipv6Extension from './wire/ipv6-extension.js'
 import { NO_NEXT_HEADER, SCTP, TCP, UDP } from './wire/ip-protocol.js'
 
@@ -72,10 +72,6 @@ function parse4(pkt: Packet): number {
   const end = l3 + total
   // Behind `end` there may be Ethernet padding; the packet ends where IP says.
   if (end > pkt.end) return TRUNCATED
-  if (header > IPV4_MIN) {
-    const reason = checkOptions(v, l3 + IPV4_MIN, l3 + header)
-    if (reason !== 0) return reason
-  }
   if (isMartian4(src)) return MARTIAN_SOURCE
   const fragmentOffset = (word1 & 0x1fff) << 3
   if (fragmentOffset + total > DATAGRAM_MAX) return BAD_IP_HEADER
@@ -220,14 +216,6 @@ function leastOctets(protocol: number): number {
 }
 
 const halves = (word: number): number => (word >>> 16) + (word & 0xffff)
-
-/** Loose and strict source routes are refused as the host refuses them; so are bad lengths. */
-function checkOptions(v: DataView, at: number, end: number): number {
-  const loose = ipv4Options.find(v, at, end, ipv4Options.LOOSE_SOURCE_ROUTE)
-  if (loose < 0) return BAD_IP_HEADER
-  if (loose > 0) return SOURCE_ROUTE
-  return ipv4Options.find(v, at, end, ipv4Options.STRICT_SOURCE_ROUTE) > 0 ? SOURCE_ROUTE : 0
-}
 
 /** 0.0.0.0, 127/8, 224/4 and 255.255.255.255 never come from a host on the wire. */
 const isMartian4 = (src: number): boolean =>

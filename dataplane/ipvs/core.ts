@@ -19,7 +19,7 @@ import type { MarkRules } from './mark-rules.js'
 import { Direction, Gate, type Protocol } from './proto/protocol.js'
 import type { Probes } from './probes.js'
 import type { Protocols } from './proto/index.js'
-import { hasOptions, recordRoute } from './record-route.js'
+import { FINE, hasOptions, SOURCE_ROUTED, type IpOptions } from './ip-options.js'
 import { isHelpedOffload, type Responder } from './responder.js'
 import { Outcome, type Scheduling } from './scheduling.js'
 import type { Service } from './service.js'
@@ -52,6 +52,7 @@ export interface CoreOptions {
   clients: Clients
   probes: Probes
   reassembler: Reassembler
+  options: IpOptions
   counters: Float64Array
   settings: Settings
   /** Null when this is the only worker. */
@@ -115,6 +116,8 @@ export class Core {
       this.#counters[Counter.martianSource]!++
       return Verdict.drop
     }
+    // Once, however many workers look at it.
+    if (pkt.stage === 0 && hasOptions(pkt) && !this.#takesOptions(pkt)) return Verdict.drop
     // IPVS hooks are registered per family, while there is a service of it.
     if (this.#o.services.count(f.family) === 0) {
       const local = this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
@@ -122,6 +125,20 @@ export class Core {
     }
     if (pkt.fragmentOffset !== 0 || pkt.moreFragments) return this.#fragment(pkt)
     return this.#datagram(pkt)
+  }
+
+  /** The host itself answers what the packet guard does not keep from it. */
+  #takesOptions(pkt: Packet): boolean {
+    const f = pkt.flow
+    const { marks, services, hostStack, errors, options } = this.#o
+    const mark = marks.size === 0 ? 0 : marks.markOf(pkt)
+    const isMarked = mark !== 0 && services.getMark(IPV4, mark) !== undefined
+    const local = isMarked || this.#network.isLocal(IPV4, f.dst0, 0, 0, 0)
+    const found = options.receive(pkt, local)
+    if (found === FINE) return true
+    this.#counters[found === SOURCE_ROUTED ? Counter.sourceRoute : Counter.badIpHeader]!++
+    if (found !== SOURCE_ROUTED && hostStack.hides(f, isMarked)) errors.badOptions(pkt, found)
+    return false
   }
 
   /** A whole datagram, as received or reassembled. */
@@ -133,8 +150,6 @@ export class Core {
     pkt.mark = mark !== 0 && services.getMark(f.family, mark) !== undefined ? mark : 0
     // A marked packet is routed to this host wherever it was going, as a mark service needs it.
     const local = pkt.mark !== 0 || this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
-    // Once, however many workers look at it.
-    if (local && pkt.stage === 0 && hasOptions(pkt)) recordRoute(pkt, f.dst0)
     const verdict = this.#hook(pkt, local)
     if (verdict === Verdict.local) return hostStack.deliver(pkt)
     if (verdict !== Verdict.accept) return verdict

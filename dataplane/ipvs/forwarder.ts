@@ -7,6 +7,7 @@ import { Verdict } from '../verdict.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as virtioNet from '../wire/virtio-net.js'
 import type { IcmpErrors } from './icmp-errors.js'
+import { hasOptions, type IpOptions } from './ip-options.js'
 import { decrementTtl, ttl } from './xmit/ttl.js'
 
 /** The tests that routing makes before a packet may leave: TTL and MTU, each with its answer. */
@@ -14,8 +15,11 @@ export class Forwarder {
   readonly network: NetworkView
   readonly output: Output
   readonly errors: IcmpErrors
+  readonly #options: IpOptions
+  readonly #source = new Int32Array(4)
 
-  constructor(network: NetworkView, output: Output, errors: IcmpErrors) {
+  constructor(network: NetworkView, output: Output, errors: IcmpErrors, options: IpOptions) {
+    this.#options = options
     this.network = network
     this.output = output
     this.errors = errors
@@ -41,14 +45,15 @@ export class Forwarder {
     return false
   }
 
-  /** Real server to client, as ip_forward.c: TTL test, MTU test, decrement, and only then IPVS. */
+  /** Real server to client, as ip_forward.c: route, TTL, MTU, decrement, and only then IPVS. */
   passOut(pkt: Packet, adjacency: Adjacency): boolean {
-    if (ttl(pkt) <= 1) {
-      this.errors.timeExceeded(pkt)
+    // The route is looked up before ip_forward is called (ip_error, ip6_pkt_drop).
+    if (adjacency.kind === NextHop.unreachable) {
+      this.errors.noRoute(pkt, adjacency.refusal)
       return false
     }
-    if (adjacency.kind === NextHop.unreachable) {
-      this.errors.hostUnreachable(pkt)
+    if (ttl(pkt) <= 1) {
+      this.errors.timeExceeded(pkt)
       return false
     }
     if (exceeds(pkt, adjacency.mtuOctets)) {
@@ -64,6 +69,8 @@ export class Forwarder {
     const f = pkt.flow
     const adjacency = this.network.resolve(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
     if (!this.passOut(pkt, adjacency)) return Verdict.drop
+    if (hasOptions(pkt) && this.network.sourceFor(IPV4, f.dst0, 0, 0, 0, this.#source))
+      this.#options.depart(pkt, f.src0, this.#source[0]!)
     this.output.send(pkt, adjacency)
     return Verdict.stolen
   }

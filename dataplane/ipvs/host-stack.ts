@@ -12,6 +12,7 @@ import * as ipv6 from '../wire/ipv6.js'
 import * as seq from '../wire/seq.js'
 import * as sctp from '../wire/sctp.js'
 import * as tcp from '../wire/tcp.js'
+import type { EchoedOptions } from './echoed-options.js'
 import type { Forwarder } from './forwarder.js'
 import type { Guarded } from './guarded.js'
 import { isRelated } from './icmp.js'
@@ -21,6 +22,14 @@ import { answerTo } from './out-of-the-blue.js'
 
 /** ECN capable: what the kernel's SCTP puts on the packets it sends. */
 const TOS_ECT0 = 2
+
+export interface HostStackOptions {
+  guarded: Guarded
+  forwarder: Forwarder
+  driver: Driver
+  counters: Float64Array
+  echoed: EchoedOptions
+}
 
 /**
  * What the host would have done with a packet that IPVS leaves to it, for those that the packet
@@ -32,17 +41,24 @@ export class HostStack {
   readonly #forwarder: Forwarder
   readonly #driver: Driver
   readonly #counters: Float64Array
+  readonly #echoed: EchoedOptions
   readonly #source = new Int32Array(4)
   /** What the last `accept` answered with; null when it was no transport packet. */
   reply: Packet | null = null
   readonly #quoted = new Flow()
   readonly #where = new QuotedPacket()
 
-  constructor(guarded: Guarded, forwarder: Forwarder, driver: Driver, counters: Float64Array) {
+  constructor({ guarded, forwarder, driver, counters, echoed }: HostStackOptions) {
     this.#guarded = guarded
+    this.#echoed = echoed
     this.#forwarder = forwarder
     this.#driver = driver
     this.#counters = counters
+  }
+
+  /** Whether the packet guard keeps such a packet from the host. */
+  hides(f: Flow, marked: boolean): boolean {
+    return marked || this.#guarded.isToVip(f, false) || this.#guarded.isFromReal(f, false)
   }
 
   accept(pkt: Packet, local: boolean): Verdict {
@@ -166,7 +182,12 @@ export class HostStack {
     this.#source[1] = f.dst1
     this.#source[2] = f.dst2
     this.#source[3] = f.dst3
-    const origin = { protocol, octets, tos, identification: 0, dontFragment: true }
+    this.#echoed.clear()
+    // SCTP's answers have no options (sctp_ootb_pkt_new).
+    const isEchoed = f.family === IPV4 && protocol === TCP
+    if (isEchoed && !this.#echoed.take(pkt, f.dst0, 0)) return null
+    const options = this.#echoed
+    const origin = { protocol, octets, tos, identification: 0, dontFragment: true, options }
     const reply = originate(this.#driver, f, this.#source, origin)
     if (reply === null) return null
     reply.flow.srcPort = f.dstPort

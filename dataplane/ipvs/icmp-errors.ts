@@ -1,6 +1,6 @@
 import { Counter } from '../counters.js'
 import type { Driver } from '../driver/driver.js'
-import type { NetworkView } from '../net/network.js'
+import { Refusal, type NetworkView, type RefusalKind } from '../net/network.js'
 import type { Output } from '../output.js'
 import { IPV4, type Flow, type Packet } from '../packet.js'
 import type { QuotedPacket } from '../parse.js'
@@ -9,6 +9,7 @@ import * as icmp from '../wire/icmp.js'
 import * as icmpv6 from '../wire/icmpv6.js'
 import { ICMP, ICMPV6 } from '../wire/ip-protocol.js'
 import * as ipv4 from '../wire/ipv4.js'
+import type { EchoedOptions } from './echoed-options.js'
 import { originate } from './originate.js'
 import { IcmpRateLimit } from './icmp-rate-limit.js'
 import type { Settings } from './settings.js'
@@ -24,6 +25,8 @@ const TOS_MASK = 0x1e
 /** RFC 4443 3.4: code, and where the Next Header field stands. */
 const UNKNOWN_NEXT_HEADER = 1
 const NEXT_HEADER_AT = 6
+/** Codes of IPv4's unreachable, by Refusal. */
+const NO_ROUTE4 = [icmp.NET, icmp.HOST, icmp.PROHIBITED]
 
 export interface IcmpErrorsOptions {
   driver: Driver
@@ -31,6 +34,7 @@ export interface IcmpErrorsOptions {
   output: Output
   counters: Float64Array
   settings: Settings
+  echoed: EchoedOptions
   nowMs: () => number
 }
 
@@ -68,14 +72,32 @@ export class IcmpErrors {
   }
 
   hostUnreachable(pkt: Packet): void {
+    this.#o.counters[Counter.noRoute]!++
     if (pkt.flow.family === IPV4) this.#send4(pkt, icmp.UNREACHABLE, icmp.HOST, 0, true)
     else this.#send6(pkt, icmpv6.UNREACHABLE, icmpv6.ADDRESS, 0)
+  }
+
+  /** The routes lead nowhere. IPv6 has one code for none and for an unreachable one. */
+  noRoute(pkt: Packet, refusal: RefusalKind): void {
+    this.#o.counters[Counter.noRoute]!++
+    if (refusal === Refusal.silent) this.sentOctets = 0
+    else if (pkt.flow.family === IPV4)
+      this.#send4(pkt, icmp.UNREACHABLE, NO_ROUTE4[refusal]!, 0, true)
+    else {
+      const code = refusal === Refusal.prohibited ? icmpv6.PROHIBITED : icmpv6.NO_ROUTE
+      this.#send6(pkt, icmpv6.UNREACHABLE, code, 0)
+    }
   }
 
   timeExceeded(pkt: Packet): void {
     this.#o.counters[Counter.ttlExpired]!++
     if (pkt.flow.family === IPV4) this.#send4(pkt, icmp.TIME_EXCEEDED, icmp.TTL, 0, true)
     else this.#send6(pkt, icmpv6.TIME_EXCEEDED, icmpv6.HOP_LIMIT, 0)
+  }
+
+  /** IPv4 options that make no sense; `wrongAt` is where in the header. */
+  badOptions(pkt: Packet, wrongAt: number): void {
+    this.#send4(pkt, icmp.PARAMETER_PROBLEM, 0, wrongAt << 24, true, wrongAt)
   }
 
   reassemblyTimeExceeded(pkt: Packet): void {
@@ -110,6 +132,7 @@ export class IcmpErrors {
       tos: (ipv4.tos(pkt.view, where.l3) & TOS_MASK) | TOS_CONTROL,
       identification: this.#nextIdentification(),
       dontFragment: false,
+      options: null,
     })
     this.#finish(pkt, where.l3, reply, quoted, error.type, error.code, error.rest)
   }
@@ -118,17 +141,28 @@ export class IcmpErrors {
     return (this.#identification = (this.#identification + 1) & 0xffff)
   }
 
-  #send4(pkt: Packet, type: number, code: number, rest: number, limited: boolean): void {
+  /** `wrongAt`: the octet of the header that the error is about, if it is in the options. */
+  #send4(
+    pkt: Packet,
+    type: number,
+    code: number,
+    rest: number,
+    limited: boolean,
+    wrongAt = 0,
+  ): void {
     this.sentOctets = 0
     if (pkt.fragmentOffset !== 0 || isIcmpError4(pkt)) return
     if ((limited && !this.#allowed(pkt)) || !this.#chooseSource(pkt)) return
-    const quoted = Math.min(pkt.end - pkt.l3, MAX4 - HEADERS4)
+    const { echoed } = this.#o
+    if (!echoed.take(pkt, this.#source[0]!, wrongAt)) return
+    const quoted = Math.min(pkt.end - pkt.l3, MAX4 - HEADERS4 - echoed.length)
     const reply = originate(this.#o.driver, pkt.flow, this.#source, {
       protocol: ICMP,
       octets: 8 + quoted,
       tos: (ipv4.tos(pkt.view, pkt.l3) & TOS_MASK) | TOS_CONTROL,
       identification: this.#nextIdentification(),
       dontFragment: false,
+      options: echoed,
     })
     this.#finish(pkt, pkt.l3, reply, quoted, type, code, rest)
   }
@@ -144,6 +178,7 @@ export class IcmpErrors {
       tos: 0,
       identification: 0,
       dontFragment: false,
+      options: null,
     })
     this.#finish(pkt, pkt.l3, reply, quoted, type, code, rest)
   }

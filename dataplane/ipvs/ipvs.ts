@@ -23,12 +23,14 @@ import { Defence } from './defence.js'
 import { Crew, type CrewMember } from './crew.js'
 import type { Dest } from './dest.js'
 import { Estimator } from './est.js'
+import { EchoedOptions } from './echoed-options.js'
 import { Forwarder } from './forwarder.js'
 import { Guarded } from './guarded.js'
 import { HostStack } from './host-stack.js'
 import { Icmp } from './icmp.js'
 import { Ipsec } from './ipsec.js'
 import { IcmpErrors } from './icmp-errors.js'
+import { IpOptions } from './ip-options.js'
 import { Farewell } from './kill/farewell.js'
 import { Killer } from './kill/killer.js'
 import { Tombstones } from './kill/tombstones.js'
@@ -65,6 +67,7 @@ const PURGED_PER_TICK = 65536
 const COLD_CONNS = 4096
 /** How often half-received datagrams are looked through. */
 const REASSEMBLY_MS = 250
+const DAY_MS = 86_400_000
 
 export interface IpvsOptions {
   driver: Driver
@@ -83,6 +86,8 @@ export interface IpvsOptions {
   advise?: (memory: Int32Array) => void
   /** Only with several workers: which one it is, and the memory of the others. */
   crew?: CrewMember & { peers: readonly SharedMemory[] }
+  /** Milliseconds since midnight, UTC, for timestamp options. */
+  timeOfDayMs?: () => number
   /** Octets of memory for fragments that wait; touched when made. */
   reassemblyOctets?: number
 }
@@ -176,9 +181,13 @@ export class Ipvs implements Pipeline {
 
     this.probes = new Probes(this.admin, this.conns, nowMs)
     const output = new Output(driver, counters, seeds[0])
-    const errors = new IcmpErrors({ driver, network, output, counters, settings, nowMs })
-    const forwarder = new Forwarder(network, output, errors)
-    const hostStack = new HostStack(this.guarded, forwarder, driver, counters)
+    const timeOfDayMs = options.timeOfDayMs ?? (() => Date.now() % DAY_MS)
+    const ipOptions = new IpOptions(network, timeOfDayMs)
+    const echoed = new EchoedOptions(ipOptions, timeOfDayMs)
+    const errors = new IcmpErrors({ driver, network, output, counters, settings, echoed, nowMs })
+    const forwarder = new Forwarder(network, output, errors, ipOptions)
+    const { guarded } = this
+    const hostStack = new HostStack({ guarded, forwarder, driver, counters, echoed })
     const traffic = new Traffic(totals, serviceRows.memory, destRows.memory)
     const clients = new Clients(slab.words, network)
     const tunnel = new Tunnel({ driver, network, output, counters, settings })
@@ -213,7 +222,8 @@ export class Ipvs implements Pipeline {
     this.killer = new Killer({ conns, finder: this.admin, tombstones, counters })
     this.#errors = errors
     this.#reassembler = reassembler
-    const responder = new Responder({ conns, applications, traffic, output, counters })
+    const passing = { conns, applications, traffic, output, counters }
+    const responder = new Responder({ ...passing, options: ipOptions })
     this.#localOut = new LocalOut({
       ...{ conns, services, protocols, clients, icmp, responder, tombstones },
       ...{ network, output, counters, settings: this.settings },
@@ -221,17 +231,10 @@ export class Ipvs implements Pipeline {
     })
     this.#core = new Core({
       ...{ conns, services, protocols, scheduling, traffic, icmp, ipsec, errors, forwarder },
-      ...{
-        hostStack,
-        tombstones,
-        responder,
-        localOut: this.#localOut,
-        marks,
-        network,
-        transmit,
-        clients,
-      },
+      ...{ hostStack, tombstones, responder, marks, network, transmit, clients },
+      localOut: this.#localOut,
       ...{ reassembler, counters, settings, crew, nowMs, probes: this.probes },
+      options: ipOptions,
     })
     conns.setJob(TRASH_NODE, () => {
       this.admin.trash.sweep(this.#wheel.nowTick)

@@ -3,6 +3,7 @@ import { IPV4, type Flow, type Packet } from '../packet.js'
 import * as checksum from '../wire/checksum.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
+import type { EchoedOptions } from './echoed-options.js'
 
 /** Hop limit of everything the host's own stack sends. */
 const TTL = 64
@@ -15,6 +16,8 @@ export interface Origin {
   /** IPv4 only. */
   identification: number
   dontFragment: boolean
+  /** IPv4 only; null for none. */
+  options: EchoedOptions | null
 }
 
 /**
@@ -27,7 +30,8 @@ export function originate(
   source: Int32Array,
   origin: Origin,
 ): Packet | null {
-  const header = flow.family === IPV4 ? ipv4.MIN_LENGTH : ipv6.LENGTH
+  const options = origin.options?.length ?? 0
+  const header = flow.family === IPV4 ? ipv4.MIN_LENGTH + options : ipv6.LENGTH
   const pkt = driver.take(header + origin.octets)
   if (pkt === null) return null
   pkt.l4 = pkt.l3 + header
@@ -49,8 +53,8 @@ export function originate(
 }
 
 function writeIpv4(pkt: Packet, origin: Origin): void {
-  const { view, l3, flow } = pkt
-  ipv4.setVersionIhl(view, l3, 0x45)
+  const { view, l3, l4, flow } = pkt
+  ipv4.setVersionIhl(view, l3, 0x40 + ((l4 - l3) >>> 2))
   ipv4.setTos(view, l3, origin.tos)
   ipv4.setTotalLength(view, l3, pkt.end - l3)
   ipv4.setIdentification(view, l3, origin.identification)
@@ -59,6 +63,8 @@ function writeIpv4(pkt: Packet, origin: Origin): void {
   ipv4.setProtocol(view, l3, origin.protocol)
   ipv4.setSrc(view, l3, flow.src0)
   ipv4.setDst(view, l3, flow.dst0)
+  for (let at = l3 + ipv4.MIN_LENGTH, i = 0; at < l4; at++, i++)
+    view.setUint8(at, origin.options!.octets[i]!)
   ipv4.setChecksum(view, l3, 0)
   ipv4.setChecksum(view, l3, checksum.compute(view, l3, pkt.l4))
 }

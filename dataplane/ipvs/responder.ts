@@ -8,7 +8,7 @@ import * as virtioNet from '../wire/virtio-net.js'
 import type { Applications } from './app/index.js'
 import type { Connections } from './conn.js'
 import { Direction, type Protocol } from './proto/protocol.js'
-import { hasOptions, recordRoute } from './record-route.js'
+import { hasOptions, type IpOptions } from './ip-options.js'
 import type { Traffic } from './traffic.js'
 import { snat } from './xmit/nat.js'
 
@@ -22,6 +22,7 @@ export interface ResponderOptions {
   traffic: Traffic
   output: Output
   counters: Float64Array
+  options: IpOptions
 }
 
 /** What becomes of a packet that a real server sends to a client (handle_response). */
@@ -31,8 +32,10 @@ export class Responder {
   readonly #traffic: Traffic
   readonly #output: Output
   readonly #counters: Float64Array
+  readonly #options: IpOptions
 
-  constructor({ conns, applications, traffic, output, counters }: ResponderOptions) {
+  constructor({ conns, applications, traffic, output, counters, options }: ResponderOptions) {
+    this.#options = options
     this.#conns = conns
     this.#applications = applications
     this.#traffic = traffic
@@ -60,7 +63,8 @@ export class Responder {
       return Verdict.accept
     }
     snat(pkt, records.words, c)
-    if (hasOptions(pkt)) recordRoute(pkt, records.vaddr(c, 0))
+    // What a reply is routed by is its new source.
+    if (hasOptions(pkt)) this.#options.depart(pkt, pkt.flow.src0, records.vaddr(c, 0))
     // A one-packet connection ends here.
     this.#conns.release(c)
     this.#counters[FORWARDED]!++

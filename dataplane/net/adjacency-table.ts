@@ -1,6 +1,6 @@
 import type { Port } from '../driver/driver.js'
 import type { Neighbour } from './neighbours.js'
-import { NextHop, type Adjacency, type NextHopKind } from './network.js'
+import { NextHop, Refusal, type Adjacency, type NextHopKind, type RefusalKind } from './network.js'
 
 /** Index bits and generation bits share a word in connection records. */
 const INDEX_LIMIT = 1 << 20
@@ -8,6 +8,8 @@ const GENERATION_BITS = 12
 const GENERATIONS = 1 << GENERATION_BITS
 /** Used for what we cannot tell: the kernel finds out. */
 const MTU_FALLBACK = 1500
+/** In the order of their numbers. */
+const REFUSALS = [Refusal.network, Refusal.host, Refusal.prohibited, Refusal.silent]
 
 /**
  * The adjacencies of the current generation.
@@ -22,7 +24,8 @@ export class AdjacencyTable {
   epoch = 1
   generation = 1
   local!: Adjacency
-  unreachable!: Adjacency
+  /** By Refusal. */
+  unreachable!: readonly Adjacency[]
   #fallback!: Adjacency
   #base = 0
   readonly #table: Adjacency[] = []
@@ -47,7 +50,9 @@ export class AdjacencyTable {
     this.#ethernet.clear()
     this.#fallback = this.kernel(MTU_FALLBACK)
     this.local = this.#add(NextHop.local, Infinity, null, null)
-    this.unreachable = this.#add(NextHop.unreachable, Infinity, null, null)
+    this.unreachable = REFUSALS.map(refusal =>
+      this.#add(NextHop.unreachable, Infinity, null, null, refusal),
+    )
   }
 
   get(index: number): Adjacency {
@@ -76,12 +81,14 @@ export class AdjacencyTable {
     mtuOctets: number,
     port: Port | null,
     neighbour: Neighbour | null,
+    refusal: RefusalKind = Refusal.network,
   ): Adjacency {
     const index = this.#base + this.#table.length
     if (index >= INDEX_LIMIT) return this.#fallback
     const fresh: Adjacency = {
       index,
       kind,
+      refusal,
       port: port?.index ?? -1,
       dstMacHigh: neighbour?.macHigh ?? 0,
       dstMacLow: neighbour?.macLow ?? 0,

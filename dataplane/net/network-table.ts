@@ -12,7 +12,7 @@ import { Fib, selectHop, type Placement } from './fib.js'
 import { Links, type Link } from './links.js'
 import { LocalCache } from './local-cache.js'
 import { Neighbours, type Neighbour, type NeighbourAddress } from './neighbours.js'
-import type { Adjacency, NetworkView } from './network.js'
+import { Refusal, type Adjacency, type NetworkView, type RefusalKind } from './network.js'
 import { RouteType, type Hop, type Route } from './route.js'
 
 /** What a dump of the kernel's tables covers, in the order in which they are read. */
@@ -72,9 +72,10 @@ export class NetworkTable implements NetworkView {
     if (route !== null && route.type === RouteType.local) return adjacencies.local
     // With routes left out, ours may be a less specific one than the kernel's.
     if (this.fib.overflowed) return adjacencies.kernel(route?.mtuOctets || MTU_UNKNOWN)
-    if (route === null || route.type !== RouteType.unicast) return adjacencies.unreachable
+    if (route === null) return adjacencies.unreachable[Refusal.network]!
+    if (route.type !== RouteType.unicast) return adjacencies.unreachable[refusalOf(route.type)]!
     const hop = selectHop(route, hashOf(w0, w1, w2, w3))
-    if (hop === null) return adjacencies.unreachable
+    if (hop === null) return adjacencies.unreachable[Refusal.network]!
     const via = hop.via
     return via === null
       ? this.#through(route, hop, family, w0, w1, w2, w3)
@@ -241,4 +242,10 @@ const STALE_LOOK = 4096
 function hashOf(w0: number, w1: number, w2: number, w3: number): number {
   const h = Math.imul(w0 ^ Math.imul(w1 ^ Math.imul(w2 ^ Math.imul(w3, 31), 31), 31), 0x9e3779b1)
   return (h ^ (h >>> 16)) >>> 1
+}
+
+function refusalOf(type: number): RefusalKind {
+  if (type === RouteType.unreachable) return Refusal.host
+  if (type === RouteType.prohibit) return Refusal.prohibited
+  return type === RouteType.throw ? Refusal.network : Refusal.silent
 }

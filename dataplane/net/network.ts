@@ -12,11 +12,25 @@ export const NextHop = {
 } as const
 export type NextHopKind = (typeof NextHop)[keyof typeof NextHop]
 
+/** Why there is no way to a destination: the kernel answers each in its own way (ip_error). */
+export const Refusal = {
+  /** No route, or one that says so by `throw`. */
+  network: 0,
+  /** A route of type unreachable. */
+  host: 1,
+  prohibited: 2,
+  /** A blackhole: nobody is told. */
+  silent: 3,
+} as const
+export type RefusalKind = (typeof Refusal)[keyof typeof Refusal]
+
 /** How to leave towards a destination. Immutable: a change makes a new one and a new generation. */
 export interface Adjacency {
   /** Position in the network's table, below 2^20. */
   readonly index: number
   readonly kind: NextHopKind
+  /** Only meant where `kind` is unreachable. */
+  readonly refusal: RefusalKind
   /** Index in `Driver.ports`; -1 unless `kind` is ethernet. */
   readonly port: number
   /** Destination MAC, then source MAC: first two octets as a number, last four as a signed word. */

@@ -29,6 +29,8 @@ export const HOST = 1
 export const PROTOCOL = 2
 export const PORT = 3
 export const FRAGMENTATION_NEEDED = 4
+/** RFC 1812 5.2.7.1: communication administratively prohibited. */
+export const PROHIBITED = 13
 /** Codes of TIME_EXCEEDED. */
 export const TTL = 0
 export const REASSEMBLY = 1

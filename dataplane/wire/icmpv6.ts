@@ -28,6 +28,7 @@ export const NEIGHBOUR_SOLICITATION = 135
 export const NEIGHBOUR_ADVERTISEMENT = 136
 /** Codes of UNREACHABLE. */
 export const NO_ROUTE = 0
+export const PROHIBITED = 1
 export const ADDRESS = 3
 export const PORT = 4
 /** Codes of PARAMETER_PROBLEM. */

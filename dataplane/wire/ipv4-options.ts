@@ -8,9 +8,21 @@ export const END = 0
 export const NOP = 1
 export const RECORD_ROUTE = 7
 export const TIMESTAMP = 68
+/** Commercial IP security (draft-ietf-cipso-ipsecurity-01). */
+export const CIPSO = 134
 export const LOOSE_SOURCE_ROUTE = 131
 export const STRICT_SOURCE_ROUTE = 137
 export const ROUTER_ALERT = 148
+/** Octets of all options together: what the header length leaves. */
+export const MAX_OCTETS = 40
+/** Where an option with slots says which is the next free one; the type is octet 1 there. */
+export const POINTER_AT = 2
+/** Of a timestamp option: how often there was no room (high half), and what a slot holds. */
+export const FLAGS_AT = 3
+/** Slots: times; addresses with times; the same, for those routers alone that are named already. */
+export const TIMES = 0
+export const ADDRESSES = 1
+export const PRESPECIFIED = 3
 /** Bit of the type: the option goes into every fragment, not only into the first. */
 export const COPY = 0x80
 

@@ -4,6 +4,7 @@
  */
 import { run, type Outcome } from '../../cli/ipvsadm/command.js'
 import { ManualClock } from '../../dataplane/clock.js'
+import type { NetworkTable } from '../../dataplane/net/network-table.js'
 import { Control } from '../../dataplane/control.js'
 import type { LoopbackDriver } from '../../dataplane/driver/loopback.js'
 import { Engine } from '../../dataplane/engine.js'
@@ -40,6 +41,8 @@ export interface DirectorOptions {
   connsMax?: number
   /** Of memory, that the process may still take. */
   availableOctets?: () => number
+  /** Milliseconds since midnight, UTC. */
+  timeOfDayMs?: () => number
   /** A uniform integer in [0, bound]. */
   random?: (bound: number) => number
 }
@@ -93,6 +96,11 @@ export class Director {
     })
     this.#backend = new EngineBackend(ipvs, control, memory)
     this.#host = new Host({ network, hides: (ip, h) => guard.hides(ip, h), clock })
+  }
+
+  /** Its routes, to change them under way. */
+  get network(): NetworkTable {
+    return this.#topology.network
   }
 
   /** Milliseconds of the case. */

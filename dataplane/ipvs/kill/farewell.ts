@@ -107,7 +107,14 @@ export class Farewell {
     f.src3 = toClient ? records.caddr(c, 3) : records.vaddr(c, 3)
     f.srcPort = toClient ? records.cport(c) : records.vport(c)
     f.dstPort = toClient ? records.vport(c) : records.cport(c)
-    const origin = { protocol, octets, tos: 0, identification: 0, dontFragment: true }
+    const origin = {
+      protocol,
+      octets,
+      tos: 0,
+      identification: 0,
+      dontFragment: true,
+      options: null,
+    }
     const pkt = originate(this.#o.driver, f, this.#source, origin)
     if (pkt === null) return null
     pkt.flow.srcPort = f.dstPort

@@ -10,7 +10,12 @@ import {
   IPIP_TUNNEL,
   Tunnel,
 } from '../../../../dataplane/ipvs/xmit/tunnel.js'
-import { NextHop, type Adjacency, type NetworkView } from '../../../../dataplane/net/network.js'
+import {
+  NextHop,
+  Refusal,
+  type Adjacency,
+  type NetworkView,
+} from '../../../../dataplane/net/network.js'
 import { Output } from '../../../../dataplane/output.js'
 import type { Packet } from '../../../../dataplane/packet.js'
 import { parse } from '../../../../dataplane/parse.js'
@@ -90,7 +95,7 @@ function send(shape: Shape) {
 }
 
 const adjacency = (mtuOctets: number): Adjacency => ({
-  ...{ index: 0, kind: NextHop.ethernet, port: 0, mtuOctets },
+  ...{ index: 0, kind: NextHop.ethernet, refusal: Refusal.network, port: 0, mtuOctets },
   ...{ dstMacHigh: 0x200, dstMacLow: 2, srcMacHigh: 0x200, srcMacLow: 1 },
 })
 
