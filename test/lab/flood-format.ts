@@ -16,6 +16,11 @@ export interface FloodOrder {
   flows: number
   /** Of payload. */
   octets: number
+  /**
+   * Datagrams of one flow that the sender's kernel is given at once and cuts before the interface; 1
+   * when absent: each is made and sent by itself. On the wire they are single either way.
+   */
+  burst?: number
   warmS: number
   seconds: number
   /** Packets a second; as many as possible when absent. */

@@ -14,33 +14,24 @@ export interface Flood {
 }
 
 export type FloodShape = Pick<FloodOrder, 'address' | 'port' | 'flows' | 'seconds'> &
-  Partial<Pick<FloodOrder, 'ports' | 'sources' | 'sourcePort' | 'octets' | 'warmS' | 'pps'>>
+  Partial<Pick<FloodOrder, 'ports' | 'sources' | 'octets' | 'burst' | 'warmS' | 'pps'>>
 
 const CLIENT_ENV = { NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
 const FIRST_PORT = 10_000
 
-/**
- * Sends from `client` through `director` and counts what `sink` received meanwhile; with several
- * senders, processes that share the flows among them.
- */
+/** Sends from `client` through `director` and counts what `sink` received meanwhile. */
 export async function flood(
   client: Namespace,
   director: Namespace,
   sink: Sink,
-  { senders = 1, ...shape }: FloodShape & { senders?: number },
+  shape: FloodShape,
 ): Promise<Flood> {
-  const flows = Math.ceil(shape.flows / senders)
-  const shares = Array.from({ length: senders }, (_, i) => FIRST_PORT + i * flows)
-  const running = await Promise.all(
-    shares.map(sourcePort => startFlood(client, director, { ...shape, flows, sourcePort })),
-  )
+  const sender = await startFlood(client, director, shape)
   const before = sink.received()
-  const deadlineMs = shape.seconds * 1000 + 30_000
-  const ends = await Promise.all(running.map(each => each.waitFor(/end (\d+)\n/, deadlineMs)))
+  const [, sent] = await sender.waitFor(/end (\d+)\n/, shape.seconds * 1000 + 30_000)
   const deliveredPps = rateBetween(before, sink.received())
-  await Promise.all(running.map(each => each.exited))
-  const sent = ends.reduce((sum, [, count]) => sum + Number(count), 0)
-  return { sentPps: sent / shape.seconds, deliveredPps }
+  await sender.exited
+  return { sentPps: Number(sent) / shape.seconds, deliveredPps }
 }
 
 /** Starts sending; on return it has warmed up, and it stops by itself after `seconds`. */
@@ -55,6 +46,9 @@ export async function startFlood(
     ...{ from: await macOf(client, CLIENT_DEVICE), to: await macOf(director, DIRECTOR_DEVICES[0]) },
     ...{ octets: 18, warmS: 0.5, ...shape },
   }
+  // Or veth would hand offload frames over whole.
+  if ((shape.burst ?? 1) > 1)
+    await client.must(['ethtool', '-K', CLIENT_DEVICE, 'tx-udp-segmentation', 'off'])
   const command = [process.execPath, program('flood'), JSON.stringify(order)]
   const sender = client.start(command, { name: 'flood', env: CLIENT_ENV })
   await sender.waitFor(/begin\n/, order.warmS * 1000 + 60_000)
