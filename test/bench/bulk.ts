@@ -6,8 +6,20 @@
  * only ratios from one run count: the machine's own speed swings by more than they differ.
  * Throughput is what iperf3's receiver counted, up (client to server) and down, over 1 and 8
  * connections. The first transfer after each start is thrown away.
+ *
+ * On veth what is sent runs through the receiver's stack on the sender's core, in the middle of the
+ * balancer's own sending. Eight streams are therefore measured twice: on plain wires, and with client
+ * and real server receiving on both cores (RPS on their interfaces, not on the balancer's), which is
+ * nearer to machines of their own.
  */
-import { FAMILIES, serverAddress, VIP, type Family } from '../lab/cast.js'
+import {
+  CLIENT_DEVICE,
+  FAMILIES,
+  SERVER_DEVICE,
+  serverAddress,
+  VIP,
+  type Family,
+} from '../lab/cast.js'
 import {
   haproxyContender,
   nftContender,
@@ -32,11 +44,16 @@ const TARGETS = [
   least('nftables DNAT', 0.5, true),
   least('HAProxy TCP mode', 1.7),
 ]
+const SETUPS = [
+  { streams: 1, spread: false, name: '1 stream' },
+  { streams: 8, spread: false, name: '8 streams' },
+  { streams: 8, spread: true, name: "8 streams, peers' receiving spread" },
+]
 const CASES = FAMILIES.flatMap(family =>
-  [1, 8].flatMap(streams =>
+  SETUPS.flatMap(({ name, ...setup }) =>
     [false, true].map(down => ({
-      ...{ family, streams, down, targets: TARGETS },
-      name: `${family}, ${streams} stream${streams === 1 ? '' : 's'}, ${down ? 'down' : 'up'}`,
+      ...{ ...setup, family, down, targets: TARGETS },
+      name: `${family}, ${name}, ${down ? 'down' : 'up'}`,
     })),
   ),
 )
@@ -46,6 +63,10 @@ export async function bench(options: BenchOptions): Promise<void> {
   const lab = await Lab.open()
   try {
     const { client, director, servers } = await build(lab, { servers: 1 })
+    const peers = [
+      { host: client, device: CLIENT_DEVICE },
+      { host: servers.get('a')!, device: SERVER_DEVICE },
+    ]
     const server = await startIperf(servers.get('a')!)
     const contenders = taking(
       [
@@ -58,7 +79,8 @@ export async function bench(options: BenchOptions): Promise<void> {
     )
     const rows = await takeTurns(
       { contenders, cases: CASES, rounds, unit: 'Gbit/s', digits: 1 },
-      async ({ family, down, streams }) => {
+      async ({ family, down, streams, spread }) => {
+        for (const { host, device } of peers) await host.spreadReceiving(device, spread)
         const amount = ['-t', String(seconds), '-P', String(streams)]
         return (await bulk(client, VIP[family], amount, { down, server })).gbitS
       },
@@ -92,4 +114,5 @@ const SERVICES: ServiceSpecs = Object.fromEntries(
 const claim = ({ rounds, seconds }: BenchOptions) =>
   `TCP bulk through NAT on veth between network namespaces, iperf3, receiver's count. ${rounds} rounds of
 ${seconds} s for each case, the contenders taking turns. HAProxy: one thread, kernel splicing. nginx: one worker,
-buffers of 64 KiB.`
+buffers of 64 KiB. Peers' receiving spread: client and real server receive on all cores (\`rps_cpus\` of their interfaces), the
+balancers' interfaces as before.`

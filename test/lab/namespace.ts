@@ -1,3 +1,4 @@
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { LabProcess, type ProcessOptions } from './process.js'
 import { must, run, type Output, type RunOptions } from './run.js'
@@ -62,6 +63,16 @@ export class Namespace {
   async offload(device: string, on: boolean): Promise<void> {
     const features = ['rx', 'tx', 'sg', 'tso', 'gso', 'gro'].flatMap(name => [name, onOff(on)])
     await this.must(['ethtool', '-K', device, ...features])
+  }
+
+  /**
+   * Lets every core take part in receiving from an interface (receive packet steering by a hash of
+   * each flow), or leaves it to the core that sent, which is veth's way.
+   */
+  async spreadReceiving(device: string, on: boolean): Promise<void> {
+    const mask = on ? (2 ** cpus().length - 1).toString(16) : '0'
+    const queues = `/sys/class/net/${device}/queues/rx-*/rps_cpus`
+    await this.must(['sh', '-ec', `for queue in ${queues}; do echo ${mask} > $queue; done`])
   }
 
   nft(ruleset: string): Promise<string> {
