@@ -4,7 +4,8 @@
  *
  * One client, one connection, one request of 64 octets under way, all with blocking system calls.
  * Half load is a second connection's bulk transfer, paced by TCP at half of what this contender
- * itself carried a moment before.
+ * itself carried a moment before; who carries more has more to do meanwhile. The same load is half of
+ * what the slowest carries, for all of them.
  */
 import { FAMILIES, serverAddress, VIP, type Family } from '../lab/cast.js'
 import {
@@ -30,12 +31,10 @@ import { say, turned } from './turns.js'
 const ECHO_PORT = 7
 const OCTETS = 64
 const ENV = ['env', '-u', 'NODE_OPTIONS', '-u', 'NODE_V8_COVERAGE']
+const LOADS = ['idle', 'half load', 'the same load'] as const
+type Load = (typeof LOADS)[number]
 const CASES = FAMILIES.flatMap(family =>
-  [false, true].map(loaded => ({
-    family,
-    loaded,
-    name: `${family}, ${loaded ? 'half load' : 'idle'}`,
-  })),
+  LOADS.map(load => ({ family, load, name: `${family}, ${load}` })),
 )
 const MEASURES = ['p50Us', 'p99Us'] as const
 
@@ -63,11 +62,13 @@ export async function bench(options: BenchOptions): Promise<void> {
       ],
       options,
     )
+    const stage = { client, server: iperf, seconds: options.seconds }
+    const sameGbitS = await slowest(contenders, stage)
     const rows = emptyRows()
     for (let round = 0; round < options.rounds; round++) {
       for (const contender of turned(contenders, round)) {
         await contender.start()
-        await turn(contender, { client, server: iperf, seconds: options.seconds }, rows)
+        await turn(contender, { ...stage, sameGbitS }, rows)
         await contender.stop()
       }
     }
@@ -86,18 +87,38 @@ interface Stage {
   seconds: number
 }
 
+/** The least that any contender carries, in Gbit/s. */
+async function slowest(
+  contenders: readonly Contender[],
+  { client, server }: Stage,
+): Promise<number> {
+  const found: number[] = []
+  for (const contender of contenders) {
+    await contender.start()
+    found.push(await capacity(client, server))
+    await contender.stop()
+  }
+  return Math.min(...found)
+}
+
+const capacity = async (client: Namespace, server: LabProcess): Promise<number> =>
+  (await bulk(client, VIP.ipv4, ['-t', '1'], { server })).gbitS
+
 async function turn(
   { name }: Contender,
-  { client, server, seconds }: Stage,
+  { client, server, seconds, sameGbitS }: Stage & { sameGbitS: number },
   rows: Row[],
 ): Promise<void> {
-  const { gbitS } = await bulk(client, VIP.ipv4, ['-t', '1'], { server })
-  for (const [i, { family, loaded, ...one }] of CASES.entries()) {
-    const half = Math.round((gbitS / 2) * 1e9)
-    const amount = ['-t', String(seconds + 1), '--fq-rate', String(half)]
-    const load = loaded ? bulk(client, VIP[family], amount, { server }) : null
+  const ownGbitS = await capacity(client, server)
+  const gbitS: Record<Load, number> = {
+    ...{ idle: 0, 'half load': ownGbitS / 2, 'the same load': sameGbitS / 2 },
+  }
+  for (const [i, { family, load, ...one }] of CASES.entries()) {
+    const rate = String(Math.round(gbitS[load] * 1e9))
+    const amount = ['-t', String(seconds + 1), '--fq-rate', rate]
+    const transfer = gbitS[load] > 0 ? bulk(client, VIP[family], amount, { server }) : null
     const report = await pingPong(client, VIP[family], seconds)
-    await load
+    await transfer
     MEASURES.forEach((measure, at) => {
       const { samples } = rows[i * MEASURES.length + at]!
       samples[name] = [...(samples[name] ?? []), report[measure]]
@@ -137,4 +158,5 @@ const SERVICES: ServiceSpecs = Object.fromEntries(
 const claim = ({ rounds, seconds }: BenchOptions) =>
   `One request of ${OCTETS} octets at a time over one open TCP connection through NAT on veth, to an echo server; client
 and server use blocking system calls. Half load: another connection's bulk transfer at half of what the same contender
-carried just before. ${rounds} rounds of ${seconds} s for each case, the contenders taking turns.`
+carried just before, so that who carries more has more to do. The same load: that transfer at half of what the slowest
+contender carries, for all. ${rounds} rounds of ${seconds} s for each case, the contenders taking turns.`
