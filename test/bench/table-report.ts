@@ -20,4 +20,6 @@ export interface TableReport {
   expiriesPerS: number
   /** The longest of all turns: 256 insertions or lookups, or a turn's worth of timers. */
   longestMs: number
+  /** What that turn did. */
+  longestIn: string
 }

@@ -38,20 +38,21 @@ async function measure(count: number, family: number): Promise<TableReport> {
   const meter = program('table-meter', 'bench')
   const command = [process.execPath, '--expose-gc', meter, String(count), String(family)]
   const report = JSON.parse(await must(command, { deadlineMs: 300_000 })) as TableReport
-  const { missing, left, lookupNs, burstNs, longestMs, insertsPerS } = report
+  const { missing, left, lookupNs, burstNs, longestMs, longestIn, insertsPerS } = report
   if (missing !== 0 || left !== 0)
     throw new Error(`the table lost ${missing} connections and kept ${left}`)
   say(
     `IPv${family}`,
     `${count} connections`,
-    `${burstNs.toFixed(0)} ns (alone ${lookupNs.toFixed(0)}), longest pause ${longestMs.toFixed(2)} ms, ${insertsPerS.toFixed(0)}/s`,
+    `${burstNs.toFixed(0)} ns (alone ${lookupNs.toFixed(0)}), longest pause ${longestMs.toFixed(2)} ms (${longestIn}), ${insertsPerS.toFixed(0)}/s`,
   )
   return report
 }
 
 function factsOf(reports: readonly TableReport[]): Fact[] {
   const { count, family } = reports[0]!
-  const of = (key: keyof TableReport) => median(reports.map(report => report[key]))
+  const of = (key: Exclude<keyof TableReport, 'longestIn'>) =>
+    median(reports.map(report => report[key]))
   const name = (what: string) => `${what}, IPv${family}, ${count / MILLION} million`
   const fact = (
     what: string,

@@ -37,6 +37,7 @@ const order = Int32Array.from({ length: lookups }, (_, i) => (i * STRIDE) % coun
 const clock_gettime = koffi.load('libc.so.6').func('int clock_gettime(int, void*)')
 const timespec = new BigInt64Array(2)
 let longestMs = 0
+let longestIn = ''
 let found = 0
 /** As large as the table's own buckets, and touched. */
 const buckets = new Int32Array(2 ** Math.ceil(Math.log2(2 * count)))
@@ -60,7 +61,7 @@ const floorMs = timed(lookups, read) - keysMs
 const expireMs = expire()
 
 const report: TableReport = {
-  ...{ count, family, missing, rssOctets, longestMs, left: conns.records.size },
+  ...{ count, family, missing, rssOctets, longestMs, longestIn, left: conns.records.size },
   octetsEach: (rssOctets - emptyRss) / count,
   // Without what it costs to make the keys.
   lookupNs: ((lookupMs - keysMs) / lookups) * 1e6,
@@ -152,7 +153,7 @@ function expire(): number {
   while (conns.records.size > 0) {
     const begin = cpuMs()
     const ran = conns.advance(now, EXPIRIES_PER_TURN)
-    total += note(begin)
+    total += note(begin, 'expiry')
     if (ran < EXPIRIES_PER_TURN) now += TICKS_PER_SECOND
   }
   return total
@@ -167,14 +168,17 @@ function timed(times: number, work: (i: number) => void): number {
     if (work === insert && i % RESERVE_CONNS === 0) reserve.extend()
     const begin = cpuMs()
     for (; i < end; i++) work(i)
-    total += note(begin)
+    total += note(begin, work === insert ? `insertion ${i}` : 'lookup')
   }
   return total
 }
 
-function note(begin: number): number {
+function note(begin: number, step: string): number {
   const took = cpuMs() - begin
-  if (took > longestMs) longestMs = took
+  if (took > longestMs) {
+    longestMs = took
+    longestIn = step
+  }
   return took
 }
 
