@@ -392,9 +392,9 @@ export function problemOf(found: readonly Fault[]): Problem {
   return new Problem('VALIDATION_FAILED', detail, { errors: found })
 }
 
-/** One word of a JSON Pointer (RFC 6901 section 3). */
+/** One word of a JSON Pointer (RFC 6901 section 3); nearly all stay as they are. */
 export const escapePointer = (word: string): string =>
-  word.replaceAll('~', '~0').replaceAll('/', '~1')
+  /[~/]/.test(word) ? word.replaceAll('~', '~0').replaceAll('/', '~1') : word
 
 export const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error)

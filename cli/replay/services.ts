@@ -1,6 +1,7 @@
 /** Virtual services as the API takes them, checked by the API's own rules. */
 import { DESTS_MAX, SERVICES_MAX } from '../../dataplane/limits.js'
 import { readService } from '../../server/documents/documents.js'
+import { restingWeight } from '../../server/documents/effective-weight.js'
 import { nextService } from '../../server/change/next-records.js'
 import { escapePointer } from '../../server/errors.js'
 import type { Findings } from '../../server/documents/findings.js'
@@ -37,7 +38,10 @@ export function readServices(documents: Record<string, unknown>, found: Findings
       interfaceName: record.config.interface ?? null,
       servers: record.servers
         .filter(isInDataplane)
-        .map(server => ({ name: server.name, config: destConfig(server) })),
+        .map(server => ({
+          name: server.name,
+          config: destConfig(server.config, restingWeight(server)),
+        })),
     })
   }
   checkLimits(services.length, servers, found)

@@ -113,9 +113,18 @@ const availability = ({ adminState, weight }: ServerConfig): string =>
 
 export function nextMeta(before: { meta: ServiceRecord['meta'] } | null, { revision, now }: Stamp) {
   return {
-    uid: before?.meta.uid ?? randomUUID(),
+    uid: before?.meta.uid ?? newUid(),
     revision,
     createdAt: before?.meta.createdAt ?? now,
     updatedAt: now,
   }
+}
+
+const UID_LENGTH = 36
+const uidText = Buffer.alloc(UID_LENGTH)
+
+/** Node puts a UUID together from twenty pieces, all of which a kept one would keep: 400 octets. */
+function newUid(): string {
+  uidText.write(randomUUID(), 'latin1')
+  return uidText.toString('latin1')
 }

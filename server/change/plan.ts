@@ -2,7 +2,7 @@
 import type { DestConfig, MarkRuleConfig, Op, RestoredService } from '../../dataplane/protocol.js'
 import type { ServiceConfig, SettingsConfig } from '../../dataplane/protocol.js'
 import { isDeepStrictEqual } from 'node:util'
-import { restingWeight, type Weighed } from '../documents/effective-weight.js'
+import { restingWeight } from '../documents/effective-weight.js'
 import { policyOf, type Ramp, type Standing } from '../policy/standing.js'
 import type { ChangeSet, ServiceChange } from '../repo/configuration.js'
 import type { ServerRecord, ServiceRecord, SettingsRecord } from '../repo/records.js'
@@ -46,12 +46,14 @@ export function serviceConfig(service: ServiceRecord, standing?: Standing): Serv
 /** What the dataplane has of the real servers of a service, the sorry server included. */
 function destsOf(service: ServiceRecord, source: StandingSource): DestConfig[] {
   const standing = source.of(service)
-  const dests = service.servers.flatMap(server => {
+  const dests: DestConfig[] = []
+  for (const server of service.servers) {
     const own = standing.servers.get(server.name)!
-    if (!own.present) return []
-    const dest = destConfig({ ...server, standing: own })
-    return [own.ramp === null ? dest : { ...dest, ramp: rampConfig(own.ramp, source.nowMs) }]
-  })
+    if (!own.present) continue
+    const { config, stateSince, drain } = server
+    const dest = destConfig(config, restingWeight({ config, stateSince, drain, standing: own }))
+    dests.push(own.ramp === null ? dest : { ...dest, ramp: rampConfig(own.ramp, source.nowMs) })
+  }
   const { sorryServer } = policyOf(service)
   const isSorry = standing.fallback?.code === 'sorry'
   if (sorryServer === undefined || !(isSorry || sorryServer.inhibit)) return dests
@@ -68,18 +70,16 @@ const rampConfig = ({ startedAt, startMs, durationMs, startShare }: Ramp, nowMs:
 const tunnelConfig = (tunnel: TunnelConfig | undefined): DestConfig['tunnel'] =>
   tunnel === undefined ? null : { ...tunnel, port: tunnel.port ?? 0 }
 
-export function destConfig(server: ServerRecord & Weighed): DestConfig {
-  const { address, port, forwarding, tunnel, upperThreshold, lowerThreshold } = server.config
-  return {
-    address,
-    port,
-    weight: restingWeight(server),
-    forwarding,
-    tunnel: tunnelConfig(tunnel),
-    upperThreshold,
-    lowerThreshold,
-  }
-}
+/** With the weight that schedulers are to see. */
+export const destConfig = (config: ServerRecord['config'], weight: number): DestConfig => ({
+  address: config.address,
+  port: config.port,
+  weight,
+  forwarding: config.forwarding,
+  tunnel: tunnelConfig(config.tunnel),
+  upperThreshold: config.upperThreshold,
+  lowerThreshold: config.lowerThreshold,
+})
 
 export function settingsConfig({ config }: SettingsRecord): SettingsConfig {
   const { timeouts, lblcExpirationSeconds, lblcrExpirationSeconds, ...knobs } = config

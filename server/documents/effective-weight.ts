@@ -10,7 +10,8 @@ import type { ServerRecord } from '../repo/records.js'
 import type { Reason } from '../schemas/common.js'
 
 /** What the inputs look at. */
-export type Weighed = Pick<ServerRecord, 'config' | 'stateSince' | 'drain'> & {
+export type Weighed = Pick<ServerRecord, 'config' | 'stateSince'> & {
+  drain?: ServerRecord['drain'] | undefined
   standing?: ServerStanding | undefined
 }
 

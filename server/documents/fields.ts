@@ -30,7 +30,7 @@ export class Fields {
   }
 
   isFaulty(name: string): boolean {
-    return this.#found.isFaulty(`${this.#pointer}/${escapePointer(name)}`)
+    return this.#found.any && this.#found.isFaulty(`${this.#pointer}/${escapePointer(name)}`)
   }
 
   /** A member that is an object itself. */

@@ -84,7 +84,7 @@ export class LinuxHost implements HostControl {
       const fresh = desired.filter(service => !this.#held.has(service))
       for (const service of fresh) await this.#refuse(service)
       // Guarded first: an address that exists before its guard would be answered by the kernel.
-      await this.#guard.add(fresh.flatMap(guardedOf))
+      await this.#guard.add(guardedBy(fresh))
       const wanted = fresh.flatMap(wantedOf)
       let announcements: Announcement[]
       try {
@@ -93,7 +93,7 @@ export class LinuxHost implements HostControl {
         announcements = await this.#addresses.add(wanted)
       } catch (error) {
         await this.#guard.setMarks(markPlans(this.#heldByMark))
-        await this.#guard.remove(fresh.flatMap(guardedOf))
+        await this.#guard.remove(guardedBy(fresh))
         throw error
       }
       for (const service of fresh) this.#hold(service)
@@ -126,7 +126,7 @@ export class LinuxHost implements HostControl {
     await this.#addresses.trim()
     // A mark that no service asks for means nothing, also to connections that it once had.
     await this.#guard.setMarks(markPlans(this.#heldByMark))
-    await this.#linger(stale.flatMap(guardedOf))
+    await this.#linger([...guardedBy(stale)])
     await this.#giveBack()
     if (stale.length > 0) await this.#followOwn()
   }
@@ -243,13 +243,22 @@ function rawSocketRefusal(service: HostService, interfaces: readonly string[]): 
   return null
 }
 
+/** May be gone through more than once. */
+const guardedBy = (services: HostState): Iterable<Guarded> => ({
+  *[Symbol.iterator]() {
+    for (const service of services) yield* guardedOf(service)
+  },
+})
+
 /** Endpoints whose packets belong to the dataplane. A firewall mark has no address of its own. */
-function guardedOf({ key, dests, ftp = false }: HostService): Guarded[] {
-  if ('fwmark' in key) return dests.map(dest => ({ ...dest, role: 'real' }))
-  const { address, protocol, port } = key
-  // Of a real server on port 0 every port is guarded anyhow.
-  const reals = dests.map(dest => ({ ...dest, role: 'real' as const, ftp: ftp && dest.port !== 0 }))
-  return [{ role: 'vip', address, protocol, port, ftp }, ...reals]
+function* guardedOf({ key, dests, ftp = false }: HostService): Generator<Guarded> {
+  if (!('fwmark' in key)) {
+    const { address, protocol, port } = key
+    yield { role: 'vip', address, protocol, port, ftp }
+  }
+  for (const { address, protocol, port } of dests)
+    // Of a real server on port 0 every port is guarded anyhow.
+    yield { role: 'real', address, protocol, port, ftp: !('fwmark' in key) && ftp && port !== 0 }
 }
 
 /** Addresses of masquerading real servers. */

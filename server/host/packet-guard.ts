@@ -50,15 +50,14 @@ export class PacketGuard {
     this.#markChains = this.#marks.length
   }
 
-  /** Guards these endpoints too. All or nothing: when nft refuses, none of them is held. */
+  /** Guards these endpoints too. All or nothing: when nft refuses, none of them is held; they are gone through twice then. */
   async add(endpoints: Iterable<Guarded>): Promise<void> {
     const fresh: SetElement[] = []
-    const elements = [...endpoints].flatMap(elementsOf)
-    for (const element of elements) if (this.#hold(element)) fresh.push(element)
+    for (const element of elementsOfAll(endpoints)) if (this.#hold(element)) fresh.push(element)
     try {
       await this.#change('add', fresh)
     } catch (error) {
-      for (const element of elements) this.#release(element)
+      for (const element of elementsOfAll(endpoints)) this.#release(element)
       throw error
     }
   }
@@ -66,8 +65,7 @@ export class PacketGuard {
   /** Lets these go, each as often as it was added; what nobody holds any more is unguarded. */
   async remove(endpoints: Iterable<Guarded>): Promise<void> {
     const stale: SetElement[] = []
-    for (const element of [...endpoints].flatMap(elementsOf))
-      if (this.#release(element)) stale.push(element)
+    for (const element of elementsOfAll(endpoints)) if (this.#release(element)) stale.push(element)
     await this.#change('delete', stale)
   }
 
@@ -162,6 +160,11 @@ export class PacketGuard {
       throw error
     }
   }
+}
+
+/** One at a time: an import may bring hundreds of thousands, most of which are held already. */
+function* elementsOfAll(endpoints: Iterable<Guarded>): Generator<SetElement> {
+  for (const endpoint of endpoints) yield* elementsOf(endpoint)
 }
 
 const keyOf = ({ set, element }: SetElement) => `${set} ${element}`

@@ -60,11 +60,13 @@ interface Row {
   after: string | null
   detail: string | null
 }
+/** One for each column. */
+type Values = (string | number | null)[]
 
 const COLUMNS =
   'at, type, class, outcome, actor, actor_kind, address, request_id, kind, name, revision, ' +
   'before, after, detail'
-const VALUES = COLUMNS.replaceAll(/\w+/g, name => `@${name}`)
+const VALUES = COLUMNS.replaceAll(/\w+/g, '?')
 
 const CONDITIONS: Readonly<Record<keyof EntryFilter, string>> = {
   actor: 'actor = @actor',
@@ -79,7 +81,7 @@ const CONDITIONS: Readonly<Record<keyof EntryFilter, string>> = {
 
 export class JournalRepo {
   readonly #database: Database
-  readonly #insert: Statement<[Omit<Row, 'id'>]>
+  readonly #insert: Statement<Values>
   readonly #after: Statement<[number, number], Row>
   readonly #last: Statement<[], { id: number }>
   readonly #removed: Statement<[], { through: number }>
@@ -90,7 +92,7 @@ export class JournalRepo {
 
   constructor(database: Database) {
     this.#database = database
-    this.#insert = database.prepare(`INSERT INTO journal (${COLUMNS}) VALUES (${VALUES})`)
+    this.#insert = database.prepare<Values>(`INSERT INTO journal (${COLUMNS}) VALUES (${VALUES})`)
     this.#after = database.prepare(
       `SELECT id, ${COLUMNS} FROM journal WHERE id > ? ORDER BY id LIMIT ?`,
     )
@@ -105,24 +107,27 @@ export class JournalRepo {
     this.#delete = database.prepare('DELETE FROM journal WHERE class = ? AND id <= ?')
   }
 
+  /**
+   * Values in the order of the columns, not a row: V8 learns to put such objects among the old ones,
+   * which keep their texts alive until all memory is looked through; 400 MiB for 100,000 entries.
+   */
   insert(entry: NewEntry): void {
-    const text = (value: object | null) => (value === null ? null : JSON.stringify(value))
-    this.#insert.run({
-      at: entry.at,
-      type: entry.type,
-      class: entry.class,
-      outcome: entry.outcome,
-      actor: entry.actor,
-      actor_kind: entry.actorKind,
-      address: entry.address,
-      request_id: entry.requestId,
-      kind: entry.kind,
-      name: entry.name,
-      revision: entry.revision,
-      before: text(entry.before),
-      after: text(entry.after),
-      detail: text(entry.detail),
-    })
+    this.#insert.run(
+      entry.at,
+      entry.type,
+      entry.class,
+      entry.outcome,
+      entry.actor,
+      entry.actorKind,
+      entry.address,
+      entry.requestId,
+      entry.kind,
+      entry.name,
+      entry.revision,
+      textOf(entry.before),
+      textOf(entry.after),
+      textOf(entry.detail),
+    )
   }
 
   /** Runs what inserts several, whole or not at all. */
@@ -168,6 +173,9 @@ export class JournalRepo {
     return this.#delete.run(of, through).changes
   }
 }
+
+const textOf = (value: object | null): string | null =>
+  value === null ? null : JSON.stringify(value)
 
 function fromRow(row: Row): EntryRecord {
   const value = (text: string | null) => (text === null ? null : (JSON.parse(text) as object))

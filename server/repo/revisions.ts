@@ -30,7 +30,8 @@ export type RevisionHeading = Omit<Commit, 'changes'>
 
 export class RevisionRepo {
   readonly #insert: Statement<[Row]>
-  readonly #insertChange: Statement<[ChangeRow & { revision: number; place: number }]>
+  readonly #setOctets: Statement<[number, number]>
+  readonly #insertChange: Statement<(string | number | null)[]>
   readonly #get: Statement<[number], Row>
   readonly #page: Statement<[{ before: number; limit: number }], Row>
   readonly #changes: Statement<[number, number], ChangeRow>
@@ -48,10 +49,11 @@ export class RevisionRepo {
       'INSERT INTO revision (revision, at, actor, request_id, message, octets) ' +
         'VALUES (@revision, @at, @actor, @request_id, @message, @octets)',
     )
-    this.#insertChange = database.prepare(
+    this.#insertChange = database.prepare<(string | number | null)[]>(
       'INSERT INTO revision_change (revision, place, kind, name, before, after) ' +
-        'VALUES (@revision, @place, @kind, @name, @before, @after)',
+        'VALUES (?, ?, ?, ?, ?, ?)',
     )
+    this.#setOctets = database.prepare('UPDATE revision SET octets = ? WHERE revision = ?')
     this.#get = database.prepare('SELECT * FROM revision WHERE revision = ?')
     this.#page = database.prepare(
       'SELECT * FROM revision WHERE revision < @before ORDER BY revision DESC LIMIT @limit',
@@ -77,15 +79,17 @@ export class RevisionRepo {
 
   /** Within the transaction that makes the revision. */
   insert({ changes, revision, at, actor, requestId, message }: Commit): void {
-    const rows = changes.map(({ kind, name, before, after, positions }, place) => ({
-      ...{ revision, place, kind, name },
-      before: textOf(before, positions?.before),
-      after: textOf(after, positions?.after),
-    }))
-    const octets = rows.reduce((sum, row) => sum + sizeOf(row), 0)
     const who = actor === null ? null : JSON.stringify(actor)
-    this.#insert.run({ revision, at, actor: who, request_id: requestId, message, octets })
-    for (const row of rows) this.#insertChange.run(row)
+    this.#insert.run({ revision, at, actor: who, request_id: requestId, message, octets: 0 })
+    let octets = 0
+    // One by one: the texts of an import are many times its text.
+    for (const [place, { kind, name, ...change }] of changes.entries()) {
+      const before = textOf(change.before, change.positions?.before)
+      const after = textOf(change.after, change.positions?.after)
+      this.#insertChange.run(revision, place, kind, name, before, after)
+      octets += sizeOf({ name, before, after })
+    }
+    this.#setOctets.run(octets, revision)
     this.#octets += octets
   }
 
@@ -155,7 +159,7 @@ function placed(text: string | null): { document: object | null; position: numbe
 const parse = (text: string | null): object | null =>
   text === null ? null : (JSON.parse(text) as object)
 
-const sizeOf = ({ name, before, after }: ChangeRow): number =>
+const sizeOf = ({ name, before, after }: Omit<ChangeRow, 'kind'>): number =>
   64 + name.length + (before?.length ?? 0) + (after?.length ?? 0)
 
 function fromRow({ revision, at, actor, request_id: requestId, message }: Row): RevisionHeading {
