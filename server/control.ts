@@ -13,6 +13,7 @@ import {
 import { Confirmations } from './change/confirmations.js'
 import { memoriesOf, type Dataplane } from './dataplane/dataplane-client.js'
 import type { Database } from './db.js'
+import { DrainLedger } from './change/drain-ledger.js'
 import { DrainControl } from './control/drain-control.js'
 import { differenceOf } from './change/difference.js'
 import { State } from './change/draft.js'
@@ -43,9 +44,10 @@ import { Reviewer } from './policy/reviewer.js'
 import type { StandingDocument } from './policy/standing-document.js'
 import { occurrencesOf } from './policy/standing-events.js'
 import { Standings, type StandingChange } from './policy/standings.js'
+import { OperationControl } from './control/operation-control.js'
+import { OperationRepo } from './repo/operations.js'
 import { ConfigurationRepo } from './repo/configuration.js'
 import { IdempotencyRepo } from './repo/idempotency.js'
-import { OperationRepo } from './repo/operations.js'
 import { StandingRepo } from './repo/standings.js'
 import { ZeroRequest } from './schemas/live.js'
 import type { PlanDocument } from './schemas/plan.js'
@@ -111,6 +113,7 @@ export class Control {
   readonly health: HealthBook
   readonly checks: HealthControl
   readonly confirmations: Confirmations
+  readonly operations: OperationControl
   readonly idempotency: IdempotencyRepo
   /** What /metrics tells; others add what they have to tell. */
   readonly metrics = new Metrics()
@@ -125,7 +128,12 @@ export class Control {
 
   constructor({ database, now = () => new Date(), listeners = [], ...options }: ControlOptions) {
     const { dataplane } = options
-    const repo = new ConfigurationRepo(database, listeners)
+    const operations = new OperationRepo(database)
+    const ledger = new DrainLedger(operations)
+    const repo = new ConfigurationRepo(database, listeners, (services, deed) => {
+      const told = ledger.follow(services, deed)
+      if (told.length > 0) for (const listener of listeners) listener.happening?.(told)
+    })
     const state = new State(repo)
     this.state = state
     this.#dataplane = dataplane
@@ -186,7 +194,7 @@ export class Control {
     )
     this.idempotency = new IdempotencyRepo(database)
     this.confirmations = new Confirmations({
-      ...{ operations: new OperationRepo(database), writer: this.#writer, config: this.config },
+      ...{ operations, writer: this.#writer, config: this.config },
       ...{ repo, state, now, logger: options.logger, after: options.after ?? timer },
     })
     this.kills = new KillControl(runner, standings, name => state.service(name))
@@ -198,9 +206,12 @@ export class Control {
         applier: this.#applier,
         standings,
         runner,
+        ledger,
         now,
       },
     })
+    const { confirmations, drains } = this
+    this.operations = new OperationControl({ operations, confirmations, drains })
     this.#statistics = new StatisticsReader(dataplane, rows)
     this.metrics.onFailure(reason =>
       options.logger.error({ reason }, 'a part of /metrics could not be told'),

@@ -60,14 +60,16 @@ function addEnd(program: Command, io: Io, verb: 'confirm' | 'cancel', examples: 
   )
 }
 
-function endText({ state, revision, rolledBackBy }: Operation): string {
+function endText({ kind, state, revision, rolledBackBy, ...drain }: Operation): string {
+  if (kind === 'drain')
+    return `servers/${drain.virtualService}/${drain.realServer} takes new connections again\n`
   const what = `revision ${revision ?? '?'} ${state === 'confirmed' ? 'stays' : 'was taken back'}`
   return rolledBackBy ? `${what} by revision ${rolledBackBy}\n` : `${what}\n`
 }
 
 async function theOneWaiting({ client }: Session): Promise<string> {
-  const { items } = await must(client.GET('/v1/operations', {}))
-  const waiting = items.filter(({ kind, state }) => kind === 'confirmation' && state === 'waiting')
+  const query = { kind: 'confirmation', state: 'waiting', limit: 1000 } as const
+  const { items: waiting } = await must(client.GET('/v1/operations', { params: { query } }))
   if (waiting.length === 1) return waiting[0]!.id
   if (waiting.length === 0) throw new UsageError('no change waits to be confirmed')
   const lines = waiting.map(({ id, detail }) => `  ${id}  ${detail}`).join('\n')

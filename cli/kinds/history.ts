@@ -66,10 +66,16 @@ export const operations: Kind<Operation> = {
     { title: 'ENDED', value: ({ endedAt }) => endedAt },
     { title: 'DETAIL', value: ({ detail }) => detail },
   ],
-  async *read({ client }, { names }) {
+  async *read({ client }, { names, filters }) {
     for (const id of names)
       yield [await must(client.GET('/v1/operations/{id}', { params: { path: { id } } }))]
-    if (names.length === 0) yield (await must(client.GET('/v1/operations', {}))).items
+    if (names.length > 0) return
+    const query = { limit: PAGE, ...filters }
+    yield* pagesOf(cursor =>
+      must(
+        client.GET('/v1/operations', { params: { query: { ...query, ...cursorQuery(cursor) } } }),
+      ),
+    )
   },
 }
 

@@ -132,7 +132,7 @@ export interface paths {
         get: operations["getDrain"];
         /**
          * Drains a real server
-         * @description From the answer on it gets no new connections; those that it has go on until the deadline, clients with a persistence template come back to it (unless `expireQuiescentTemplate` is set). Asked for again as it is, nothing changes; any other request moves the deadline, counted from now. It makes no revision.
+         * @description From the answer on it gets no new connections; those that it has go on until the deadline, clients with a persistence template come back to it (unless `expireQuiescentTemplate` is set). Asked for again as it is, nothing changes; any other request moves the deadline, counted from now. It makes no revision. It is an operation, and over when no open connection is left and no client is bound to it, or at its deadline.
          *
          *     Needs the scope `operate`.
          */
@@ -522,8 +522,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Lists operations, newest first: all that go on and the last 1,000 that ended
-         * @description Needs the scope `read`.
+         * Lists operations, newest first
+         * @description All that go on, and of each kind the last 1,000 that ended.
+         *
+         *     Needs the scope `read`.
          */
         get: operations["listOperations"];
         put?: never;
@@ -550,7 +552,9 @@ export interface paths {
         post?: never;
         /**
          * As cancelling it
-         * @description Needs the scope `write`.
+         * @description With the scope `operate` drains, with `write` both.
+         *
+         *     Needs the scope `operate`.
          */
         delete: operations["deleteOperation"];
         options?: never;
@@ -588,8 +592,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Takes an unconfirmed change back now
-         * @description Needs the scope `write`.
+         * Takes an unconfirmed change back now, or ends a drain
+         * @description With the scope `operate` drains, with `write` both.
+         *
+         *     Needs the scope `operate`.
          */
         post: operations["cancelOperation"];
         delete?: never;
@@ -2900,6 +2906,22 @@ export interface components {
             configuration?: components["schemas"]["Configuration"];
             changes?: components["schemas"]["ChangeList"];
         };
+        /** @description How far a drain has come. */
+        DrainProgress: {
+            /** @description Now, active or not. */
+            connections: number;
+            /** @description Of these in an active state. */
+            activeConns: number;
+            /** @description The others. */
+            inactConns: number;
+            /** @description Persistence templates. */
+            persistConns: number;
+            /**
+             * Format: date-time
+             * @description At the rate so far; null when nothing can be said.
+             */
+            estimatedEndAt: string | null;
+        };
         /**
          * @description What goes on after its request was answered.
          * @example {
@@ -2916,13 +2938,16 @@ export interface components {
          */
         Operation: {
             id: string;
-            /** @description confirmation: a change that has to be confirmed. */
-            kind: string;
             /**
-             * @description waiting: until its deadline. confirmed: it stays. cancelled: it was taken back by request; rolledBack: because nobody confirmed it in time.
+             * @description confirmation: a change that has to be confirmed. drain: a real server that gets no new connections and gives up those that it has.
              * @enum {string}
              */
-            state: "waiting" | "confirmed" | "cancelled" | "rolledBack";
+            kind: "confirmation" | "drain";
+            /**
+             * @description waiting: until its deadline. confirmed: it stays. cancelled: it was taken back by request; rolledBack: because nobody confirmed it in time. draining: it goes on; drained: no open connection is left, or the rest was ended; expired: the deadline passed and connections go on.
+             * @enum {string}
+             */
+            state: "waiting" | "confirmed" | "cancelled" | "rolledBack" | "draining" | "drained" | "expired";
             /** Format: date-time */
             createdAt: string;
             /**
@@ -2941,8 +2966,40 @@ export interface components {
             revision?: number;
             /** @description The revision that took it back. */
             rolledBackBy?: number | null;
+            /** @description Whose real server is drained. */
+            virtualService?: string;
+            /** @description Name of the real server that is drained. */
+            realServer?: string;
+            /** @description As asked for. */
+            deadlineSeconds?: number;
+            /**
+             * @description As asked for.
+             * @enum {string}
+             */
+            onDeadline?: "keep" | "reset";
+            /** @description When the drain began. */
+            connectionsAtStart?: number;
+            /** @description That were open when it was over; null before. */
+            connectionsLeft?: number | null;
+            /** @description That were ended at the deadline; null: none were to be. */
+            connectionsReset?: number | null;
+            /** @description Who asked for the drain; null: it was not written down. */
+            startedBy?: {
+                /** @enum {string} */
+                kind: "admin-socket" | "token" | "certificate" | "anyone" | "system";
+                name: string;
+            } | null;
+            /** @description Who cancelled it, or the system; null while it goes on. */
+            endedBy?: {
+                /** @enum {string} */
+                kind: "admin-socket" | "token" | "certificate" | "anyone" | "system";
+                name: string;
+            } | null;
+            /** @description While it goes on. */
+            progress?: components["schemas"]["DrainProgress"] | null;
         };
         OperationList: {
+            /** @description Newest first. */
             items: components["schemas"]["Operation"][];
             nextCursor: string | null;
         };
@@ -3186,7 +3243,7 @@ export interface components {
                 overConns: number;
                 /** @description When the last will have gone at the rate so far, or at the deadline that ends them; null when nothing can be said. */
                 estimatedEndAt: string | null;
-                /** @description When the deadline had been seen to. */
+                /** @description When it was over: nothing was left, or its deadline had been seen to. */
                 endedAt: string | null;
                 /** @description How many were ended then. */
                 connectionsReset: number | null;
@@ -4083,6 +4140,7 @@ export type RollbackRequest = components['schemas']['RollbackRequest'];
 export type Change = components['schemas']['Change'];
 export type ChangeList = components['schemas']['ChangeList'];
 export type PlanRequest = components['schemas']['PlanRequest'];
+export type DrainProgress = components['schemas']['DrainProgress'];
 export type Operation = components['schemas']['Operation'];
 export type OperationList = components['schemas']['OperationList'];
 export type Actor = components['schemas']['Actor'];
@@ -8161,7 +8219,7 @@ export interface operations {
                 headers: {
                     /** @description Over what was asked for. */
                     ETag?: string;
-                    /** @description The drain: read its progress here. */
+                    /** @description The operation: read its progress, or cancel it, here. */
                     Location?: string;
                     [name: string]: unknown;
                 };
@@ -16812,16 +16870,25 @@ export interface operations {
     };
     listOperations: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Most items of a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before; opaque. */
+                cursor?: string;
+                kind?: "confirmation" | "drain";
+                state?: "waiting" | "confirmed" | "cancelled" | "rolledBack" | "draining" | "drained" | "expired";
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description All. */
+            /** @description A page of the list. */
             200: {
                 headers: {
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -17133,7 +17200,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Taken back. */
+            /** @description Taken back, or cancelled. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -17547,7 +17614,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Taken back. */
+            /** @description Taken back, or cancelled. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -16,6 +16,9 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   'DELETE /v1/connections': 'operate',
   'PUT /v1/virtual-services/:name/real-servers/:server/drain': 'operate',
   'DELETE /v1/virtual-services/:name/real-servers/:server/drain': 'operate',
+  // Of drains; who may not configure may not take a change back either (server/routes/operations.ts).
+  'POST /v1/operations/:id/cancel': 'operate',
+  'DELETE /v1/operations/:id': 'operate',
   'POST /v1/virtual-services/:name/real-servers/:server/checks/runs': 'operate',
   'PUT /v1/virtual-services/:name/real-servers/:server/checks/:check/state': 'operate',
   // What these hold is a secret, and they reach out of the appliance.

@@ -23,6 +23,7 @@ import { messageOf, Problem } from '../errors.js'
 import { HostKeeper } from '../dataplane/host-keeper.js'
 import type { Announcement, HostControl, HostState } from '../dataplane/host-state.js'
 import { opsOf } from './plan.js'
+import type { Deed } from './commit.js'
 import type { StandingChange, Standings } from '../policy/standings.js'
 import { inverseOf } from '../repo/configuration.js'
 import type {
@@ -137,9 +138,14 @@ export class Applier {
 
   /**
    * Only one at a time. `changes` is what all of them change together; returns when it is in force.
-   * Without commitments it is no configuration (a drain) and makes no revision.
+   * Without commitments it is no configuration (a drain) and makes no revision; `by` tells whose
+   * doing that is.
    */
-  async apply(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
+  async apply(
+    commitments: readonly Commitment[],
+    changes: ChangeSet,
+    by: Omit<Deed, 'at'> = { actor: SYSTEM, requestId: null },
+  ): Promise<void> {
     if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
     await this.#needDataplane()
     this.#decide(changes)
@@ -153,7 +159,7 @@ export class Applier {
     const rules = this.directory.markRules.rules(changes.markRules)
     const services = (changes.services ?? []).map(change => this.#asTheDataplaneSees(change))
     const ops = opsOf({ ...changes, services }, this.#askable(rules), this.#standings)
-    await this.#store(commitments, changes)
+    await this.#store(commitments, changes, by)
     // Only microtasks lie between the commit and the call: no worker can come up in between.
     await this.#toDataplane(changes, ops)
     await this.#announce(announcements)
@@ -274,9 +280,14 @@ export class Applier {
     }
   }
 
-  async #store(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
+  async #store(
+    commitments: readonly Commitment[],
+    changes: ChangeSet,
+    by: Omit<Deed, 'at'>,
+  ): Promise<void> {
     try {
-      if (commitments.length === 0) this.#repo.storeAside(changes)
+      if (commitments.length === 0)
+        this.#repo.storeAside(changes, { ...by, at: this.#now().toISOString() })
       else this.#repo.commit(commitments)
     } catch (cause) {
       await this.#host.tidy()

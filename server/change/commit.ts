@@ -1,6 +1,7 @@
 /** What a revision is told as: who made it, when, and every document before and after. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Actor } from '../auth/actor.js'
+import type { Occurrence } from '../journal/journal.js'
 import type { Change, ChangeSet } from '../repo/configuration.js'
 import type { ServerRecord, ServiceRecord } from '../repo/records.js'
 
@@ -39,10 +40,15 @@ export interface Commit extends Origin {
   changes: readonly CommittedChange[]
 }
 
+/** Whose doing something is, and when (ISO 8601). */
+export type Deed = Pick<Commit, 'actor' | 'requestId' | 'at'>
+
 /** Hears of every revision. */
 export interface CommitListener {
   /** Within the transaction that stores it: what throws here keeps the change from happening. */
   committing(commit: Commit): void
+  /** Within a transaction: what else it brings about (drains). */
+  happening?(occurrences: readonly Occurrence[]): void
   /** Once they are durable, oldest first. Must not throw. */
   committed?(commits: readonly Commit[]): void
 }

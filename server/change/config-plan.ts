@@ -1,5 +1,6 @@
 /** The whole configuration as a client wrote it, noted in a draft; or every fault in it. */
-import { escapePointer, Problem, problemOf, type Fault, type FaultCode } from '../errors.js'
+import { escapePointer, Problem, problemOf, type Fault } from '../errors.js'
+import type { FaultCode } from '../faults.js'
 import { FAULTS_MAX } from '../documents/findings.js'
 import type { Ground } from './ground.js'
 import type { HealthCheckControl } from '../control/health-check-control.js'

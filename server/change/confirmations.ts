@@ -79,8 +79,6 @@ export class Confirmations {
     return operation
   }
 
-  list = (): OperationRecord[] => this.#options.operations.all()
-
   get(id: string): OperationRecord {
     const found = this.#options.operations.get(id)
     if (found !== null) return found
@@ -187,6 +185,7 @@ export class Confirmations {
       document: { ...operation.document, ...more },
     }
     this.#options.operations.put(ended)
+    this.#options.operations.prune(KIND)
     return ended
   }
 }

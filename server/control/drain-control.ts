@@ -6,6 +6,10 @@
  */
 import type { Logger } from 'pino'
 import type { Applier } from '../change/applier.js'
+import type { Origin } from '../change/commit.js'
+import { operationIdOf, type DrainLedger } from '../change/drain-ledger.js'
+import { DrainClock, type After } from './drain-clock.js'
+import type { ServiceChange } from '../repo/configuration.js'
 import { checkConditions, type Conditions } from '../http/conditions.js'
 import type { ConnectionSource } from '../live/connections.js'
 import { memoriesOf, type Dataplane } from '../dataplane/dataplane-client.js'
@@ -17,8 +21,9 @@ import { isInDataplane, type StandingSource } from '../change/plan.js'
 import type { State } from '../change/draft.js'
 import type { DrainRecord, ServerRecord, ServiceRecord } from '../repo/records.js'
 import type { Drain } from '../schemas/drain.js'
+import type { DrainProgress } from '../schemas/operation.js'
 import { endpointOf, keyOf, keyText } from '../documents/service-key.js'
-import { readLive } from '../documents/status.js'
+import { readLive, type Live } from '../documents/status.js'
 import { etagOf } from '../documents/views.js'
 import type { Writer } from '../change/writer.js'
 
@@ -30,10 +35,11 @@ export interface DrainOptions {
   dataplane: Dataplane
   connections: ConnectionSource
   runner: KillRunner
+  ledger: DrainLedger
   logger: Logger
   now: () => Date
   /** Calls `work` after so long; returns what prevents it. The default is a timer. */
-  after?: (delayMs: number, work: () => void) => () => void
+  after?: After
 }
 
 export interface DrainAnswer {
@@ -41,6 +47,8 @@ export interface DrainAnswer {
   etag: string
   /** Nothing is to be waited for: it is as it was, or has been seen to. */
   settled: boolean
+  /** The operation that it is. */
+  operation: string
 }
 
 /** Where a drain is. */
@@ -49,35 +57,47 @@ interface Place {
   server: ServerRecord
 }
 
-/** setTimeout takes no more. */
-const DELAY_MAX_MS = 2 ** 31 - 1
 const RETRY_MS = 1000
+
+/** Whose doing something is. */
+export type Doer = Pick<Origin, 'actor' | 'requestId'>
+
+/** A drain that is looked after. */
+interface Running {
+  name: string
+  server: string
+  drain: DrainRecord
+}
+type Ended = Required<Pick<DrainRecord, 'connectionsLeft' | 'connectionsReset'>>
 
 export class DrainControl {
   readonly #o: DrainOptions
   /** Of each worker. */
   readonly #dests: Float64Array[]
-  readonly #after: (delayMs: number, work: () => void) => () => void
-  /** What ends the wait for each deadline, by `service/server`. */
-  readonly #waits = new Map<string, () => void>()
+  readonly #clock: DrainClock<Running>
   #stopped = false
 
   constructor(options: DrainOptions) {
     this.#o = options
-    this.#after = options.after ?? later
     this.#dests = memoriesOf(options.dataplane).map(memory => new Float64Array(memory.dests))
+    this.#clock = new DrainClock({
+      ...{ now: options.now, after: options.after ?? later },
+      onDue: due => this.#due(due),
+      isOver: one => this.#isOver(one),
+      onOver: over => void this.#end(over, null),
+    })
   }
 
   /** Takes up the drains that are stored. */
   start(): void {
+    this.#o.ledger.adopt(this.#o.state.services())
     for (const service of this.#o.state.services())
       for (const server of service.servers) this.#await(service, server)
   }
 
   stop(): void {
     this.#stopped = true
-    for (const cancel of this.#waits.values()) cancel()
-    this.#waits.clear()
+    this.#clock.stop()
   }
 
   get(name: string, server: string): DrainAnswer {
@@ -87,7 +107,12 @@ export class DrainControl {
   }
 
   /** Asked for again as it is, it stays as it is; otherwise its deadline counts from now. */
-  put(name: string, server: string, body: unknown, conditions: Conditions, dryRun: boolean) {
+  put(
+    name: string,
+    server: string,
+    body: unknown,
+    { conditions, dryRun, by }: { conditions: Conditions; dryRun: boolean; by: Doer },
+  ): Promise<DrainAnswer> {
     return this.#o.writer.exclusive(async (): Promise<DrainAnswer> => {
       const place = this.#find(name, server)
       const wish = readDrain(body)
@@ -99,16 +124,21 @@ export class DrainControl {
       const was = place.server.drain
       const live = this.#live(place)
       const connections = live.activeConns + live.inactConns
-      const drain = nextDrain(was, wish, this.#o.now(), connections)
+      const counts = { connections, open: openOf(live) }
+      const drain = nextDrain(was, wish, this.#o.now(), counts)
       if (dryRun) return this.#answer(place, drain)
       if (drain === was) await this.#o.applier.settle(name)
-      else this.#await(place.service, await this.#store(place, drain))
+      else this.#await(place.service, await this.#store(place, drain, by))
       return this.#answer(place, drain)
     })
   }
 
   /** The real server gets connections again, by its weight and state. */
-  cancel(name: string, server: string, conditions: Conditions, missingOk: boolean): Promise<void> {
+  cancel(
+    name: string,
+    server: string,
+    { conditions, missingOk, by }: { conditions: Conditions; missingOk: boolean; by: Doer },
+  ): Promise<void> {
     return this.#o.writer.exclusive(async () => {
       const place = this.#find(name, server)
       this.#check(conditions, place)
@@ -116,15 +146,38 @@ export class DrainControl {
         if (missingOk) return
         throw notDraining(name, server)
       }
-      await this.#store(place, null)
-      this.#forget(keyFor(name, server))
+      await this.#store(place, null, by)
+      this.#clock.delete(keyFor(name, server))
     })
+  }
+
+  /** As `cancel`, if what goes on there is this operation; else nothing happens. */
+  cancelIfCurrent(name: string, server: string, operation: string, by: Doer): Promise<void> {
+    return this.#o.writer.exclusive(async () => {
+      const found = this.#o.state.service(name)?.servers.find(each => each.name === server)
+      if (found === undefined || !isDrained(found) || operationIdOf(found) !== operation) return
+      if (found.drain.endedAt !== null) return
+      await this.#store(this.#find(name, server), null, by)
+      this.#clock.delete(keyFor(name, server))
+    })
+  }
+
+  /** How far it has come, as far as the counters tell; null: it has gone. */
+  progressOf(name: string, serverName: string): DrainProgress | null {
+    const service = this.#o.state.service(name)
+    const server = service?.servers.find(each => each.name === serverName)
+    if (service === null || server?.drain === undefined) return null
+    const live = this.#counters({ service, server })
+    const { status } = drainView(server.drain, { ...live, overConns: 0 }, this.#o.now())
+    const { connections, activeConns, inactConns, persistConns, estimatedEndAt } = status
+    return { connections, activeConns, inactConns, persistConns, estimatedEndAt }
   }
 
   #answer(place: Place, drain: DrainRecord): DrainAnswer {
     const view = drainView(drain, this.#live(place), this.#o.now())
     const settled = drain.endedAt !== null || view.status.state === 'drained'
-    return { view, etag: etagOf(identity(place, drain)), settled }
+    const operation = operationIdOf({ ...place.server, drain })
+    return { view, etag: etagOf(identity(place, drain)), settled, operation }
   }
 
   #check(conditions: Conditions, { service, server }: Place): void {
@@ -132,9 +185,13 @@ export class DrainControl {
     checkConditions(conditions, drain === undefined ? null : identity({ service, server }, drain))
   }
 
-  #live({ service, server }: Place) {
+  #counters({ service, server }: Place): Live & { row: number | null } {
     const row = this.#o.applier.rows.dest(keyText(keyOf(service)), endpointOf(server.config))
-    const live = readLive(this.#dests, row)
+    return { ...readLive(this.#dests, row), row }
+  }
+
+  #live(place: Place) {
+    const { row, ...live } = this.#counters(place)
     // Who is active is not over, so nobody needs to be counted until none is.
     const countable = row !== null && live.activeConns === 0 && live.inactConns > 0
     const overConns = countable ? this.#o.connections.countOver(row) : 0
@@ -152,53 +209,61 @@ export class DrainControl {
     throw new Problem('REAL_SERVER_NOT_FOUND', detail)
   }
 
-  async #store({ service, server }: Place, drain: DrainRecord | null): Promise<ServerRecord> {
+  async #store(
+    { service, server }: Place,
+    drain: DrainRecord | null,
+    by: Doer,
+  ): Promise<ServerRecord> {
     const after: ServerRecord = { ...server }
     if (drain === null) delete after.drain
     else after.drain = drain
     const servers = service.servers.map(each => (each === server ? after : each))
     const change = { before: service, after: { ...service, servers } }
-    await this.#o.applier.apply([], { services: [change] })
+    await this.#o.applier.apply([], { services: [change] }, by)
     return after
   }
 
   #await({ name }: ServiceRecord, { name: server, drain }: ServerRecord): void {
     const key = keyFor(name, server)
-    this.#forget(key)
+    this.#clock.delete(key)
     if (drain === undefined || drain.endedAt !== null || this.#stopped) return
-    const delayMs = Date.parse(drain.deadlineAt) - this.#o.now().getTime()
-    this.#wait(key, delayMs, () => void this.#due(name, server, drain))
+    this.#clock.set(key, { name, server, drain }, Date.parse(drain.deadlineAt))
   }
 
-  #wait(key: string, delayMs: number, work: () => void): void {
-    const cancel = this.#after(Math.min(DELAY_MAX_MS, Math.max(0, delayMs)), () => {
-      this.#waits.delete(key)
-      work()
-    })
-    this.#waits.set(key, cancel)
+  /** Nobody is open, and nobody is bound to it by a template who would come back. */
+  #isOver(one: Running): boolean {
+    const place = this.#current(one)
+    if (place === null) return false
+    const live = this.#live(place)
+    return openOf(live) === 0 && live.persistConns === 0
   }
 
-  #forget(key: string): void {
-    this.#waits.get(key)?.()
-    this.#waits.delete(key)
+  #due(due: readonly Running[]): void {
+    void this.#end(
+      due.filter(({ drain }) => drain.onDeadline === 'keep'),
+      null,
+    )
+    for (const one of due) if (one.drain.onDeadline === 'reset') void this.#resetAndEnd(one)
   }
 
-  /** The deadline, unless another one was set meanwhile. What fails is tried again. */
-  async #due(name: string, server: string, drain: DrainRecord): Promise<void> {
+  async #resetAndEnd(one: Running): Promise<void> {
     try {
-      const place = this.#current(name, server, drain)
+      const place = this.#current(one)
       if (place === null) return
-      if (this.#o.now() < new Date(drain.deadlineAt)) {
-        this.#await(place.service, place.server)
-        return
-      }
-      const reset = drain.onDeadline === 'reset' ? await this.#reset(place) : null
-      await this.#end(name, server, drain, reset)
+      const left = openOf(this.#live(place))
+      await this.#end([one], { connectionsLeft: left, connectionsReset: await this.#reset(place) })
     } catch (error) {
-      if (this.#stopped) return
-      this.#o.logger.warn({ err: error, service: name, server }, 'a drain could not be ended yet')
-      this.#wait(keyFor(name, server), RETRY_MS, () => void this.#due(name, server, drain))
+      this.#again([one], error)
     }
+  }
+
+  /** What fails is tried again. */
+  #again(all: readonly Running[], error: unknown): void {
+    if (this.#stopped) return
+    const names = all.slice(0, 10).map(({ name, server }) => keyFor(name, server))
+    this.#o.logger.warn({ err: error, servers: names }, 'drains could not be ended yet')
+    const dueMs = this.#o.now().getTime() + RETRY_MS
+    for (const one of all) this.#clock.set(keyFor(one.name, one.server), one, dueMs)
   }
 
   /** Not while others are kept from writing: a million connections take their time. */
@@ -210,26 +275,59 @@ export class DrainControl {
     return connections
   }
 
-  #end(name: string, server: string, drain: DrainRecord, connectionsReset: number | null) {
-    return this.#o.writer.exclusive(async () => {
-      const place = this.#current(name, server, drain)
-      if (place === null) return
-      const endedAt = this.#o.now().toISOString()
-      await this.#store(place, { ...drain, endedAt, connectionsReset })
-      this.#o.logger.info({ service: name, server, connectionsReset }, 'a drain has ended')
+  /** Many at once, as one change. `reset`: what was ended; null: nothing was to be. */
+  async #end(all: readonly Running[], reset: Ended | null): Promise<void> {
+    if (all.length === 0) return
+    try {
+      await this.#o.writer.exclusive(async () => {
+        const services = this.#ended(all, reset)
+        if (services.length === 0) return
+        await this.#o.applier.apply([], { services })
+        this.#o.logger.info({ drains: all.length, ...reset }, 'drains have ended')
+      })
+    } catch (error) {
+      this.#again(all, error)
+    }
+  }
+
+  /** The services of these drains, with each of them ended. */
+  #ended(all: readonly Running[], reset: Ended | null): ServiceChange[] {
+    const endedAt = this.#o.now().toISOString()
+    const changes = new Map<string, Map<ServerRecord, ServerRecord>>()
+    for (const one of all) {
+      const place = this.#current(one)
+      if (place === null) continue
+      const { connectionsLeft, connectionsReset } = reset ?? {
+        ...{ connectionsLeft: openOf(this.#live(place)), connectionsReset: null },
+      }
+      const drain = { ...place.server.drain!, endedAt, connectionsLeft, connectionsReset }
+      const servers = changes.get(one.name) ?? new Map<ServerRecord, ServerRecord>()
+      changes.set(one.name, servers.set(place.server, { ...place.server, drain }))
+    }
+    return [...changes].map(([name, ended]) => {
+      const before = this.#o.state.service(name)!
+      const servers = before.servers.map(each => ended.get(each) ?? each)
+      return { before, after: { ...before, servers } }
     })
   }
 
   /** Where this very drain is; null when it was cancelled, changed, or went with its server. */
-  #current(name: string, serverName: string, drain: DrainRecord): Place | null {
+  #current({ name, server: serverName, drain }: Running): Place | null {
     const service = this.#o.state.service(name)
     const server = service?.servers.find(each => each.name === serverName)
     if (service === null || server?.drain === undefined) return null
-    const { startedAt, requestedAt, endedAt } = server.drain
-    const same = startedAt === drain.startedAt && requestedAt === drain.requestedAt
+    const { startedAt, deadlineAt, endedAt } = server.drain
+    const same = startedAt === drain.startedAt && deadlineAt === drain.deadlineAt
     return same && endedAt === null ? { service, server } : null
   }
 }
+
+const isDrained = (server: ServerRecord): server is ServerRecord & { drain: DrainRecord } =>
+  server.drain !== undefined
+
+/** Connections that are not over. */
+const openOf = (live: { activeConns: number; inactConns: number; overConns: number }): number =>
+  live.activeConns + live.inactConns - live.overConns
 
 const keyFor = (service: string, server: string): string => `${service}/${server}`
 

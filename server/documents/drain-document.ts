@@ -1,4 +1,5 @@
 /** The document of a drain: what is asked for, and how far it has come. */
+import { randomUUID } from 'node:crypto'
 import type { Live } from './status.js'
 import type { DrainRecord } from '../repo/records.js'
 import { problemOf } from '../errors.js'
@@ -18,17 +19,21 @@ export function readDrain(body: unknown): DrainWish {
   return { deadlineSeconds: deadlineSeconds!, onDeadline }
 }
 
-/** The record of a drain that is asked for at `now`; one under way goes on from where it began. */
+/**
+ * The record of a drain that is asked for at `now`; one under way goes on from where it began.
+ * `connections`: that the real server has; `open`: those of them that are not over.
+ */
 export function nextDrain(
   was: DrainRecord | undefined,
   { deadlineSeconds, onDeadline }: DrainWish,
   now: Date,
-  connections: number,
+  { connections, open }: { connections: number; open: number },
 ): DrainRecord {
   const at = now.toISOString()
   const running = was !== undefined && was.endedAt === null
-  if (running && was.deadlineSeconds === deadlineSeconds && was.onDeadline === onDeadline)
-    return was
+  const same = was?.deadlineSeconds === deadlineSeconds && was.onDeadline === onDeadline
+  // What is drained need not be drained again.
+  if (was !== undefined && same && (running || open === 0)) return was
   return {
     ...{ deadlineSeconds, onDeadline },
     startedAt: running ? was.startedAt : at,
@@ -36,8 +41,11 @@ export function nextDrain(
     deadlineAt: new Date(now.getTime() + deadlineSeconds * 1000).toISOString(),
     connectionsAtStart: running ? was.connectionsAtStart : connections,
     ...{ endedAt: null, connectionsReset: null },
+    ...(running ? idOf(was) : { operationId: randomUUID() }),
   }
 }
+
+const idOf = ({ operationId }: DrainRecord) => (operationId === undefined ? {} : { operationId })
 
 export function drainView(
   record: DrainRecord,

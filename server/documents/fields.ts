@@ -1,5 +1,6 @@
 /** The fields of a document that has been checked against its schema, each fault reported once. */
-import { escapePointer, type FaultCode } from '../errors.js'
+import { escapePointer } from '../errors.js'
+import type { FaultCode } from '../faults.js'
 import type { Findings } from './findings.js'
 import { isObject, quote } from '../schemas/walk.js'
 

@@ -8,6 +8,7 @@ import type { Actor, Cause } from '../auth/actor.js'
 import type { Commit, CommitListener, CommittedChange } from '../change/commit.js'
 import type { Database } from '../db.js'
 import { messageOf, Problem } from '../errors.js'
+import { serverWord } from './server-word.js'
 import { CLASSES, JournalRepo } from '../repo/journal.js'
 import type { EntryClass, EntryFilter, EntryRecord, NewEntry } from '../repo/journal.js'
 import type { TokenRecord } from '../repo/tokens.js'
@@ -85,11 +86,22 @@ export class Journal implements CommitListener {
       const common = { at, revision, actor, requestId, kind, name }
       this.#insert({ ...common, type: `${kind}.statusChanged`, class: 'state', ...moved })
     }
-    if (requestId !== null && this.#committed.size < 10_000) this.#committed.add(requestId)
+    this.#tookPart(requestId)
   }
 
   committed(): void {
     this.#tell()
+  }
+
+  /** Within the transaction of what they tell of. */
+  happening(occurrences: readonly Occurrence[]): void {
+    for (const each of occurrences) {
+      this.#insert(each)
+      this.#tookPart(each.requestId ?? null)
+    }
+    this.#page = null
+    // After the transaction, which ends in this turn.
+    setImmediate(() => this.#tell())
   }
 
   /** Within the transaction that stores or deletes a token. */
@@ -106,10 +118,11 @@ export class Journal implements CommitListener {
   }
 
   #changed(what: Omit<Occurrence, 'class'>, by: Cause): void {
-    this.#insert({ ...what, class: 'change', ...by })
-    if (by.requestId !== null) this.#committed.add(by.requestId)
-    // After the transaction, which ends in this turn.
-    setImmediate(() => this.#tell())
+    this.happening([{ ...what, class: 'change', ...by }])
+  }
+
+  #tookPart(requestId: string | null): void {
+    if (requestId !== null && this.#committed.size < 10_000) this.#committed.add(requestId)
   }
 
   /** Whether a request has changed something that was written down; to be asked once. */
@@ -222,12 +235,7 @@ const verbOf = ({ before, after }: CommittedChange) =>
 /** Of real servers: whether they take new connections, as far as the configuration says. */
 function statusOf({ kind, before, after }: CommittedChange) {
   if (kind !== 'realServer' || after === null) return null
-  const word = (document: object | null) => {
-    const { adminState, weight } = (document ?? {}) as { adminState?: string; weight?: number }
-    if (adminState === 'disabled') return 'OFFLINE'
-    return adminState === 'draining' || weight === 0 ? 'DRAINING' : 'NO_MONITOR'
-  }
-  const [was, is] = [before === null ? null : word(before), word(after)]
+  const [was, is] = [before === null ? null : serverWord(before), serverWord(after)]
   if (was === is || (was === null && is === 'NO_MONITOR')) return null
   return {
     before: was === null ? null : { operatingStatus: was },

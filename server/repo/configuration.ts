@@ -1,7 +1,7 @@
 /** The configuration as one: its revision, and changes that happen whole or not at all. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Statement } from 'better-sqlite3'
-import { changesOf, type Commit, type CommitListener } from '../change/commit.js'
+import { changesOf, type Commit, type CommitListener, type Deed } from '../change/commit.js'
 import type { Database } from '../db.js'
 import { keyOf } from '../documents/service-key.js'
 import { HealthCheckRepo } from './health-checks.js'
@@ -56,11 +56,18 @@ export class ConfigurationRepo {
   readonly #revision: Statement<[], { revision: number }>
   readonly #setRevision: Statement<[number]>
   readonly #commit: (commitments: readonly Commitment[], commits: readonly Commit[]) => void
-  readonly #aside: (changes: ChangeSet) => void
+  readonly #aside: (changes: ChangeSet, deed: Deed) => void
   readonly #listeners: readonly CommitListener[]
+  readonly #follow: ((changes: readonly ServiceChange[], deed: Deed) => void) | undefined
 
-  constructor(database: Database, listeners: readonly CommitListener[] = []) {
+  /** `follow` is called within every transaction, of a revision or not. */
+  constructor(
+    database: Database,
+    listeners: readonly CommitListener[] = [],
+    follow?: (changes: readonly ServiceChange[], deed: Deed) => void,
+  ) {
     this.#listeners = listeners
+    this.#follow = follow
     this.services = new VirtualServiceRepo(database)
     this.markRules = new MarkRuleRepo(database)
     this.healthChecks = new HealthCheckRepo(database)
@@ -71,7 +78,7 @@ export class ConfigurationRepo {
     const commit = database.transaction(
       (commitments: readonly Commitment[], commits: readonly Commit[]) => {
         for (const [i, { head, changes, storing }] of commitments.entries()) {
-          this.#store(changes)
+          this.#store(changes, head)
           this.revisions.insert(commits[i]!)
           for (const listener of listeners) listener.committing(commits[i]!)
           storing?.(head)
@@ -81,8 +88,10 @@ export class ConfigurationRepo {
       },
     )
     this.#commit = (commitments, commits) => commit.immediate(commitments, commits)
-    const aside = database.transaction((changes: ChangeSet) => this.#store(changes))
-    this.#aside = changes => aside.immediate(changes)
+    const aside = database.transaction((changes: ChangeSet, deed: Deed) =>
+      this.#store(changes, deed),
+    )
+    this.#aside = (changes, deed) => aside.immediate(changes, deed)
   }
 
   revision(): number {
@@ -100,12 +109,14 @@ export class ConfigurationRepo {
   }
 
   /** What is no configuration (a drain) makes no revision. Durable when it returns. */
-  storeAside(changes: ChangeSet): void {
-    this.#aside(changes)
+  storeAside(changes: ChangeSet, deed: Deed): void {
+    this.#aside(changes, deed)
   }
 
-  #store({ services = [], markRules = [], healthChecks = [], settings }: ChangeSet): void {
+  #store(changes: ChangeSet, deed: Deed): void {
+    const { services = [], markRules = [], healthChecks = [], settings } = changes
     this.#commitServices(services)
+    this.#follow?.(services, deed)
     storeNamed(this.markRules, markRules)
     storeNamed(this.healthChecks, healthChecks)
     if (settings !== undefined) this.settings.update(settings.after)

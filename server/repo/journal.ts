@@ -79,6 +79,10 @@ const CONDITIONS: Readonly<Record<keyof EntryFilter, string>> = {
   until: 'at < @until',
 }
 
+/** Changes and denials, and what became of drains, which somebody asked for. */
+const AUDITED =
+  "(class IN ('change', 'denial') OR (class = 'state' AND kind = 'realServer' AND substr(type, 1, 6) = 'drain.'))"
+
 export class JournalRepo {
   readonly #database: Database
   readonly #insert: Statement<Values>
@@ -150,11 +154,11 @@ export class JournalRepo {
     return this.#after.all(id, limit).map(fromRow)
   }
 
-  /** Of changes and denials, newest first, with numbers below `below`. */
+  /** What is audited, newest first, with numbers below `below`. */
   before(below: number, limit: number, filter: EntryFilter): EntryRecord[] {
     const given = Object.entries(filter).filter(([, value]) => value !== undefined)
     const wanted = given.map(([key]) => CONDITIONS[key as keyof EntryFilter])
-    const where = ["class IN ('change', 'denial')", 'id < @below', ...wanted].join(' AND ')
+    const where = [AUDITED, 'id < @below', ...wanted].join(' AND ')
     const rows = this.#database
       .prepare<[object], Row>(
         `SELECT id, ${COLUMNS} FROM journal WHERE ${where} ORDER BY id DESC LIMIT @limit`,

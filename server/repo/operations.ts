@@ -15,6 +15,18 @@ export interface OperationRecord {
   document: Record<string, unknown>
 }
 
+export interface OperationFilter {
+  kind?: string | null | undefined
+  state?: string | null | undefined
+}
+interface PageQuery {
+  kind: string | null
+  state: string | null
+  createdAt: string
+  id: string
+  limit: number
+}
+
 interface Row {
   id: string
   kind: string
@@ -26,28 +38,32 @@ interface Row {
   document: string
 }
 
-/** Of those that have ended. */
+/** Of each kind, of those that have ended. */
 const KEPT_MAX = 1000
 const COLUMNS = ['id', 'kind', 'state', 'created_at', 'deadline', 'ended_at', 'detail', 'document']
 
 export class OperationRepo {
   readonly #get: Statement<[string], Row>
   readonly #open: Statement<[string], Row>
-  readonly #all: Statement<[], Row>
+  readonly #page: Statement<[PageQuery], Row>
   readonly #put: Statement<[Row]>
-  readonly #prune: Statement<[number]>
+  readonly #prune: Statement<[string, number]>
 
   constructor(database: Database) {
     this.#get = database.prepare('SELECT * FROM operation WHERE id = ?')
     this.#open = database.prepare('SELECT * FROM operation WHERE kind = ? AND ended_at IS NULL')
-    this.#all = database.prepare('SELECT * FROM operation ORDER BY created_at DESC, id')
+    this.#page = database.prepare(
+      'SELECT * FROM operation WHERE (created_at, id) < (@createdAt, @id) ' +
+        'AND (@kind IS NULL OR kind = @kind) AND (@state IS NULL OR state = @state) ' +
+        'ORDER BY created_at DESC, id DESC LIMIT @limit',
+    )
     this.#put = database.prepare(
       `INSERT OR REPLACE INTO operation (${COLUMNS.join(', ')}) ` +
         `VALUES (${COLUMNS.map(name => `@${name}`).join(', ')})`,
     )
     this.#prune = database.prepare(
-      'DELETE FROM operation WHERE id IN (SELECT id FROM operation WHERE ended_at IS NOT NULL ' +
-        'ORDER BY ended_at DESC LIMIT -1 OFFSET ?)',
+      'DELETE FROM operation WHERE id IN (SELECT id FROM operation WHERE kind = ? AND ' +
+        'ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT -1 OFFSET ?)',
     )
   }
 
@@ -61,9 +77,13 @@ export class OperationRepo {
     return this.#open.all(kind).map(fromRow)
   }
 
-  /** Newest first. */
-  all(): OperationRecord[] {
-    return this.#all.all().map(fromRow)
+  /** Newest first, those before a place: `createdAt` and, of those made then, id. */
+  page(
+    { kind = null, state = null }: OperationFilter,
+    before: { createdAt: string; id: string },
+    limit: number,
+  ): OperationRecord[] {
+    return this.#page.all({ kind, state, ...before, limit }).map(fromRow)
   }
 
   /** Creates or replaces. */
@@ -72,7 +92,11 @@ export class OperationRepo {
       ...{ id, kind, state, deadline, detail, created_at: createdAt, ended_at: endedAt },
       document: JSON.stringify(document),
     })
-    if (endedAt !== null) this.#prune.run(KEPT_MAX)
+  }
+
+  /** Removes those of a kind that ended long ago. */
+  prune(kind: string): void {
+    this.#prune.run(kind, KEPT_MAX)
   }
 }
 

@@ -21,6 +21,10 @@ export interface DrainRecord {
   endedAt: string | null
   /** Connections that were ended then; null when none were to be. */
   connectionsReset: number | null
+  /** Open connections when it ended, before any were ended; absent before. */
+  connectionsLeft?: number | null
+  /** Of the operation that it is; drains of older versions have none. */
+  operationId?: string
 }
 
 export interface ServerRecord {

@@ -4,7 +4,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Answered, Control } from '../control.js'
 import { Problem } from '../errors.js'
 import type { Plan } from '../change/ground.js'
-import type { OperationRecord } from '../change/confirmations.js'
 import type { Resource } from '../documents/views.js'
 import type { Done, Storing } from '../change/writer.js'
 import { originOf, sendTrial } from './answers.js'
@@ -16,12 +15,6 @@ interface ConfirmRequest extends FastifyRequest {
     confirmWithinSeconds?: number | undefined
   }
 }
-
-/** As it is shown: what only its kind has stands beside what all have. */
-export const operationView = ({ document, ...operation }: OperationRecord) => ({
-  ...operation,
-  ...document,
-})
 
 /** A write of the whole configuration, answered with it. */
 export async function carryOutWhole(
@@ -56,10 +49,7 @@ export async function carryOutOnce(
 
 function sendBegun(reply: FastifyReply, control: Control, id: string) {
   const location = `/v1/operations/${id}`
-  return reply
-    .code(202)
-    .header('location', location)
-    .send(operationView(control.confirmations.get(id)))
+  return reply.code(202).header('location', location).send(control.operations.get(id))
 }
 
 interface Outcome<T> extends Done<T> {

@@ -1,7 +1,6 @@
 /** /v1/virtual-services/{name}/real-servers/{server}/drain */
 import { Type } from 'typebox'
 import type { Control } from '../control.js'
-import type { DrainAnswer } from '../control/drain-control.js'
 import { linked } from '../schemas/components.js'
 import { Drain, DrainRequest } from '../schemas/drain.js'
 import { DeleteQuery, DrainQuery, ServerPath } from '../schemas/parameters.js'
@@ -11,6 +10,7 @@ import {
   bodyOf,
   empty,
   conditionsOf,
+  originOf,
   WRITE_PROBLEMS,
   type App,
 } from './answers.js'
@@ -18,7 +18,12 @@ import {
 const tags = ['Drains']
 const path = '/v1/virtual-services/:name/real-servers/:server/drain'
 const ETAG = { ETag: { type: 'string', description: 'Over what was asked for.' } }
-const LOCATION = { Location: { type: 'string', description: 'The drain: read its progress here.' } }
+const LOCATION = {
+  Location: {
+    type: 'string',
+    description: 'The operation: read its progress, or cancel it, here.',
+  },
+}
 
 export function addDrains(app: App, control: Control): void {
   app.get(
@@ -49,7 +54,8 @@ export function addDrains(app: App, control: Control): void {
           'From the answer on it gets no new connections; those that it has go on until the ' +
           'deadline, clients with a persistence template come back to it (unless ' +
           '`expireQuiescentTemplate` is set). Asked for again as it is, nothing changes; any other ' +
-          'request moves the deadline, counted from now. It makes no revision.',
+          'request moves the deadline, counted from now. It makes no revision. It is an operation, and over ' +
+          'when no open connection is left and no client is bound to it, or at its deadline.',
         tags,
         params: ServerPath,
         querystring: DrainQuery,
@@ -67,14 +73,12 @@ export function addDrains(app: App, control: Control): void {
       const { name, server } = request.params
       const { dryRun = false } = request.query
       const body = bodyOf(request)
-      const drain = await control.drains.put(name, server, body, conditionsOf(request), dryRun)
-      return send(drain, `/v1/virtual-services/${name}/real-servers/${server}/drain`)
-
-      function send({ view, etag, settled }: DrainAnswer, location: string) {
-        void reply.header('etag', etag)
-        if (dryRun || settled) return reply.code(200).send(view)
-        return reply.code(202).header('location', location).send(view)
-      }
+      const how = { conditions: conditionsOf(request), dryRun, by: originOf(request) }
+      const drain = await control.drains.put(name, server, body, how)
+      const { view, etag, settled, operation } = drain
+      void reply.header('etag', etag)
+      if (dryRun || settled) return reply.code(200).send(view)
+      return reply.code(202).header('location', `/v1/operations/${operation}`).send(view)
     },
   )
 
@@ -94,7 +98,8 @@ export function addDrains(app: App, control: Control): void {
     async (request, reply) => {
       const { name, server } = request.params
       const { missingOk = false } = request.query
-      await control.drains.cancel(name, server, conditionsOf(request), missingOk)
+      const how = { conditions: conditionsOf(request), missingOk, by: originOf(request) }
+      await control.drains.cancel(name, server, how)
       return reply.code(204).header('config-revision', control.revision()).send()
     },
   )

@@ -2,28 +2,37 @@
 import { Type } from 'typebox'
 import type { Control } from '../control.js'
 import { Operation, OperationList } from '../schemas/operation.js'
-import { OperationPath } from '../schemas/parameters.js'
-import { answer, answers, originOf, type App } from './answers.js'
-import { operationView } from './confirming.js'
+import type { Actor } from '../auth/actor.js'
+import { permit } from '../auth/permit.js'
+import type { Origin } from '../change/commit.js'
+import { DRAIN } from '../change/drain-ledger.js'
+import { OperationPath, OperationsQuery } from '../schemas/parameters.js'
+import { answer, answers, linkNext, listAnswer, originOf, type App } from './answers.js'
 
 const tags = ['Configuration']
 const path = '/v1/operations/:id'
 const none = Type.Object({})
 
 export function addOperations(app: App, control: Control): void {
-  const { confirmations } = control
+  const { operations } = control
   app.get(
     '/v1/operations',
     {
       schema: {
         operationId: 'listOperations',
-        summary: 'Lists operations, newest first: all that go on and the last 1,000 that ended',
+        summary: 'Lists operations, newest first',
+        description: 'All that go on, and of each kind the last 1,000 that ended.',
         tags,
-        querystring: none,
-        response: answers({ 200: answer('All.', OperationList) }, 400),
+        querystring: OperationsQuery,
+        response: answers({ 200: listAnswer('A page of the list.', OperationList) }, 400),
       },
     },
-    () => ({ items: confirmations.list().map(operationView), nextCursor: null }),
+    (request, reply) => {
+      const { limit = 100, cursor, ...filter } = request.query
+      const page = operations.list(filter, limit, cursor)
+      linkNext(request, reply, page.nextCursor)
+      return reply.send(page)
+    },
   )
 
   app.get(
@@ -38,7 +47,7 @@ export function addOperations(app: App, control: Control): void {
         response: answers({ 200: answer('The operation.', Operation) }, 400, 404),
       },
     },
-    request => operationView(confirmations.get(request.params.id)),
+    request => operations.get(request.params.id),
   )
 
   app.post(
@@ -53,25 +62,40 @@ export function addOperations(app: App, control: Control): void {
         response: answers({ 200: answer('Confirmed.', Operation) }, 400, 404, 409, 500),
       },
     },
-    request => operationView(confirmations.confirm(request.params.id)),
+    request => operations.confirm(request.params.id),
   )
 
+  /** Who may drain may end that; taking a change back is writing. */
+  const cancelled = (id: string, actor: Actor | null, origin: Origin) => {
+    if (operations.kindOf(id) !== DRAIN) permit(actor!, 'write')
+    return operations.cancel(id, origin)
+  }
   const cancel = {
+    description: 'With the scope `operate` drains, with `write` both.',
     tags,
     params: OperationPath,
     querystring: none,
-    response: answers({ 200: answer('Taken back.', Operation) }, 400, 404, 409, 500, 503),
+    response: answers(
+      { 200: answer('Taken back, or cancelled.', Operation) },
+      400,
+      404,
+      409,
+      500,
+      503,
+    ),
   }
   app.post(
     `${path}/cancel`,
     {
       schema: {
-        ...{ operationId: 'cancelOperation', summary: 'Takes an unconfirmed change back now' },
+        ...{
+          operationId: 'cancelOperation',
+          summary: 'Takes an unconfirmed change back now, or ends a drain',
+        },
         ...cancel,
       },
     },
-    async request =>
-      operationView(await confirmations.cancel(request.params.id, originOf(request))),
+    request => cancelled(request.params.id, request.actor, originOf(request)),
   )
   app.delete(
     path,
@@ -81,7 +105,6 @@ export function addOperations(app: App, control: Control): void {
         ...cancel,
       },
     },
-    async request =>
-      operationView(await confirmations.cancel(request.params.id, originOf(request))),
+    request => cancelled(request.params.id, request.actor, originOf(request)),
   )
 }

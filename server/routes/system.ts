@@ -1,7 +1,8 @@
 /** /v1/version, /healthz, /readyz, /problems/{code} */
 import { Type } from 'typebox'
 import type { Control } from '../control.js'
-import { faults, Problem, problems } from '../errors.js'
+import { Problem, problems } from '../errors.js'
+import { faults } from '../faults.js'
 import { Health, ProblemDescription, Version } from '../schemas/live.js'
 import { version } from '../version.js'
 import { answer, answers, type App } from './answers.js'

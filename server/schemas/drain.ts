@@ -69,7 +69,10 @@ export const Drain = component(
             'When the last will have gone at the rate so far, or at the deadline that ends them; ' +
               'null when nothing can be said.',
           ),
-          endedAt: nullable<string>('string', 'When the deadline had been seen to.'),
+          endedAt: nullable<string>(
+            'string',
+            'When it was over: nothing was left, or its deadline had been seen to.',
+          ),
           connectionsReset: nullable<number>('integer', 'How many were ended then.'),
         },
         { readOnly: true, description: 'How far it has come; ignored on write.' },

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { StringEnum } from './components.js'
 import { CHECK_KINDS } from './health-check-fields.js'
+import { OPERATION_KINDS, OPERATION_STATES } from './operation.js'
 import { ADMIN_STATES, FORWARDINGS } from './real-server.js'
 import { FAMILIES, FWMARK_MAX, PROTOCOLS, SCHEDULERS } from './virtual-service.js'
 import { NAME_PATTERN } from './common.js'
@@ -97,6 +98,12 @@ export const DifferenceQuery = Type.Object({
   against: Type.Optional(
     Type.Integer({ minimum: 0, description: 'An older state; the one before when absent.' }),
   ),
+})
+export const OperationsQuery = Type.Object({
+  limit,
+  cursor,
+  kind: Type.Optional(StringEnum(OPERATION_KINDS)),
+  state: Type.Optional(StringEnum(OPERATION_STATES)),
 })
 export const OperationPath = Type.Object({
   id: Type.String({ maxLength: 64, description: 'Of the operation.', examples: ['0f8fad5b'] }),

@@ -3,7 +3,8 @@
  * JSON Pointer, stable code, nearest known name. It knows the keywords that this project's
  * documents use and refuses a schema with any other, so nothing is ever left unchecked.
  */
-import { escapePointer, type Fault, type FaultCode } from '../errors.js'
+import { escapePointer, type Fault } from '../errors.js'
+import type { FaultCode } from '../faults.js'
 import { FAULTS_MAX } from '../documents/findings.js'
 import { nearest } from '../nearest.js'
 

@@ -6,7 +6,8 @@ import { Gate } from '../../server/auth/gate.js'
 import type { Control } from '../../server/control.js'
 import { Metrics } from '../../server/metrics/metrics.js'
 import { openDatabase } from '../../server/db.js'
-import { faults, Problem, problems, type ProblemCode } from '../../server/errors.js'
+import { Problem, problems, type ProblemCode } from '../../server/errors.js'
+import { faults } from '../../server/faults.js'
 import { OpRefused } from '../../server/dataplane/dataplane-client.js'
 import { openAccess, startAppliance, web, type Appliance } from './fixtures/appliance.js'
 
@@ -32,6 +33,12 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
     const { id } = begun.json<{ id: string }>()
     await a.send('POST', `/v1/operations/${id}/confirm`)
     return a.send('POST', `/v1/operations/${id}/cancel`)
+  },
+  NOT_CONFIRMABLE: async a => {
+    const drain = await a.send('PUT', `${url}/real-servers/a/drain?`, { deadlineSeconds: 60 })
+    t.equal(drain.statusCode, 200, 'nothing is left to wait for')
+    const { items } = (await a.send('GET', '/v1/operations')).json<{ items: { id: string }[] }>()
+    return a.send('POST', `/v1/operations/${items[0]!.id}/confirm`)
   },
   IDEMPOTENCY_KEY_REUSED: async a => {
     const headers = { 'idempotency-key': 'k' }

@@ -3,95 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { SharedConnections } from '../../../server/live/connections.js'
-import { startAppliance } from '../fixtures/appliance.js'
-import { EngineDataplane } from '../fixtures/engine-dataplane.js'
-
-const URL = '/v1/virtual-services/web/real-servers/a'
-const START = Date.UTC(2030, 0, 1)
-
-/** Time that passes only when it is told to, and who waits for it. */
-class Time {
-  nowMs = START
-  readonly #waiting = new Map<object, { dueMs: number; work: () => void }>()
-
-  now = () => new Date(this.nowMs)
-  after = (delayMs: number, work: () => void) => {
-    const key = {}
-    this.#waiting.set(key, { dueMs: this.nowMs + delayMs, work })
-    return () => void this.#waiting.delete(key)
-  }
-  get waiting(): number {
-    return this.#waiting.size
-  }
-  pass(seconds: number): void {
-    this.nowMs += seconds * 1000
-    for (const [key, { dueMs, work }] of this.#waiting) {
-      if (dueMs > this.nowMs) continue
-      this.#waiting.delete(key)
-      work()
-    }
-  }
-}
-
-interface Options {
-  file?: string
-  time?: Time
-  protocol?: 'tcp' | 'udp'
-}
-
-async function start({ file = ':memory:', time = new Time(), protocol = 'tcp' }: Options = {}) {
-  const dataplane = new EngineDataplane()
-  const connections = new SharedConnections(dataplane.memory)
-  dataplane.topology.addAddress('198.51.100.10/32', 'eth0')
-  const timing = { now: time.now, after: time.after }
-  const a = await startAppliance({ dataplane, connections, file, ...timing })
-  const web = {
-    ...{ protocol, address: '198.51.100.10', port: 80, scheduler: 'rr' },
-    realServers: {
-      a: { address: '192.168.10.11', weight: 3 },
-      b: { address: '192.168.10.12' },
-    },
-  }
-  if (a.control.revision() === 0) {
-    const made = await a.send('PUT', '/v1/virtual-services/web', web)
-    t.equal(made.statusCode, 201, made.body)
-  }
-  /** Where new connections of that many clients go. */
-  let clients = 0
-  const connect = (count: number, transport = { srcPort: 4000, dstPort: 80 }) => {
-    for (let i = 0; i < count; i++) {
-      const packet = { src: `192.0.2.${++clients}`, dst: '198.51.100.10' }
-      const tcp = { ...transport, flags: 'S' }
-      dataplane.receive(protocol === 'tcp' ? { ...packet, tcp } : { ...packet, udp: transport })
-    }
-  }
-  const weights = async () => {
-    const { realServers } = (await a.send('GET', '/v1/virtual-services/web')).json<{
-      realServers: Record<string, { weight: number; status: Record<string, unknown> }>
-    }>()
-    const { weight, status } = realServers['a']!
-    return { weight, effective: status['effectiveWeight'], reasons: status['reasons'] }
-  }
-  const inDataplane = () => {
-    const { address, port } = { address: '192.168.10.11', port: 80 }
-    const key = { family: 'ipv4', protocol, address: '198.51.100.10', port: 80 } as const
-    return dataplane.ipvs.admin.describeDest(key, { address, port }).weight
-  }
-  const count = async () =>
-    (await a.send('GET', `${URL}/drain`)).json<{ status: { connections: number } }>().status
-  /** Resolves when the drain says so. */
-  const until = async (state: string) => {
-    for (;;) {
-      const drain = (await a.send('GET', `${URL}/drain`)).json<{
-        status: { state: string; endedAt: string | null; connectionsReset: number | null }
-      }>()
-      if (drain.status.state === state && drain.status.endedAt !== null) return drain
-      await new Promise(resolve => setImmediate(resolve))
-    }
-  }
-  return { ...a, dataplane, time, connect, weights, inDataplane, count, until }
-}
+import { START, start, Time, URL } from '../fixtures/drain-stage.js'
 
 t.test('the life of a drain that keeps', async t => {
   const s = await start()
@@ -101,7 +13,7 @@ t.test('the life of a drain that keeps', async t => {
   const before = await s.send('GET', URL)
   const answer = await s.send('PUT', `${URL}/drain`, { deadlineSeconds: 300 })
   t.equal(answer.statusCode, 202)
-  t.equal(answer.headers['location'], `${URL}/drain`)
+  t.match(answer.headers['location'], /^\/v1\/operations\/[0-9a-f-]{36}$/)
   const at = new Date(START).toISOString()
   const deadlineAt = new Date(START + 300_000).toISOString()
   t.match(answer.json(), {
