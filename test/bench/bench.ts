@@ -66,6 +66,7 @@ const benches: Readonly<Record<string, Bench>> = {
   },
   api: {
     claim: 'writes, reads, changesets and imports over the API, alone and while packets pass',
+    rounds: 2,
     load: () => import('./api.js'),
   },
   health: {

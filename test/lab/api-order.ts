@@ -9,6 +9,8 @@ export interface ApiOrder {
   seconds?: number
   /** Breath between two calls. */
   pauseMs?: number
+  /** Calls of all connections together; who is late catches up. As fast as they can when absent. */
+  perSecond?: number
   /** Follows `nextCursor` of every answer to its end. */
   pages?: boolean
   /** What kind of answer is asked for; of lines (application/x-ndjson) each counts as an item. */

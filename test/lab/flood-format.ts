@@ -25,4 +25,8 @@ export interface FloodOrder {
   seconds: number
   /** Packets a second; as many as possible when absent. */
   pps?: number
+  /** Sleeps until the next batch is due, so that others have the core; else it spins. */
+  naps?: boolean
+  /** Priority, of setpriority(2): what stands for other machines must not wait for the one measured. */
+  nice?: number
 }

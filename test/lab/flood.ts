@@ -14,7 +14,9 @@ export interface Flood {
 }
 
 export type FloodShape = Pick<FloodOrder, 'address' | 'port' | 'flows' | 'seconds'> &
-  Partial<Pick<FloodOrder, 'ports' | 'sources' | 'octets' | 'burst' | 'warmS' | 'pps'>>
+  Partial<
+    Pick<FloodOrder, 'ports' | 'sources' | 'octets' | 'burst' | 'warmS' | 'pps' | 'naps' | 'nice'>
+  >
 
 const CLIENT_ENV = { NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
 const FIRST_PORT = 10_000

@@ -26,8 +26,14 @@ process.stdout.write(`${JSON.stringify(report)}\n`)
 
 async function callAll(client: number): Promise<void> {
   const calls = order.calls.filter((_, i) => i % clients === client)
+  const everyMs = order.perSecond === undefined ? 0 : (clients * 1000) / order.perSecond
+  // Connections begin one after the other, so that calls come evenly.
+  let dueMs = begin + (everyMs * client) / clients
   do {
     for (const each of calls) {
+      const earlyMs = dueMs - performance.now()
+      if (everyMs > 0 && earlyMs > 0) await breathe(earlyMs)
+      dueMs += everyMs
       let path: string | null = each.path
       while (path !== null) {
         const page = await timed({ ...each, path })
