@@ -180,10 +180,13 @@ export interface ProbeEnds {
   vip: TextEndpoint
 }
 
+/** How a real server is reached. */
+export type Way = Pick<DestConfig, 'address' | 'port' | 'forwarding' | 'tunnel'>
+
 export interface ProbeConfig extends ProbeEnds {
   key: ServiceKey
-  /** Where its packets go, whatever the weight. */
-  dest: DestKey
+  /** Where its packets go, and how, whatever the weight; also when the service is without it now. */
+  dest: Way
 }
 
 /** All that is given must hold. */

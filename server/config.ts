@@ -36,6 +36,8 @@ export interface Config extends AccessConfig {
   /** Folders of health checks that run programs or read files; null: there are none. */
   checkCommands: string | null
   checkFiles: string | null
+  /** Whether health checks may go through their services. */
+  serviceProbes: boolean
   /** Folder of programs that webhooks may run; null: there are none. */
   notifyCommands: string | null
 }
@@ -151,6 +153,15 @@ export const SETTINGS: readonly Setting[] = [
     placeholder: '<folder>',
     fallback: 'off',
     help: 'the only folder whose files health checks may read; off: none may',
+  },
+  {
+    key: 'serviceProbes',
+    flag: '--service-probes',
+    env: 'SLUICE_SERVICE_PROBES',
+    placeholder: '',
+    fallback: '0',
+    help: 'let health checks go through services (via: service), from a network namespace of their own',
+    isSwitch: true,
   },
   {
     key: 'notifyCommands',
@@ -270,6 +281,7 @@ export function readConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
     logLevel: read('logLevel', text => oneOf(text, LOG_LEVELS)),
     checkCommands: read('checkCommands', parseFolder),
     checkFiles: read('checkFiles', parseFolder),
+    serviceProbes: read('serviceProbes', parseSwitch),
     notifyCommands: read('notifyCommands', parseFolder),
     connsMax: read('connsMax', parseConnsMax),
     requestsPerMinute: read('requestsPerMinute', text => parseCount(text, 0, 1e9)),
@@ -278,6 +290,8 @@ export function readConfig(flags: Flags, env: NodeJS.ProcessEnv): Config {
   }
   if (config.driver === 'raw-socket' && (config.workers ?? 1) > 1)
     faults.push('--workers: the raw-socket driver has one worker; leave it out or use packet-ring')
+  if (config.driver === 'raw-socket' && config.serviceProbes === true)
+    faults.push('--service-probes: the raw-socket driver carries none; use packet-ring')
   if (faults.length === 0) faults.push(...accessFaults(config as Config))
   if (faults.length > 0) throw new ConfigError(faults)
   return config as Config

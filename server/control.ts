@@ -22,6 +22,7 @@ import type { Plan } from './change/ground.js'
 import { ExchangeControl } from './control/exchange-control.js'
 import { HealthCheckControl } from './control/health-check-control.js'
 import { HealthBook } from './health/health-book.js'
+import type { CheckPlatform } from './health/check-platform.js'
 import { HealthControl, type CheckEngine } from './health/health-control.js'
 import { LastStates } from './health/last-states.js'
 import { History } from './change/history.js'
@@ -85,6 +86,8 @@ export interface ControlOptions {
   retryMs?: number
   /** What is known of the health of real servers; empty at first when absent. */
   health?: HealthBook
+  /** What checks can be had here; everything when absent. */
+  platform?: CheckPlatform
   /** Runs health checks; absent: nothing does. */
   engine?: CheckEngine
   /** Monotonic. */
@@ -134,7 +137,7 @@ export class Control {
       const told = ledger.follow(services, deed)
       if (told.length > 0) for (const listener of listeners) listener.happening?.(told)
     })
-    const state = new State(repo)
+    const state = new State(repo, options.platform)
     this.state = state
     this.#dataplane = dataplane
     this.#now = now

@@ -38,6 +38,8 @@ export const faults = {
   HEALTH_CHECK_IN_USE: problems.HEALTH_CHECK_IN_USE.about,
   UNKNOWN_HEALTH_CHECK: 'The document asks for a health check that there is not.',
   INVALID_PATTERN: 'The text is no regular expression, or uses what could take long: see `detail`.',
+  NOT_AVAILABLE_HERE:
+    'This Sluice cannot do it as it was started, or where it runs. The hint says what it takes.',
   TARGET_NOT_ALLOWED:
     'Probes go to loopback and link-local addresses only where the settings allow it.',
   PRECONDITION_FAILED: problems.PRECONDITION_FAILED.about,

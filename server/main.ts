@@ -23,9 +23,12 @@ import { DataplaneFleet } from './dataplane/dataplane-fleet.js'
 import { openDatabase } from './db.js'
 import { urlOf } from './listen/listen-address.js'
 import { HealthEngine } from './health/health-engine.js'
+import { ownProbeNetwork, type ProbeNetwork } from './health/probe-network.js'
+import { gatewayThrough } from './health/service-gateway.js'
 import { examine, formatReport, thisHost } from './host/doctor.js'
 import { LinuxHost } from './host/host-control.js'
 import { Journal, type Occurrence } from './journal/journal.js'
+import { PROBE_INTERFACE } from './host/interfaces.js'
 import { lockInstance } from './host/instance.js'
 import { FileJournal } from './host/journal.js'
 import { followLevelSignal, openLog } from './log.js'
@@ -97,9 +100,11 @@ async function start(
   undo.push('database', () => database.close())
   const databaseMetrics = new DatabaseMetrics(database)
 
+  const network = await openProbeNetwork(config, logger, undo)
+  const alsoRead = network === null ? [] : [PROBE_INTERFACE]
   const host = new LinuxHost({
     driver: config.driver,
-    interfaces,
+    ...{ interfaces, alsoRead },
     journal: new FileJournal(`${resolve(config.database)}.host`),
     logger,
     stillHeld: async endpoints => {
@@ -112,7 +117,8 @@ async function start(
 
   const packetQueues = config.driver === 'raw-socket' ? openPacketQueues() : undefined
   const { driver, busyPollUs } = config
-  const worker = { driver, interfaces, busyPollUs, ...(packetQueues && { packetQueues }) }
+  const read = { driver, interfaces: [...interfaces, ...alsoRead], busyPollUs }
+  const worker = { ...read, ...(packetQueues && { packetQueues }) }
   const journal = new Journal({ database, logger })
   undo.push('journal', () => {
     journal.record({ type: 'appliance.stopped', class: 'state', actor: SYSTEM })
@@ -129,10 +135,12 @@ async function start(
   undo.push('memory reserve', () => clearInterval(reserving))
   const listeners = [journal]
   const { checkCommands: commandFolder, checkFiles: fileFolder } = config
-  const engine = new HealthEngine({ logger, commandFolder, fileFolder })
+  const gateway = network && gatewayThrough(dataplane, network)
+  const engine = new HealthEngine({ logger, commandFolder, fileFolder, gateway })
   const record = (...all: readonly Occurrence[]) => journal.record(...all)
   const parts = { database, dataplane, host, connections, logger, listeners, engine, record }
-  const control = createControl(parts)
+  const platform = { serviceProbes: network !== null, sctp: false }
+  const control = createControl({ ...parts, platform })
   undo.push('control', () => control.stop())
   const processMetrics = new ProcessMetrics()
   control.metrics.before(processMetrics.prepare)
@@ -164,6 +172,23 @@ async function start(
   const access = { gate, tokens, journal, webhooks }
   const app = buildApp({ control, access, defences, logger })
   return serveApi(app, config, { logger, undo, journal })
+}
+
+/** Null when nobody asked for it; what a Sluice that was killed left is cleared away all the same. */
+async function openProbeNetwork(
+  { serviceProbes }: Config,
+  logger: Logger,
+  undo: Undo,
+): Promise<ProbeNetwork | null> {
+  const network = await ownProbeNetwork()
+  if (!serviceProbes) {
+    await network.clear()
+    return null
+  }
+  undo.push('probe network', () => network.close())
+  const reason = await network.open()
+  if (reason !== null) logger.warn({ reason }, 'health checks through services have no IPv6 here')
+  return network
 }
 
 function openDataplane(

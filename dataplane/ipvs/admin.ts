@@ -7,59 +7,36 @@ import type {
   ServiceConfig,
   ServiceKey,
   ServiceRows,
+  Way,
 } from '../protocol.js'
 import { INACTIVE, MASQ, NOOUTPUT } from '../shared/conn-record.js'
 import * as address from '../wire/address.js'
+import type { AdminOptions } from './admin-options.js'
 import {
   checkThresholds,
   checkUnicast,
   configOf,
   destAddress,
   familyNumber,
-  flagNames,
   identityOf,
   keyOf,
   METHODS,
   netmaskOf,
   parseAddress,
   PROTOCOLS,
+  serviceConfigOf,
   SERVICE_FLAGS,
   TUNNEL_CHECKSUMS,
   TUNNELS,
 } from './config-words.js'
 import { Dest } from './dest.js'
-import type { Estimator } from './est.js'
-import { Role, type Guarded } from './guarded.js'
+import { Role } from './guarded.js'
 import { GuardedReals } from './guarded-reals.js'
-import type { OwnServers } from './own-servers.js'
 import { setRamp } from './newcomers.js'
-import type { Rows } from './rows.js'
 import { schedulers } from './sched/index.js'
-import type { Settings } from './settings.js'
 import { ONEPACKET, PERSISTENT, Service } from './service.js'
 import type { ServiceTable } from './service-table.js'
 import { Trash } from './trash.js'
-
-export interface AdminOptions {
-  services: ServiceTable
-  guarded: Guarded
-  serviceRows: Rows
-  destRows: Rows
-  serviceEstimator: Estimator
-  destEstimator: Estimator
-  /** Of row 0, everything together. */
-  totalEstimator: Estimator
-  /** Row to dest; shared with the connections. */
-  dests: (Dest | undefined)[]
-  random: (bound: number) => number
-  nowMs: () => number
-  settings: Settings
-  ownServers: OwnServers
-  /** Told that a real server was deleted, and whether it is the first in the trash. */
-  onUnlink: (first: boolean) => void
-  /** Told of a service that is new, was edited, or has one more real server. */
-  onService: (service: Service) => void
-}
 
 /**
  * Configuration of virtual services and real servers, with ip_vs_ctl.c's rules and errors. Every
@@ -218,6 +195,23 @@ export class Admin {
     this.#unlink(service, this.dest(service, config))
   }
 
+  /** A real server that no service has, for whoever binds connections to it. Throws OpError. */
+  lend(service: Service, way: Way): Dest {
+    const config = { ...way, weight: 0, upperThreshold: 0, lowerThreshold: 0 }
+    const where = destAddress(service, config)
+    checkUnicast(where)
+    const dest = this.#create(where, way.port, null, null)
+    this.#set(dest, config)
+    this.#guardedReals.hold(service, dest)
+    return dest
+  }
+
+  /** What was lent, without connections. */
+  takeBack(dest: Dest): void {
+    this.#guardedReals.release(dest)
+    this.#free(dest)
+  }
+
   /** Newest first. */
   destsOf(key: ServiceKey): DestKey[] {
     return this.service(key).dests.map(dest => configOf(dest))
@@ -283,19 +277,8 @@ export class Admin {
   /** What undoes a deletion: the configuration of a service or a dest as it stands. */
   describeService(key: ServiceKey): { service: ServiceConfig; dests: DestConfig[] } {
     const service = this.service(key)
-    const { timeoutS, netmask } = service
-    const isSip = service.persistenceEngine === 'sip'
-    const engine = isSip ? { engine: 'sip' as const } : {}
     return {
-      service: {
-        key,
-        scheduler: service.schedulerName as ServiceConfig['scheduler'],
-        schedulerFlags: flagNames(service),
-        persistence: service.persistent ? { timeoutS, netmask, ...engine } : null,
-        ...(isSip && !service.persistent ? { persistenceEngine: 'sip' as const } : {}),
-        onePacket: (service.flags & ONEPACKET) !== 0,
-        ...(service.refuses ? { refuses: true } : {}),
-      },
+      service: serviceConfigOf(service, key),
       dests: service.dests.map(dest => configOf(dest, this.#o.nowMs())).reverse(),
     }
   }

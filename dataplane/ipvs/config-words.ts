@@ -3,11 +3,11 @@
  * a service or a real server is configured as, and the kernel's checks of both (ip_vs_ctl.c).
  */
 import { OpError } from '../op-error.js'
-import type { DestConfig, ServiceKey } from '../protocol.js'
+import type { DestConfig, ServiceConfig, ServiceKey } from '../protocol.js'
 import { DROUTE, LOCALNODE, MASQ, TUNNEL } from '../shared/conn-record.js'
 import * as address from '../wire/address.js'
 import type { Dest } from './dest.js'
-import { SCHED1, SCHED2, SCHED3, type Service } from './service.js'
+import { ONEPACKET, SCHED1, SCHED2, SCHED3, type Service } from './service.js'
 
 export const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const
 export const METHODS = { masq: MASQ, local: LOCALNODE, tunnel: TUNNEL, dr: DROUTE } as const
@@ -116,5 +116,21 @@ export function configOf(dest: Dest, nowMs = 0): DestConfig {
     upperThreshold: dest.upperThreshold,
     lowerThreshold: dest.lowerThreshold,
     ...(ramp === null ? {} : { ramp: ramp.describe(nowMs) }),
+  }
+}
+
+/** What undoes the deletion of a service, but for its real servers. */
+export function serviceConfigOf(service: Service, key: ServiceKey): ServiceConfig {
+  const { timeoutS, netmask } = service
+  const isSip = service.persistenceEngine === 'sip'
+  const engine = isSip ? { engine: 'sip' as const } : {}
+  return {
+    key,
+    scheduler: service.schedulerName as ServiceConfig['scheduler'],
+    schedulerFlags: flagNames(service),
+    persistence: service.persistent ? { timeoutS, netmask, ...engine } : null,
+    ...(isSip && !service.persistent ? { persistenceEngine: 'sip' as const } : {}),
+    onePacket: (service.flags & ONEPACKET) !== 0,
+    ...(service.refuses ? { refuses: true } : {}),
   }
 }

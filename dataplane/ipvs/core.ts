@@ -149,7 +149,11 @@ export class Core {
     // A mark that no service asks for means nothing here.
     pkt.mark = mark !== 0 && services.getMark(f.family, mark) !== undefined ? mark : 0
     // A marked packet is routed to this host wherever it was going, as a mark service needs it.
-    const local = pkt.mark !== 0 || this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3)
+    const local =
+      pkt.mark !== 0 ||
+      this.#network.isLocal(f.family, f.dst0, f.dst1, f.dst2, f.dst3) ||
+      // Whose address may be withdrawn, until probes find that it has somebody again.
+      this.#isProbe(pkt)
     const verdict = this.#hook(pkt, local)
     if (verdict === Verdict.local) return hostStack.deliver(pkt)
     if (verdict !== Verdict.accept) return verdict

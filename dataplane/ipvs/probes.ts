@@ -4,6 +4,7 @@ import { Flow } from '../packet.js'
 import * as address from '../wire/address.js'
 import type { Admin } from './admin.js'
 import type { Connections } from './conn.js'
+import type { Dest } from './dest.js'
 import { parseAddress, PROTOCOLS } from './config-words.js'
 
 /** Probes whose checker was lost are forgotten after so long; no check may take longer. */
@@ -15,6 +16,8 @@ interface Probe {
   vip: address.Address
   vport: number
   untilMs: number
+  /** The real server under test, when it is not among its service's now: those that are down. */
+  lent: Dest | null
 }
 
 /**
@@ -44,8 +47,13 @@ export class Probes {
   /** Throws OpError when service or server are unknown, or there is no room for a connection. */
   open(config: ProbeConfig): void {
     const service = this.#admin.service(config.key)
-    const dest = this.#admin.dest(service, config.dest)
     const probe = this.#probeOf(config)
+    const key = keyOf(probe.protocol, probe.client.family, config.client.port)
+    this.#prune()
+    this.#end(key)
+    const own = service.find(parseAddress(config.dest.address), config.dest.port)
+    if (own === undefined) probe.lent = this.#admin.lend(service, config.dest)
+    const dest = own ?? probe.lent!
     const { params } = this.#conns
     const { client, vip } = probe
     params.family = client.family
@@ -64,16 +72,25 @@ export class Probes {
     params.destFamily = 0
     params.engineData = 0
     const c = this.#conns.create(params, dest, 0, service.fwmark)
-    if (c === 0) throw new OpError('ENOSPC', 'the connection table is full')
+    if (c === 0) {
+      if (probe.lent !== null) this.#admin.takeBack(probe.lent)
+      throw new OpError('ENOSPC', 'the connection table is full')
+    }
     this.#conns.release(c)
-    this.#prune()
-    this.#byPort.set(keyOf(probe.protocol, client.family, config.client.port), probe)
+    this.#byPort.set(key, probe)
   }
 
   /** Takes its connection away, if it still is there. */
   close(ends: ProbeEnds): void {
-    const { client, vip, vport, protocol } = this.#probeOf(ends)
-    this.#byPort.delete(keyOf(protocol, client.family, ends.client.port))
+    const { client, protocol } = this.#probeOf(ends)
+    this.#end(keyOf(protocol, client.family, ends.client.port))
+  }
+
+  #end(key: number): void {
+    const probe = this.#byPort.get(key)
+    if (probe === undefined) return
+    this.#byPort.delete(key)
+    const { client, vip, vport, protocol, lent } = probe
     const f = this.#flow
     f.family = client.family
     f.protocol = protocol
@@ -81,14 +98,20 @@ export class Probes {
     f.src1 = client.w1
     f.src2 = client.w2
     f.src3 = client.w3
-    f.srcPort = ends.client.port
+    f.srcPort = key & 0xffff
     f.dst0 = vip.w0
     f.dst1 = vip.w1
     f.dst2 = vip.w2
     f.dst3 = vip.w3
     f.dstPort = vport
     const c = this.#conns.table.inGet(f)
-    if (c !== 0) this.#conns.expireNow(c)
+    if (lent === null) {
+      if (c !== 0) this.#conns.expireNow(c)
+      return
+    }
+    // Its row may be another's in a moment, so nothing may refer to it.
+    if (c !== 0 && this.#conns.destOf(c) === lent) this.#conns.remove(c)
+    this.#admin.takeBack(lent)
   }
 
   /** Whether a probe sent this packet. */
@@ -123,6 +146,7 @@ export class Probes {
     return {
       ...{ protocol: PROTOCOLS[ends.protocol], client, vip, vport: ends.vip.port },
       untilMs: this.#nowMs() + KEPT_MS,
+      lent: null,
     }
   }
 
@@ -130,7 +154,7 @@ export class Probes {
   #prune(): void {
     for (const [key, { untilMs }] of this.#byPort) {
       if (untilMs > this.#nowMs()) return
-      this.#byPort.delete(key)
+      this.#end(key)
     }
   }
 }

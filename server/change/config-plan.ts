@@ -54,8 +54,9 @@ export function planConfiguration(
     )
   collect(faults, '/settings', () => putSettings(ground, body.settings ?? {}, null))
   if (faults.length === 0) faults.push(...rivals(ground, services.keys()))
+  const isWhole = faults.length === 0
   for (const name of healthChecks.keys()) {
-    const fault = faults.length === 0 ? checks.fault(ground, name) : null
+    const fault = isWhole ? checks.fault(ground, name) : null
     if (fault !== null) faults.push(under(`/healthChecks/${escapePointer(name)}`, fault))
   }
   if (faults.length > 0) throw problemOf(faults.slice(0, FAULTS_MAX))

@@ -4,6 +4,7 @@
  * runs over a draft, so a trial run, one write of many and a list of changes take one way.
  */
 import { isDeepStrictEqual } from 'node:util'
+import { EVERYTHING, type CheckPlatform } from '../health/check-platform.js'
 import type { ChangeSet, ConfigurationRepo, ServiceChange } from '../repo/configuration.js'
 import type { HealthCheckRecord, MarkRuleRecord } from '../repo/records.js'
 import type { ServiceRecord, SettingsRecord } from '../repo/records.js'
@@ -31,12 +32,17 @@ export interface Configuration {
   healthCheck(name: string): HealthCheckRecord | null
   healthChecks(): Iterable<HealthCheckRecord>
   settings(): SettingsRecord
+  /** What is stored: itself, or what a draft is over. */
+  stored(): Configuration
+  /** What checks can be had here. */
+  readonly platform: CheckPlatform
 }
 
 const keyTextOf = (service: ServiceRecord): string => keyText(keyOf(service))
 
 export class State implements Configuration {
   revision: number
+  readonly platform: CheckPlatform
   readonly #services = new Map<string, ServiceRecord>()
   readonly #holders = new Map<string, string>()
   readonly #markRules = new Map<string, MarkRuleRecord>()
@@ -46,7 +52,8 @@ export class State implements Configuration {
   #lastPosition = 0
   #names: string[] | null = null
 
-  constructor(repo: ConfigurationRepo) {
+  constructor(repo: ConfigurationRepo, platform = EVERYTHING) {
+    this.platform = platform
     this.revision = repo.revision()
     this.#settings = repo.settings.get()
     this.apply({
@@ -66,6 +73,7 @@ export class State implements Configuration {
   healthCheck = (name: string): HealthCheckRecord | null => this.#healthChecks.get(name) ?? null
   healthChecks = (): Iterable<HealthCheckRecord> => this.#healthChecks.values()
   settings = (): SettingsRecord => this.#settings
+  stored = (): Configuration => this
 
   /** Names of all services, sorted. */
   names(): readonly string[] {
@@ -122,6 +130,14 @@ export class Draft implements Configuration {
 
   get revision(): number {
     return this.#base.revision
+  }
+
+  get platform(): CheckPlatform {
+    return this.#base.platform
+  }
+
+  stored(): Configuration {
+    return this.#base.stored()
   }
 
   service(name: string): ServiceRecord | null {

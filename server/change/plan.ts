@@ -67,7 +67,7 @@ const rampConfig = ({ startedAt, startMs, durationMs, startShare }: Ramp, nowMs:
   ageMs: Math.max(0, nowMs - startMs),
 })
 
-const tunnelConfig = (tunnel: TunnelConfig | undefined): DestConfig['tunnel'] =>
+export const tunnelConfig = (tunnel: TunnelConfig | undefined): DestConfig['tunnel'] =>
   tunnel === undefined ? null : { ...tunnel, port: tunnel.port ?? 0 }
 
 /** With the weight that schedulers are to see. */

@@ -5,6 +5,7 @@ import { healthCheckFields } from '../documents/declared.js'
 import type { Configuration, State } from '../change/draft.js'
 import { Problem, problemOf, type Fault } from '../errors.js'
 import type { Ground, Plan } from '../change/ground.js'
+import { unavailable } from '../health/check-platform.js'
 import { readHealthCheck } from '../health/check-document.js'
 import { usersOf } from '../health/check-references.js'
 import { ALLOW_HINT, notAllowed } from '../health/check-references.js'
@@ -126,7 +127,15 @@ export class HealthCheckControl {
 
   /** What is wrong with a check in the light of the settings; null when nothing is. */
   fault({ draft }: Ground, name: string): Fault | null {
-    const address = draft.healthCheck(name)?.config.targetAddress
+    const check = draft.healthCheck(name)
+    if (check === null) return null
+    const missing = unavailable(check.config, draft.platform)
+    const stored = draft.stored().healthCheck(name)?.config ?? null
+    if (missing !== null && !isDeepStrictEqual(stored, check.config)) {
+      const { field, detail, hint } = missing
+      return { pointer: `/${field}`, code: 'NOT_AVAILABLE_HERE', detail, hint }
+    }
+    const address = check.config.targetAddress
     if (address === undefined) return null
     if (isAllowed(address, draft.settings().config.healthCheckTargets)) return null
     const detail = notAllowed(name, address)

@@ -1,15 +1,21 @@
 /** What is wrong with checks in the light of everything else: whether they exist, and may go there. */
+import { isDeepStrictEqual } from 'node:util'
 import type { Configuration } from '../change/draft.js'
 import type { Fault } from '../errors.js'
 import { escapePointer } from '../errors.js'
 import type { ServerRecord, ServiceRecord } from '../repo/records.js'
+import type { CheckFields } from '../schemas/health-check-fields.js'
 import { oneOfHint } from '../schemas/walk.js'
 import { askedOf, targetOf, type AskedCheck } from './checked-servers.js'
 import type { CheckSpec } from './check-spec.js'
 import { specOf } from './check-specs.js'
+import { unavailable } from './check-platform.js'
 import { isAllowed } from './target.js'
 
-type Checks = Pick<Configuration, 'healthCheck' | 'healthChecks' | 'settings'>
+type Checks = Pick<
+  Configuration,
+  'healthCheck' | 'healthChecks' | 'settings' | 'stored' | 'platform'
+>
 
 /** Kinds that need a port of their target. */
 const WITH_PORT: readonly string[] = ['tcp', 'tls', 'http', 'https', 'udp', 'dns', 'smtp', 'sctp']
@@ -27,6 +33,10 @@ export function referenceFaults(checks: Checks, service: ServiceRecord): Fault[]
   // A service may ask for checks before it has any real server.
   for (const [i, name] of (service.config.healthChecks?.named ?? []).entries())
     if (checks.healthCheck(name) === null) missing(checks, `/healthChecks/named/${i}`, name, add)
+  for (const [name, check] of Object.entries(service.config.healthChecks?.inline ?? {})) {
+    const was = checks.stored().service(service.name)?.config.healthChecks?.inline[name]
+    checkPlatform(checks, check, was, `/healthChecks/inline/${name}`, add)
+  }
   for (const server of service.servers) {
     const asked = askedOf(checks, service, server)
     const at = `/realServers/${escapePointer(server.name)}/healthChecks`
@@ -38,7 +48,10 @@ export function referenceFaults(checks: Checks, service: ServiceRecord): Fault[]
     for (const each of asked.checks) {
       const pointer = each.own ? `${at}${each.pointer}` : `/healthChecks${each.pointer}`
       if (each.check === null) missing(checks, pointer, each.name, add)
-      else checkTarget(checks, service, server, each, { at, pointer }, add)
+      else {
+        checkPlatform(checks, each.check, storedCheck(checks, service, server, each), pointer, add)
+        checkTarget(checks, service, server, each, { at, pointer }, add)
+      }
     }
   }
   return faults
@@ -50,6 +63,33 @@ function missing(checks: Checks, pointer: string, name: string, add: Add): void 
   const names = [...checks.healthChecks()].map(each => each.name).sort()
   const hint = names.length === 0 ? 'There is none yet.' : oneOfHint(name, names.slice(0, 100))
   add(pointer, 'UNKNOWN_HEALTH_CHECK', `There is no health check '${name}'.`, hint)
+}
+
+/** What was stored when more could be had stays: whoever changes something else is not refused. */
+function checkPlatform(
+  checks: Checks,
+  check: CheckFields,
+  was: CheckFields | null | undefined,
+  pointer: string,
+  add: Add,
+): void {
+  const found = unavailable(check, checks.platform)
+  if (found !== null && !isDeepStrictEqual(was, check))
+    add(pointer, 'NOT_AVAILABLE_HERE', found.detail, found.hint)
+}
+
+function storedCheck(
+  checks: Checks,
+  service: ServiceRecord,
+  server: ServerRecord,
+  { name, own }: AskedCheck,
+): CheckFields | null | undefined {
+  const stored = checks.stored()
+  const before = stored.service(service.name)
+  const known = before?.servers.find(each => each.name === server.name)
+  // One that is new is asked what its service asks of all.
+  if (before === null || (known === undefined && own)) return undefined
+  return askedOf(stored, before, known ?? server).checks.find(each => each.name === name)?.check
 }
 
 function checkTarget(

@@ -136,4 +136,5 @@ const sameTarget = (a: CheckedServer, b: CheckedServer) =>
   a.address === b.address &&
   a.port === b.port &&
   a.protocol === b.protocol &&
+  JSON.stringify(a.way) === JSON.stringify(b.way) &&
   JSON.stringify(a.vip) === JSON.stringify(b.vip)

@@ -3,6 +3,7 @@
  * data, so that it can cross threads and be compared as JSON. Schemas and defaults live where
  * documents are read; here is what they come to.
  */
+import type { Way } from '../../dataplane/protocol.js'
 
 /** What a check counts as before its first result; `lastKnown` is what it was when Sluice stopped. */
 export type InitialState = 'up' | 'down' | 'lastKnown'
@@ -179,6 +180,8 @@ export interface CheckedServer {
   address: string
   port: number
   protocol: 'tcp' | 'udp' | 'sctp'
+  /** How the service reaches it. */
+  way: Pick<Way, 'forwarding' | 'tunnel'>
   /** Where `via: 'service'` sends probes; null for services by firewall mark, which have no address. */
   vip: { address: string; port: number } | null
   /** So many of the checks have to be up, 1 to all. */

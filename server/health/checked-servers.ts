@@ -1,6 +1,7 @@
 /** The checks that each real server comes to: its service's or its own, with what it overrides. */
 import type { Configuration } from '../change/draft.js'
 import type { ServerRecord, ServiceRecord } from '../repo/records.js'
+import { tunnelConfig } from '../change/plan.js'
 import type { CheckFields } from '../schemas/health-check-fields.js'
 import type { CheckedServer, CheckSpec, NamedCheck } from './check-spec.js'
 import { specOf } from './check-specs.js'
@@ -63,11 +64,12 @@ export function checkedServersOf(
       return [{ name, spec, lastKnown: lastKnown(server.name, name) }]
     })
     if (runnable.length === 0) return []
-    const { address, port } = server.config
+    const { address, port, forwarding, tunnel } = server.config
     return [
       {
         ...{ service: service.name, server: server.name, address, port },
         protocol: service.config.protocol ?? 'tcp',
+        way: { forwarding, tunnel: tunnelConfig(tunnel) },
         vip: vipOf(service),
         ...{ required: Math.min(required, runnable.length), checks: runnable },
       },

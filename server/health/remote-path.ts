@@ -50,7 +50,7 @@ export class RemotePath implements ServicePath {
       run.note('route', `through the service to ${serverAddress}, port ${serverPort}`)
       ready()
     })
-    const forServer = { address: serverAddress, port: serverPort }
+    const forServer = { address: serverAddress, port: serverPort, ...subject.way }
     const source = { address, port }
     this.#post.open(id, { service, server, protocol, ...vip, forServer, source })
   }

@@ -1,4 +1,5 @@
 /** What the main thread and the thread that runs checks say to each other. Types only. */
+import type { Way } from '../../dataplane/protocol.js'
 import type { CheckChange, NamedResult } from './check-runner.js'
 import type { CheckedServer } from './check-spec.js'
 import type { PingFailure, PingOrder } from './pinger.js'
@@ -37,7 +38,7 @@ export interface PathOrder {
   protocol: CheckedServer['protocol']
   address: string
   port: number
-  forServer: { address: string; port: number }
+  forServer: Way
   source: { address: string; port: number }
 }
 

@@ -16,6 +16,8 @@ import { Steering } from './steering.js'
 export interface LinuxHostOptions {
   driver: DriverName
   interfaces: readonly string[]
+  /** Further ones that the dataplane reads, where no address belongs. */
+  alsoRead?: readonly string[]
   journal: Journal
   logger: Logger
   run?: Run
@@ -48,7 +50,7 @@ export class LinuxHost implements HostControl {
   #stopped = false
 
   constructor(options: LinuxHostOptions) {
-    const { driver, interfaces, journal, logger, run = runCommand } = options
+    const { driver, interfaces, alsoRead = [], journal, logger, run = runCommand } = options
     this.#driver = driver
     this.#interfaces = interfaces
     this.#run = run
@@ -56,7 +58,7 @@ export class LinuxHost implements HostControl {
     this.#logger = logger
     this.#addresses = new Addresses({ interfaces, journal, run })
     this.#guard = new PacketGuard({
-      interfaces,
+      interfaces: [...interfaces, ...alsoRead],
       mode: driver === 'raw-socket' ? 'mark' : 'drop',
       run,
     })

@@ -1,6 +1,9 @@
 /** What the host's interfaces are, from `ip -j -d addr`, and which of them carry traffic by default. */
 import { run as runCommand, type Run } from './command.js'
 
+/** Our own: where health checks through services come from. */
+export const PROBE_INTERFACE = 'sluice-probe'
+
 export interface HostAddress {
   family: 'ipv4' | 'ipv6'
   address: string
@@ -102,6 +105,7 @@ export function defaultInterfaces(all: readonly HostInterface[]): HostInterface[
     each =>
       each.ethernet &&
       !each.loopback &&
+      each.name !== PROBE_INTERFACE &&
       each.up &&
       each.running &&
       each.master === null &&
@@ -112,6 +116,7 @@ export function defaultInterfaces(all: readonly HostInterface[]): HostInterface[
 /** Why a named interface cannot be used, or null when it can. */
 export function refusal(name: string, all: readonly HostInterface[]): string | null {
   const found = all.find(each => each.name === name)
+  if (name === PROBE_INTERFACE) return `${name} is what Sluice itself uses for health checks`
   if (!found) return `there is no interface ${name}`
   if (found.loopback || !found.ethernet) return `${name} is not an Ethernet interface`
   if (found.master !== null) return `${name} belongs to ${found.master}; use ${found.master}`

@@ -204,7 +204,7 @@ function checked(
 ): CheckedServer {
   return {
     ...{ service: 'web', server: name, address: serverAddress(host, 'ipv4'), port: HTTP_PORT },
-    ...{ protocol: 'tcp', vip: null, required: 1 },
+    ...{ protocol: 'tcp', way: { forwarding: 'masq', tunnel: null }, vip: null, required: 1 },
     checks: [{ name: spec.kind, spec, lastKnown: null }],
   }
 }

@@ -39,6 +39,7 @@ t.test('nothing given: what the help says', async t => {
     busyPollUs: 100,
     checkCommands: null,
     checkFiles: null,
+    serviceProbes: false,
     notifyCommands: null,
   })
 })

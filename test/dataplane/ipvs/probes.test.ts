@@ -19,7 +19,11 @@ function stage(family: 4 | 6) {
   )
   const key = { family: family === 4 ? 'ipv4' : 'ipv6', protocol: 'tcp', address: vip, port: 80 }
   const probe = {
-    ...{ key, protocol: 'tcp', dest: { address: server, port: 80 } },
+    ...{
+      key,
+      protocol: 'tcp',
+      dest: { address: server, port: 80, forwarding: 'masq', tunnel: null },
+    },
     ...{ client: { address: client, port: 4000 }, vip: { address: vip, port: 80 } },
   } as ProbeConfig
   const text = (address: string) => (family === 6 ? `[${address}]:80` : `${address}:80`)
@@ -38,6 +42,9 @@ function stage(family: 4 | 6) {
 }
 
 /** Where frames went: the wire, and the last octet of their source and destination addresses. */
+const last = (family: 4 | 6, address: string) =>
+  family === 4 ? Number(address.split('.')[3]) : parseInt(address.split(':').at(-1)!, 16) & 0xff
+
 const seen = (director: Director, family: 4 | 6) =>
   director.take().map(({ port, ip }) => {
     const [source, destination] = family === 4 ? [15, 19] : [23, 39]
@@ -45,9 +52,6 @@ const seen = (director: Director, family: 4 | 6) =>
   })
 
 for (const family of [4, 6] as const) {
-  const last = (address: string) =>
-    family === 4 ? Number(address.split('.')[3]) : parseInt(address.split(':').at(-1)!, 16) & 0xff
-
   t.test(`IPv${family}: NAT, weight 0`, async t => {
     const { director, probe, prepare, syn, answer, client, vip, server } = stage(family)
     await prepare('-m')
@@ -56,14 +60,18 @@ for (const family of [4, 6] as const) {
     syn()
     t.strictSame(
       seen(director, family),
-      [`server ${last(client)} ${last(server)}`],
+      [`server ${last(family, client)} ${last(family, server)}`],
       'past the weight',
     )
     answer(server)
-    t.strictSame(seen(director, family), [`client ${last(vip)} ${last(client)}`])
+    t.strictSame(seen(director, family), [`client ${last(family, vip)} ${last(family, client)}`])
     syn(4001)
     const [other] = seen(director, family)
-    t.not(other, `server ${last(client)} ${last(server)}`, 'clients are scheduled as ever')
+    t.not(
+      other,
+      `server ${last(family, client)} ${last(family, server)}`,
+      'clients are scheduled as ever',
+    )
     director.ipvs.probes.close(probe)
     t.equal(director.ipvs.probes.size, 0)
   })
@@ -73,10 +81,10 @@ for (const family of [4, 6] as const) {
     await prepare('-g')
     director.ipvs.probes.open(probe)
     syn()
-    t.strictSame(seen(director, family), [`server ${last(client)} ${last(vip)}`])
+    t.strictSame(seen(director, family), [`server ${last(family, client)} ${last(family, vip)}`])
     answer(vip)
     const frames = seen(director, family)
-    t.ok(frames.includes(`client ${last(vip)} ${last(client)}`), 'handed on')
+    t.ok(frames.includes(`client ${last(family, vip)} ${last(family, client)}`), 'handed on')
     director.ipvs.probes.close(probe)
     director.advanceTo(director.nowMs + 1000)
     answer(vip)
@@ -84,12 +92,63 @@ for (const family of [4, 6] as const) {
   })
 }
 
+for (const family of [4, 6] as const)
+  for (const forwarding of ['masq', 'dr', 'tunnel'] as const)
+    t.test(`IPv${family}, ${forwarding}: to one that its service is without`, async t => {
+      const { director, probe, prepare, syn, answer, client, vip, server } = stage(family)
+      await prepare('-m')
+      const tunnel =
+        forwarding === 'tunnel' ? ({ type: 'ipip', port: 0, checksum: 'none' } as const) : null
+      const gone = server.replace(/12$/, '13')
+      const dest = { address: gone, port: 80, forwarding, tunnel }
+      const { records } = director.ipvs.conns
+      const rows = director.ipvs.admin.rows()
+      const before = records.size
+      director.ipvs.probes.open({ ...probe, dest })
+      syn()
+      const [to] = seen(director, family)
+      if (forwarding === 'dr') t.equal(to, `server ${last(family, client)} ${last(family, vip)}`)
+      else t.ok(to!.endsWith(` ${last(family, gone)}`))
+      if (forwarding === 'masq') {
+        answer(gone)
+        const back = `client ${last(family, vip)} ${last(family, client)}`
+        t.strictSame(seen(director, family), [back])
+      }
+      t.strictSame(director.ipvs.admin.rows(), rows, 'nobody else gets it')
+      director.ipvs.probes.close(probe)
+      t.equal(records.size, before, 'no connection is left')
+      for (let port = 4000; port < 4100; port++) {
+        const own = { ...probe, dest, client: { ...probe.client, port } }
+        director.ipvs.probes.open(own)
+        director.ipvs.probes.open(own)
+      }
+      director.advanceTo(director.nowMs + 121_000)
+      director.ipvs.probes.open({ ...probe, dest })
+      t.equal(director.ipvs.probes.size, 1, 'those whose checker was lost are forgotten')
+      t.equal(records.size, before + 1)
+    })
+
+t.test('an address that is withdrawn is no obstacle', async t => {
+  const { director, probe, prepare, client, server } = stage(4)
+  const elsewhere = '10.0.0.200'
+  await director.command(`ipvsadm -A -t ${elsewhere}:80 -s rr`)
+  await prepare('-m')
+  const vip = { address: elsewhere, port: 80 }
+  director.ipvs.probes.open({ ...probe, key: { ...probe.key, ...vip }, vip })
+  const bytes = buildBytes({
+    ...{ src: client, dst: elsewhere },
+    tcp: { srcPort: 4000, dstPort: 80, flags: 'S' },
+  })
+  director.inject('client', bytes)
+  t.strictSame(seen(director, 4), [`server ${last(4, client)} ${last(4, server)}`])
+})
+
 t.test('what is unknown is refused', async t => {
   const { director, probe, prepare } = stage(4)
   t.throws(() => director.ipvs.probes.open(probe), { code: 'ESRCH' })
   await prepare('-m')
-  const dest = { address: '192.168.10.19', port: 80 }
-  t.throws(() => director.ipvs.probes.open({ ...probe, dest }), { code: 'ENOENT' })
+  const dest = { ...probe.dest, address: '2001:db8:10::19' }
+  t.throws(() => director.ipvs.probes.open({ ...probe, dest }), { code: 'EINVAL' })
   const vip = { address: '2001:db8::100', port: 80 }
   t.throws(() => director.ipvs.probes.open({ ...probe, vip }), { code: 'EINVAL' })
   t.throws(() => director.ipvs.probes.open({ ...probe, vip: { address: 'x', port: 1 } }), {

@@ -1,6 +1,7 @@
 /** A new version on every server, one after another, while nobody notices. */
 import { SERVER_NAMES, type ServerName } from '../../lab/cast.js'
-import { isHealth, SERVICE, serverStatus, until, type Stage } from './stage.js'
+import { until } from '../../lab/until.js'
+import { isHealth, SERVICE, serverStatus, type Stage } from './stage.js'
 
 const DRAIN = { deadlineSeconds: 20, onDeadline: 'reset' }
 

@@ -2,6 +2,7 @@
 import { SERVER_NAMES, serverAddress, VIP, type ServerName } from '../../lab/cast.js'
 import { HTTP_PORT } from '../../lab/real-server.js'
 import type { Sluice } from '../../lab/sluice.js'
+import { pause } from '../../lab/until.js'
 import type { Checks } from '../checks.js'
 import type { Timeline } from './timeline.js'
 import type { WebServer } from './web-server.js'
@@ -53,26 +54,8 @@ export async function serverStatus({ sluice }: Stage, name: ServerName) {
   return (server as ServerStatus).status
 }
 
-const POLL_MS = 50
-
-/** Asks until the answer is right; returns how long that took. Throws after `deadlineMs`. */
-export async function until(
-  what: string,
-  isRight: () => Promise<boolean>,
-  deadlineMs = 20_000,
-): Promise<number> {
-  const began = performance.now()
-  while (!(await isRight())) {
-    if (performance.now() - began > deadlineMs)
-      throw new Error(`${what} was awaited for ${deadlineMs / 1000} s in vain`)
-    await lastFor(POLL_MS)
-  }
-  return performance.now() - began
-}
-
 /** Time that belongs to the story: load goes on meanwhile. */
-export const lastFor = (ms: number): Promise<void> =>
-  new Promise(resolve => void setTimeout(resolve, ms))
+export const lastFor = pause
 
 export const isHealth = (stage: Stage, name: ServerName, state: string) => async () => {
   const found = await stage.sluice.api('GET', `${SERVICE}/real-servers/${name}/checks`)

@@ -1,8 +1,9 @@
 /** What nobody planned: a server that hangs, all that die, and the way back. */
 import { SERVER_NAMES, type ServerName } from '../../lab/cast.js'
 import type { SteadyResult } from '../../lab/steady-format.js'
+import { until } from '../../lab/until.js'
 import { isFailed, type Load } from './load.js'
-import { DETECTION_MS, isHealth, lastFor, serverStatus, until, type Stage } from './stage.js'
+import { DETECTION_MS, isHealth, lastFor, serverStatus, type Stage } from './stage.js'
 
 /** How much later than its checks allow a state may be seen by somebody who asks over and over. */
 const GRACE_MS = 1000
