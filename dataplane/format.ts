@@ -144,7 +144,7 @@ function formatIpv6(v: DataView, at: number, end: number, depth: number): string
     const octets = stop - upper.fragmentAt - ipv6Fragment.LENGTH
     tail += formatFragment(id, upper.fragmentOffset, octets, upper.moreFragments)
   }
-  if (upper.sourceRouted) tail += ' source-routed'
+  if (upper.routedAt !== 0) tail += ' source-routed'
   if (whole > end) tail += ` [${whole - end} octets missing]`
   const { at: l4, protocol } = upper
   const layer = { v, l4, end: stop, protocol }

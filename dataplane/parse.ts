@@ -11,7 +11,9 @@ import { Counter } from './counters.js'
 import { DATAGRAM_MAX } from './limits.js'
 import { IPV4, IPV6, type Flow, type Packet } from './packet.js'
 import * as ipv6Extension from './wire/ipv6-extension.js'
-import { NO_NEXT_HEADER, SCTP, TCP, UDP } from './wire/ip-protocol.js'
+import * as ipv6Fragment from './wire/ipv6-fragment.js'
+import * as ipv6Options from './wire/ipv6-options.js'
+import { HOP_BY_HOP, NO_NEXT_HEADER, SCTP, TCP, UDP } from './wire/ip-protocol.js'
 
 // Plain constants: a property of an object built at run time is a load on every packet.
 const TRUNCATED = Counter.truncated
@@ -19,7 +21,6 @@ const BAD_IP_HEADER = Counter.badIpHeader
 const BAD_IP_CHECKSUM = Counter.badIpChecksum
 const BAD_TRANSPORT_HEADER = Counter.badTransportHeader
 const MARTIAN_SOURCE = Counter.martianSource
-const SOURCE_ROUTE = Counter.sourceRoute
 const ICMP_MALFORMED = Counter.icmpMalformed
 
 const IPV4_MIN = 20
@@ -120,10 +121,11 @@ function parse6(pkt: Packet): number {
   pkt.moreFragments = false
   if (ipv6Extension.isExtension(protocol)) {
     if (!ipv6Extension.walk(v, l3 + 6, l3 + IPV6_MIN, end, upper)) return TRUNCATED
-    if (upper.sourceRouted) return SOURCE_ROUTE
     if (upper.fragmentAt !== 0 && !isSaneFragment6(end)) return BAD_IP_HEADER
+    if (protocol === HOP_BY_HOP && !hasGoodOptions(v, l3 + IPV6_MIN)) return BAD_IP_HEADER
     protocol = upper.protocol
     pkt.l4 = upper.at
+    if (upper.fragmentAt !== 0 && upper.fragmentOffset === 0 && !upper.moreFragments) unwrap(pkt)
     pkt.fragmentOffset = upper.fragmentOffset
     pkt.moreFragments = upper.moreFragments
   }
@@ -225,6 +227,20 @@ const isMartian4 = (src: number): boolean =>
 const isMartian6 = ({ src0, src1, src2, src3 }: Flow): boolean =>
   src0 >>> 24 === 0xff ||
   (src0 === 0 && src1 === 0 && ((src2 === 0 && src3 >>> 1 === 0) || src2 === 0xffff))
+
+const hasGoodOptions = (v: DataView, at: number): boolean =>
+  ipv6Options.isAcceptable(v, at, at + ipv6Extension.headerLength(v, HOP_BY_HOP, at))
+
+/**
+ * A fragment that is all of its datagram (RFC 6946) is put together at once, and sent on without
+ * the header that made it one: as the kernel does, whose reassembly comes before IPVS.
+ */
+function unwrap(pkt: Packet): void {
+  const { bytes, view, l3, end } = pkt
+  ipv6Fragment.remove(bytes, view, l3, upper.fragmentNamedAt, upper.fragmentAt, end)
+  pkt.end -= ipv6Fragment.LENGTH
+  pkt.l4 -= ipv6Fragment.LENGTH
+}
 
 /** RFC 8200 section 4.5: all but the last are multiples of eight, none reaches past 65535. */
 function isSaneFragment6(end: number): boolean {

@@ -171,7 +171,10 @@ export class Core {
         return local ? this.#o.ipsec.in(pkt) : this.#o.ipsec.out(pkt)
       }
       if (number !== icmp) return Verdict.accept
-      return local ? this.#o.icmp.in(pkt) : this.#o.icmp.out(pkt)
+      if (local) return this.#o.icmp.in(pkt)
+      // Only marks make connections of addresses that are not ours.
+      const passing = this.#o.marks.size === 0 ? Verdict.accept : this.#o.icmp.passing(pkt)
+      return passing === Verdict.accept ? this.#o.icmp.out(pkt) : passing
     }
     return local ? this.#in(pkt, protocol) : this.#out(pkt, protocol)
   }

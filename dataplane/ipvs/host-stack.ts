@@ -1,7 +1,7 @@
 import { Counter } from '../counters.js'
 import type { Driver } from '../driver/driver.js'
 import { completeChecksum } from '../gso.js'
-import { Flow, IPV4, type Packet } from '../packet.js'
+import { Flow, IPV4, IPV6, type Packet } from '../packet.js'
 import { QuotedPacket, parseQuoted } from '../parse.js'
 import * as icmp from '../wire/icmp.js'
 import { AH, ESP, ICMP, ICMPV6, SCTP, TCP, UDP } from '../wire/ip-protocol.js'
@@ -9,6 +9,7 @@ import { Verdict } from '../verdict.js'
 import * as checksum from '../wire/checksum.js'
 import * as ipv4 from '../wire/ipv4.js'
 import * as ipv6 from '../wire/ipv6.js'
+import * as ipv6Extension from '../wire/ipv6-extension.js'
 import * as seq from '../wire/seq.js'
 import * as sctp from '../wire/sctp.js'
 import * as tcp from '../wire/tcp.js'
@@ -22,6 +23,9 @@ import { answerTo } from './out-of-the-blue.js'
 
 /** ECN capable: what the kernel's SCTP puts on the packets it sends. */
 const TOS_ECT0 = 2
+/** Kinds of routing headers (RFC 6554, RFC 8754). */
+const RPL_ROUTING = 3
+const SEGMENT_ROUTING = 4
 
 export interface HostStackOptions {
   guarded: Guarded
@@ -47,6 +51,7 @@ export class HostStack {
   reply: Packet | null = null
   readonly #quoted = new Flow()
   readonly #where = new QuotedPacket()
+  readonly #upper = new ipv6Extension.UpperLayer()
 
   constructor({ guarded, forwarder, driver, counters, echoed }: HostStackOptions) {
     this.#guarded = guarded
@@ -73,6 +78,8 @@ export class HostStack {
     if (pkt.mark === 0 && !this.#guarded.isToVip(f, false)) return Verdict.accept
     // Linux answers for no IPv4 address that only a mark has made local.
     if (pkt.mark !== 0 && f.family === IPV4 && !this.#isOurs(f)) return Verdict.drop
+    if (f.family === IPV6 && pkt.l4 - pkt.l3 > ipv6.LENGTH && !this.#isForUs(pkt))
+      return Verdict.drop
     if (!isIntact(pkt)) {
       this.#counters[Counter.badTransportChecksum]!++
       return Verdict.drop
@@ -107,6 +114,22 @@ export class HostStack {
     completeChecksum(pkt)
     this.#driver.sendIp(pkt)
     return Verdict.stolen
+  }
+
+  /**
+   * With segments left a packet is for whoever comes next on its route (RFC 8200 section 4.4): the
+   * host drops those of kinds that have to be switched on, and tells of all others.
+   */
+  #isForUs(pkt: Packet): boolean {
+    const { view, l3, end } = pkt
+    ipv6Extension.walk(view, l3 + 6, l3 + ipv6.LENGTH, end, this.#upper)
+    const { routedAt } = this.#upper
+    if (routedAt === 0) return true
+    const type = view.getUint8(routedAt + 2)
+    this.#counters[Counter.sourceRoute]!++
+    if (type !== SEGMENT_ROUTING && type !== RPL_ROUTING)
+      this.#forwarder.errors.badHeader(pkt, routedAt + 2 - l3)
+    return false
   }
 
   #isOurs(f: Flow): boolean {

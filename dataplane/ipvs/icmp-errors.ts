@@ -100,6 +100,11 @@ export class IcmpErrors {
     this.#send4(pkt, icmp.PARAMETER_PROBLEM, 0, wrongAt << 24, true, wrongAt)
   }
 
+  /** An IPv6 extension header; `wrongAt` is where in the packet. */
+  badHeader(pkt: Packet, wrongAt: number): void {
+    this.#send6(pkt, icmpv6.PARAMETER_PROBLEM, icmpv6.ERRONEOUS_FIELD, wrongAt)
+  }
+
   reassemblyTimeExceeded(pkt: Packet): void {
     if (pkt.flow.family === IPV4) this.#send4(pkt, icmp.TIME_EXCEEDED, icmp.REASSEMBLY, 0, true)
     else this.#send6(pkt, icmpv6.TIME_EXCEEDED, icmpv6.REASSEMBLY, 0)

@@ -62,10 +62,26 @@ export class Icmp {
 
   /** From the client's side to an address of ours: quotes what a real server sent. */
   in(pkt: Packet): Verdict {
-    const verdict = this.#read(pkt, true)
+    return this.#in(pkt, true)
+  }
+
+  /**
+   * The same to a virtual address that is not ours: only the packets of a mark are (ip_vs_forward_icmp).
+   * Routing has taken one hop off before.
+   */
+  passing(pkt: Packet): Verdict {
+    return this.#in(pkt, false)
+  }
+
+  #in(pkt: Packet, local: boolean): Verdict {
+    const verdict = this.#read(pkt, local)
     if (verdict !== null) return verdict
     const { conns } = this.#o
     let c = conns.table.inGetInverse(this.#quoted)
+    if (!local && c !== 0) {
+      if (ttl(pkt) <= 1) return this.#drop(Counter.ttlExpired)
+      decrementTtl(pkt)
+    }
     if (c === 0 && this.#o.crew?.passIn(pkt, this.#quoted, true)) return Verdict.stolen
     const scheduled = c === 0
     if (scheduled) c = this.#schedule(pkt)

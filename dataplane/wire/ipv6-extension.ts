@@ -26,8 +26,8 @@ export class UpperLayer {
   /** Octets of this fragment's offset. */
   fragmentOffset = 0
   moreFragments = false
-  /** A type 0 routing header with segments left: source routing, deprecated by RFC 5095. */
-  sourceRouted = false
+  /** Where the first routing header with segments left starts, 0 without one. */
+  routedAt = 0
 }
 
 /** Whether that Next Header value is stepped over by `walk`. */
@@ -54,7 +54,7 @@ export function walk(
   out.fragmentAt = 0
   out.fragmentOffset = 0
   out.moreFragments = false
-  out.sourceRouted = false
+  out.routedAt = 0
   for (let count = 0; isExtension(protocol); count++) {
     // Every extension header has at least eight octets.
     if (count === HEADERS_MAX || end - at < 8) return false
@@ -65,8 +65,8 @@ export function walk(
       out.fragmentNamedAt = namedAt
       out.fragmentOffset = ipv6Fragment.fragmentOffset(v, at)
       out.moreFragments = ipv6Fragment.moreFragments(v, at)
-    } else if (protocol === ROUTING && v.getUint8(at + 2) === 0 && v.getUint8(at + 3) !== 0) {
-      out.sourceRouted = true
+    } else if (protocol === ROUTING && out.routedAt === 0 && v.getUint8(at + 3) !== 0) {
+      out.routedAt = at
     }
     namedAt = at
     protocol = v.getUint8(at)

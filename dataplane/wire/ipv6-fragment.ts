@@ -41,3 +41,20 @@ export function write(
   v.setUint16(at + OFFSET_FLAGS, offsetFlags)
   v.setInt32(at + IDENTIFICATION, identification)
 }
+
+/**
+ * Takes the header at `at` out of the packet `[l3, end)` and closes the gap; `namedAt` is the octet
+ * that names it. Of a fragment that is a whole datagram nothing else is needed (RFC 6946).
+ */
+export function remove(
+  bytes: Uint8Array,
+  v: DataView,
+  l3: number,
+  namedAt: number,
+  at: number,
+  end: number,
+): void {
+  v.setUint8(namedAt, nextHeader(v, at))
+  bytes.copyWithin(at, at + LENGTH, end)
+  v.setUint16(l3 + 4, v.getUint16(l3 + 4) - LENGTH)
+}

@@ -115,7 +115,7 @@ t.test('what the host drops silently before IPVS, it drops by name', async t => 
     ['UDP length 0', 'fine', build({ ...V4, raw: { protocol: 17, bytes: new Uint8Array(8) } })],
     ['no next header', 'fine', build({ ...V6 })],
     ['jumbogram', 'truncated', jumbogram()],
-    ['source routed IPv6', 'sourceRoute', routed(1)],
+    ['segments left: for IPVS, as in the kernel', 'fine', routed(1)],
     ['routing header used up', 'fine', routed(0)],
     ['IPv6 fragment of odd length', 'badIpHeader', fragment6(0, true, 15)],
     ['last IPv6 fragment of odd length', 'fine', fragment6(8, false, 15)],

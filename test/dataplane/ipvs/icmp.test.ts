@@ -112,3 +112,47 @@ t.test('nat_icmp_send knows the servers of a service by mark, whatever the proto
   t.equal(answer?.port, 'server')
   t.strictSame([...answer!.ip.subarray(20, 22)], [3, 3])
 })
+
+for (const [family, vip, client, server, option] of [
+  [4, '203.0.113.7', CLIENT, SERVER, ''],
+  [6, '2001:db8:7::7', CLIENT6, '2001:db8:10::11', ' -6'],
+] as const) {
+  t.test(
+    `an error to a marked address that is not ours, IPv${family}, finds its server`,
+    async t => {
+      const to = family === 4 ? server : `[${server}]`
+      const director = await setup([
+        `ipvsadm -A -f 7${option} -s rr`,
+        `ipvsadm -a -f 7${option} -r ${to}:0 -m`,
+      ])
+      const destination = `${vip}/${family === 4 ? 32 : 128}`
+      const rule = { mark: 7, protocol: 'tcp', destination, ports: [80] } as const
+      director.addMarkRule({ ...rule, family: family === 4 ? 'ipv4' : 'ipv6' })
+      const tcp = { srcPort: 4000, dstPort: 80, flags: 'S' }
+      director.inject('client', buildBytes({ src: client, dst: vip, tcp }))
+      t.equal(director.take()[0]?.port, 'server')
+      const answer = { srcPort: 80, dstPort: 4000, flags: 'S.' }
+      const about = (src: string, ttl: number) => {
+        const payload = buildBytes({ src, dst: client, tcp: answer })
+        const type = family === 4 ? 3 : 1
+        const dst = src
+        return buildBytes({ src: client, dst, ttl, icmp: { type, code: 1, payload } })
+      }
+      director.inject('client', about(vip, 64))
+      const frames = director.take().filter(({ port }) => port === 'server')
+      t.equal(frames.length, 1)
+      const seen = Buffer.from(frames[0]!.ip)
+      // Routing takes one hop off, and IPVS another. The quote's own checksum is left alone.
+      const wanted = Buffer.from(about(server, 62))
+      const l4 = family === 4 ? 20 : 40
+      const within = l4 + 8 + l4
+      for (const ip of [seen, wanted]) {
+        ip.fill(0, l4 + 2, l4 + 4)
+        ip.fill(0, within + 16, within + 18)
+      }
+      t.equal(toHex(seen), toHex(wanted))
+      director.inject('client', about(vip, 1))
+      t.strictSame(director.take(), [], 'one that has no hop left goes nowhere')
+    },
+  )
+}

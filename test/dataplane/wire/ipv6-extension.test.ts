@@ -20,7 +20,7 @@ t.test('steps over hop-by-hop, routing and destination options (scapy)', async t
   t.equal(upper.protocol, 17)
   t.equal(upper.at, v.byteLength - 10)
   t.equal(upper.fragmentAt, 0)
-  t.notOk(upper.sourceRouted)
+  t.equal(upper.routedAt, 0)
 })
 
 t.test('a chain cut anywhere is refused', async t => {
@@ -60,7 +60,7 @@ t.test('AH is stepped over in words of four octets, as in ipv6_find_hdr', async 
   t.equal(upper.at, 64)
 })
 
-t.test('a type 0 routing header with segments left is source routing (RFC 5095)', async t => {
+t.test('a routing header with segments left is told, whatever its type (RFC 8200 4.4)', async t => {
   const routing = (type: number, left: number) => [
     0,
     2,
@@ -69,13 +69,13 @@ t.test('a type 0 routing header with segments left is source routing (RFC 5095)'
     ...new Array<number>(20).fill(0),
   ]
   for (const [type, left, routed] of [
-    [0, 1, true],
-    [0, 0, false],
-    [2, 1, false],
+    [0, 1, 40],
+    [0, 0, 0],
+    [2, 1, 40],
   ] as const) {
     const v = chain([{ protocol: 43, bytes: routing(type, left) }])
     t.ok(extension.walk(v, 6, 40, v.byteLength, upper))
-    t.equal(upper.sourceRouted, routed, `type ${type}, ${left} left`)
+    t.equal(upper.routedAt, routed, `type ${type}, ${left} left`)
   }
 })
 
