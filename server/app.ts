@@ -25,6 +25,7 @@ import { addExchange } from './routes/exchange.js'
 import { addDrains } from './routes/drains.js'
 import { addHealthChecks } from './routes/health-checks.js'
 import { addLive } from './routes/live.js'
+import { addMaintenances } from './routes/maintenances.js'
 import { addMarkRules } from './routes/mark-rules.js'
 import { webhookMetrics } from './metrics/webhook-metrics.js'
 import { addMetrics } from './routes/metrics.js'
@@ -117,6 +118,7 @@ export function buildApp({ control, access, defences, logger }: AppOptions): Fas
     addVirtualServices(typed, control)
     addRealServers(typed, control)
     addDrains(typed, control)
+    addMaintenances(typed, control)
     addMarkRules(typed, control)
     addHealthChecks(typed, control)
     addServerChecks(typed, control)

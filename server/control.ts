@@ -3,7 +3,8 @@ import { networkInterfaces } from 'node:os'
 import type { Logger } from 'pino'
 import type { Actor } from './auth/actor.js'
 import { Applier } from './change/applier.js'
-import { changesOf, type CommitListener, type Origin } from './change/commit.js'
+import { changesOf, servicesOf } from './change/commit.js'
+import type { Commit, CommitListener, Origin } from './change/commit.js'
 import { ConfigControl } from './control/config-control.js'
 import {
   ConnectionLister,
@@ -15,6 +16,8 @@ import { memoriesOf, type Dataplane } from './dataplane/dataplane-client.js'
 import type { Database } from './db.js'
 import { DrainLedger } from './change/drain-ledger.js'
 import { DrainControl } from './control/drain-control.js'
+import { DrainFigures } from './live/drain-figures.js'
+import { MaintenanceControl } from './control/maintenance-control.js'
 import { differenceOf } from './change/difference.js'
 import { State } from './change/draft.js'
 import { Problem, problemOf } from './errors.js'
@@ -33,6 +36,8 @@ import type { Occurrence } from './journal/journal.js'
 import { KillControl } from './control/kill-control.js'
 import { KillRunner } from './live/kill-runner.js'
 import { MarkRuleControl } from './control/mark-rule-control.js'
+import { MaintenanceBook } from './maintenance/maintenance-book.js'
+import { MaintenanceClock } from './maintenance/maintenance-clock.js'
 import { CheckMetrics } from './metrics/check-metrics.js'
 import { tellOfConfiguration } from './metrics/configuration-metrics.js'
 import { DataplaneMetrics } from './metrics/dataplane-metrics.js'
@@ -49,6 +54,7 @@ import { OperationControl } from './control/operation-control.js'
 import { OperationRepo } from './repo/operations.js'
 import { ConfigurationRepo } from './repo/configuration.js'
 import { IdempotencyRepo } from './repo/idempotency.js'
+import { MaintenanceRepo } from './repo/maintenances.js'
 import { StandingRepo } from './repo/standings.js'
 import { ZeroRequest } from './schemas/live.js'
 import type { PlanDocument } from './schemas/plan.js'
@@ -111,6 +117,7 @@ export class Control {
   readonly exchange: ExchangeControl
   readonly kills: KillControl
   readonly drains: DrainControl
+  readonly maintenances: MaintenanceControl
   readonly history: History
   /** Whoever checks writes it. */
   readonly health: HealthBook
@@ -133,7 +140,8 @@ export class Control {
     const { dataplane } = options
     const operations = new OperationRepo(database)
     const ledger = new DrainLedger(operations)
-    const repo = new ConfigurationRepo(database, listeners, (services, deed) => {
+    const follower = { committing: ignore, committed: (all: readonly Commit[]) => follow(all) }
+    const repo = new ConfigurationRepo(database, [...listeners, follower], (services, deed) => {
       const told = ledger.follow(services, deed)
       if (told.length > 0) for (const listener of listeners) listener.happening?.(told)
     })
@@ -201,20 +209,25 @@ export class Control {
       ...{ repo, state, now, logger: options.logger, after: options.after ?? timer },
     })
     this.kills = new KillControl(runner, standings, name => state.service(name))
+    const writer = this.#writer
+    const figures = new DrainFigures(memories, rows, options.connections)
     this.drains = new DrainControl({
-      ...{
-        ...options,
-        state,
-        writer: this.#writer,
-        applier: this.#applier,
-        standings,
-        runner,
-        ledger,
-        now,
-      },
+      ...{ ...options, state, writer, applier: this.#applier, standings, runner, ledger, now },
+      ...{ figures, successor: (service, server) => book.drainFor(service, server) },
     })
     const { confirmations, drains } = this
     this.operations = new OperationControl({ operations, confirmations, drains })
+    const book = new MaintenanceBook({
+      ...{ repo: new MaintenanceRepo(database), state, standings, now, record: options.record },
+      ...{ drains, figures },
+    })
+    const clock = new MaintenanceClock({
+      ...{ book, state, logger: options.logger, now, after: options.after ?? timer },
+      exclusive: work => writer.exclusive(work),
+    })
+    const follow = (commits: readonly Commit[]) => clock.look(servicesOf(commits))
+    const impact = this.#impact
+    this.maintenances = new MaintenanceControl({ book, clock, state, writer, impact, now })
     this.#statistics = new StatisticsReader(dataplane, rows)
     this.metrics.onFailure(reason =>
       options.logger.error({ reason }, 'a part of /metrics could not be told'),
@@ -248,6 +261,7 @@ export class Control {
     const exclusive = (work: () => Promise<void>) => this.#writer.exclusive(work)
     const ready = await this.#applier.start(deadlineMs, exclusive)
     this.drains.start()
+    await this.maintenances.start()
     this.#reviewer.start()
     // What changed while things were started.
     for (const { service } of this.health.entries()) this.#reviewer.look(service)
@@ -262,6 +276,7 @@ export class Control {
     this.#applier.stop()
     this.#reviewer.stop()
     this.drains.stop()
+    this.maintenances.stop()
     await this.#writer.idle()
     await this.checks.stop()
     await this.#dataplane.stop()
@@ -279,6 +294,11 @@ export class Control {
   /** Resolves once what follows from the health known so far is in force. */
   settled(): Promise<void> {
     return this.#reviewer.idle()
+  }
+
+  /** Resolves once no write is under way, nor what follows from one by itself. */
+  idle(): Promise<void> {
+    return this.#writer.idle()
   }
 
   /** Carries a planned write through; resolves once it is durable and in force. */
@@ -338,6 +358,8 @@ const noEngine: CheckEngine = {
   histograms: () => [],
   close: () => Promise.resolve(),
 }
+
+const ignore = () => undefined
 
 function timer(delayMs: number, work: () => void): () => void {
   const set = setTimeout(work, delayMs)

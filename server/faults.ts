@@ -44,6 +44,8 @@ export const faults = {
     'Probes go to loopback and link-local addresses only where the settings allow it.',
   PRECONDITION_FAILED: problems.PRECONDITION_FAILED.about,
   LIMIT_REACHED: problems.LIMIT_REACHED.about,
+  BELOW_MINIMUM: problems.BELOW_MINIMUM.about,
+  NOTHING_SELECTED: problems.NOTHING_SELECTED.about,
   NOT_SUPPORTED_YET: problems.NOT_SUPPORTED_YET.about,
   INTERFACE_NOT_FOUND: problems.INTERFACE_NOT_FOUND.about,
 } as const

@@ -116,19 +116,19 @@ export class ConnReader {
     return { items, nextCursor: c >= end ? null : c }
   }
 
-  /** How many connections of a real server are over and only wait to be forgotten. */
-  countOver(destRow: number): number {
+  /** How many connections of real servers are over and only wait to be forgotten; added to `counts`. */
+  countOver(counts: Map<number, number>): void {
     const words = this.#words
     const end = this.#end()
-    let count = 0
     for (let c = AUXILIARY; c < end; c++) {
       const at = c * WORDS
       const info = words[at + record.INFO]!
-      if (info >= 0 || words[at + record.DEST] !== destRow) continue
-      if ((words[at + record.FLAGS]! & record.TEMPLATE) !== 0) continue
-      if (isOver(record.protocolOf(info), record.stateOf(info))) count++
+      if (info >= 0) continue
+      const destRow = words[at + record.DEST]!
+      const count = counts.get(destRow)
+      if (count === undefined || (words[at + record.FLAGS]! & record.TEMPLATE) !== 0) continue
+      if (isOver(record.protocolOf(info), record.stateOf(info))) counts.set(destRow, count + 1)
     }
-    return count
   }
 
   /** Behind the last record that was ever used. */

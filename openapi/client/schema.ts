@@ -150,6 +150,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/maintenances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists maintenances, also those that have ended or were refused
+         * @description Needs the scope `read`.
+         */
+        get: operations["listMaintenances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/maintenances/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads a maintenance, and how far each of its real servers has come
+         * @description Needs the scope `read`.
+         */
+        get: operations["getMaintenance"];
+        /**
+         * Drains what is selected, in every virtual service, now or by schedule
+         * @description From the answer on, or from `startAt` on, the real servers that it selects get no new connections; those that they have go on until the deadline. It is refused as a whole when a virtual service would fall below its `policy.minimumUsable`: now, or when its start has come (phase `refused`). It ends at `endAt` or when it is deleted; drains that an operator began are left as they are. It makes no revision and outlives a restart; what should have begun or ended meanwhile does so then. Asked for again as it is, nothing changes, unless it was refused: then it tries again.
+         *
+         *     Needs the scope `operate`.
+         */
+        put: operations["putMaintenance"];
+        post?: never;
+        /**
+         * Ends a maintenance
+         * @description The drains that it began are cancelled, and only those: the real servers get new connections again, by their weight and state, unless another maintenance selects them.
+         *
+         *     Needs the scope `operate`.
+         */
+        delete: operations["deleteMaintenance"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/mark-rules": {
         parameters: {
             query?: never;
@@ -3003,6 +3055,334 @@ export interface components {
             items: components["schemas"]["Operation"][];
             nextCursor: string | null;
         };
+        /**
+         * @description A drain as asked for.
+         * @example {
+         *       "deadlineSeconds": 300,
+         *       "onDeadline": "reset"
+         *     }
+         */
+        DrainRequest: {
+            /** @description From the request on; the moment itself is kept, through a restart too. */
+            deadlineSeconds: number;
+            /**
+             * @description What becomes of connections that are left. keep: they go on. reset: they are ended (reset, ABORT; UDP flows go to another real server with their next datagram), templates too.
+             * @default keep
+             * @enum {string}
+             */
+            onDeadline?: "keep" | "reset";
+            /** @description Ignored on write. */
+            readonly status?: unknown;
+        };
+        /**
+         * @description A drain of a real server.
+         * @example {
+         *       "deadlineSeconds": 300,
+         *       "onDeadline": "reset",
+         *       "status": {
+         *         "state": "draining",
+         *         "maintenance": null,
+         *         "startedAt": "2026-11-22T12:00:00.000Z",
+         *         "requestedAt": "2026-11-22T12:00:00.000Z",
+         *         "deadlineAt": "2026-11-22T12:05:00.000Z",
+         *         "connectionsAtStart": 400,
+         *         "connections": 100,
+         *         "activeConns": 80,
+         *         "inactConns": 20,
+         *         "persistConns": 0,
+         *         "overConns": 0,
+         *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+         *         "endedAt": null,
+         *         "connectionsReset": null
+         *       }
+         *     }
+         */
+        Drain: {
+            /** @description From the request on; the moment itself is kept, through a restart too. */
+            deadlineSeconds: number;
+            /**
+             * @description What becomes of connections that are left. keep: they go on. reset: they are ended (reset, ABORT; UDP flows go to another real server with their next datagram), templates too.
+             * @default keep
+             * @enum {string}
+             */
+            onDeadline: "keep" | "reset";
+            /** @description How far it has come; ignored on write. */
+            readonly status: {
+                /**
+                 * @description drained: no open connection is left. resetting: the deadline has passed, what is left is being ended. expired: it has passed, and connections go on. In all of them the real server gets no new connections until the drain is deleted.
+                 * @enum {string}
+                 */
+                state: "draining" | "drained" | "resetting" | "expired";
+                /** @description The maintenance that it is part of, which is what ends it; null: an operator’s own. */
+                maintenance: string | null;
+                /**
+                 * Format: date-time
+                 * @description When it began.
+                 */
+                startedAt: string;
+                /**
+                 * Format: date-time
+                 * @description When it was asked for as it is now.
+                 */
+                requestedAt: string;
+                /**
+                 * Format: date-time
+                 * @description When `onDeadline` happens.
+                 */
+                deadlineAt: string;
+                /** @description Connections when it began. */
+                connectionsAtStart: number;
+                /** @description Connections now, active or not. */
+                connections: number;
+                /** @description Of these in an active state. */
+                activeConns: number;
+                /** @description The others. */
+                inactConns: number;
+                /** @description Persistence templates, whose clients keep coming here. */
+                persistConns: number;
+                /** @description Of the others those that have ended at both ends and are only remembered for a while (TIME_WAIT, CLOSE); counted once none is active. */
+                overConns: number;
+                /** @description When the last will have gone at the rate so far, or at the deadline that ends them; null when nothing can be said. */
+                estimatedEndAt: string | null;
+                /** @description When it was over: nothing was left, or its deadline had been seen to. */
+                endedAt: string | null;
+                /** @description How many were ended then. */
+                connectionsReset: number | null;
+            };
+        };
+        /**
+         * @description Which real servers, in every virtual service: those with this address, those with these labels, with both those that have both. What comes to match while it lasts is drained, too.
+         * @example {
+         *       "address": "10.0.0.1"
+         *     }
+         */
+        MaintenanceSelector: {
+            /** @description Of real servers, IPv4 or IPv6, whatever their port. */
+            address?: string;
+            /** @description Labels of real servers; all must be there. */
+            labels?: {
+                [key: string]: string;
+            };
+        };
+        /** @description A virtual service that would have too few usable real servers. */
+        Shortfall: {
+            service: string;
+            /** @description Real servers that can take new connections. */
+            usableServers: number;
+            /** @description How many could, were those that it selects drained. */
+            usableServersAfter: number;
+            /** @description How many the policy of the virtual service wants. */
+            minimumUsable: number;
+        };
+        /** @description A real server that is selected, and how far its drain has come. */
+        MaintenanceMember: {
+            /** @description Virtual service. */
+            service: string;
+            /** @description Real server. */
+            server: string;
+            /**
+             * @description scheduled: not drained yet. disabled: its adminState keeps it out already. Otherwise the state of its drain.
+             * @enum {string}
+             */
+            phase: "scheduled" | "draining" | "drained" | "resetting" | "expired" | "disabled";
+            /** @description Whose drain it is; null: an operator’s own, which this one neither changes nor ends, or none. */
+            maintenance: string | null;
+            /** @description Connections now, active or not. */
+            connections: number;
+            /** @description Of these in an active state. */
+            activeConns: number;
+            /** @description Connections when its drain began; until then as now. */
+            connectionsAtStart: number;
+            /**
+             * Format: date-time
+             * @description When `onDeadline` happens.
+             */
+            deadlineAt: string | null;
+            /**
+             * Format: date-time
+             * @description When its last connection will have gone; null: nobody knows.
+             */
+            estimatedEndAt: string | null;
+            /** @description How many were ended at the deadline. */
+            connectionsReset: number | null;
+        };
+        /** @description How far it has come; ignored on write. */
+        MaintenanceStatus: {
+            /**
+             * @description scheduled: before `startAt`. draining: connections are left. drained: no open connection is left. expired: deadlines have passed, and connections go on. ended: `endAt` has passed. refused: it could not begin, see `detail`; sent again, it tries again.
+             * @enum {string}
+             */
+            phase: "scheduled" | "draining" | "drained" | "expired" | "ended" | "refused";
+            /** @description Why it is refused, or would be if it began now. */
+            detail: string | null;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            startedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended, or was refused.
+             */
+            endedAt: string | null;
+            /** @description Virtual services for which it is, or would be, refused. */
+            belowMinimum: components["schemas"]["Shortfall"][];
+            /** @description All members together. */
+            totals: {
+                /** @description Virtual services with a selected real server. */
+                services: number;
+                /** @description Selected real servers. */
+                servers: number;
+                /** @description Of these without an open connection, or disabled. */
+                drained: number;
+                /** @description Connections of all of them. */
+                connections: number;
+                /** @description Of these in an active state. */
+                activeConns: number;
+                /** @description Connections when their drains began. */
+                connectionsAtStart: number;
+                /**
+                 * Format: date-time
+                 * @description The last deadline.
+                 */
+                deadlineAt: string | null;
+                /**
+                 * Format: date-time
+                 * @description When the last connection will have gone; null: nobody knows.
+                 */
+                estimatedEndAt: string | null;
+            };
+            /** @description By service and name; not in lists. */
+            members?: components["schemas"]["MaintenanceMember"][];
+        };
+        /**
+         * @description A maintenance as asked for.
+         * @example {
+         *       "selector": {
+         *         "address": "10.0.0.1"
+         *       },
+         *       "deadlineSeconds": 300,
+         *       "onDeadline": "reset",
+         *       "startAt": "2035-01-01T02:00:00Z",
+         *       "endAt": "2035-01-01T04:00:00Z"
+         *     }
+         */
+        MaintenanceRequest: {
+            selector: components["schemas"]["MaintenanceSelector"];
+            /**
+             * Format: date-time
+             * @description When it begins, RFC 3339 by the wall clock of the appliance; at once if absent.
+             */
+            startAt?: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself; absent: when it is deleted.
+             */
+            endAt?: string;
+            /** @description From the request on; the moment itself is kept, through a restart too. */
+            deadlineSeconds: number;
+            /**
+             * @description What becomes of connections that are left. keep: they go on. reset: they are ended (reset, ABORT; UDP flows go to another real server with their next datagram), templates too.
+             * @default keep
+             * @enum {string}
+             */
+            onDeadline?: "keep" | "reset";
+            /**
+             * @description Begins although virtual services would fall below their `policy.minimumUsable`. Needs the scope `write`.
+             * @default false
+             */
+            ignoreMinimum?: boolean;
+            /** @description For people. */
+            comment?: string;
+            /** @description As in the path, when given. */
+            name?: string;
+            /** @description Ignored on write. */
+            readonly status?: unknown;
+        };
+        /**
+         * @description Maintenance of a host, or of whatever real servers its selector finds.
+         * @example {
+         *       "name": "rack-3",
+         *       "selector": {
+         *         "address": "10.0.0.1"
+         *       },
+         *       "deadlineSeconds": 300,
+         *       "onDeadline": "reset",
+         *       "ignoreMinimum": false,
+         *       "comment": "New fans.",
+         *       "status": {
+         *         "phase": "draining",
+         *         "detail": null,
+         *         "createdAt": "2026-11-22T12:00:00.000Z",
+         *         "updatedAt": "2026-11-22T12:00:00.000Z",
+         *         "startedAt": "2026-11-22T12:00:00.000Z",
+         *         "endedAt": null,
+         *         "belowMinimum": [],
+         *         "totals": {
+         *           "services": 1,
+         *           "servers": 1,
+         *           "drained": 0,
+         *           "connections": 100,
+         *           "activeConns": 80,
+         *           "connectionsAtStart": 400,
+         *           "deadlineAt": "2026-11-22T12:05:00.000Z",
+         *           "estimatedEndAt": "2026-11-22T12:02:40.000Z"
+         *         },
+         *         "members": [
+         *           {
+         *             "service": "web",
+         *             "server": "a",
+         *             "phase": "draining",
+         *             "maintenance": "rack-3",
+         *             "connections": 100,
+         *             "activeConns": 80,
+         *             "connectionsAtStart": 400,
+         *             "deadlineAt": "2026-11-22T12:05:00.000Z",
+         *             "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+         *             "connectionsReset": null
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        Maintenance: {
+            name: string;
+            selector: components["schemas"]["MaintenanceSelector"];
+            /**
+             * Format: date-time
+             * @description When it begins, RFC 3339 by the wall clock of the appliance; at once if absent.
+             */
+            startAt?: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself; absent: when it is deleted.
+             */
+            endAt?: string;
+            /** @description From the request on; the moment itself is kept, through a restart too. */
+            deadlineSeconds: number;
+            /**
+             * @description What becomes of connections that are left. keep: they go on. reset: they are ended (reset, ABORT; UDP flows go to another real server with their next datagram), templates too.
+             * @default keep
+             * @enum {string}
+             */
+            onDeadline?: "keep" | "reset";
+            /**
+             * @description Begins although virtual services would fall below their `policy.minimumUsable`. Needs the scope `write`.
+             * @default false
+             */
+            ignoreMinimum?: boolean;
+            /** @description For people. */
+            comment?: string;
+            status: components["schemas"]["MaintenanceStatus"];
+        };
+        MaintenanceList: {
+            items: components["schemas"]["Maintenance"][];
+            nextCursor: string | null;
+        };
         /** @description Who did it. */
         Actor: {
             /**
@@ -3156,98 +3536,6 @@ export interface components {
              */
             text: string;
             losses: components["schemas"]["ExportLoss"][];
-        };
-        /**
-         * @description A drain as asked for.
-         * @example {
-         *       "deadlineSeconds": 300,
-         *       "onDeadline": "reset"
-         *     }
-         */
-        DrainRequest: {
-            /** @description From the request on; the moment itself is kept, through a restart too. */
-            deadlineSeconds: number;
-            /**
-             * @description What becomes of connections that are left. keep: they go on. reset: they are ended (reset, ABORT; UDP flows go to another real server with their next datagram), templates too.
-             * @default keep
-             * @enum {string}
-             */
-            onDeadline?: "keep" | "reset";
-            /** @description Ignored on write. */
-            readonly status?: unknown;
-        };
-        /**
-         * @description A drain of a real server.
-         * @example {
-         *       "deadlineSeconds": 300,
-         *       "onDeadline": "reset",
-         *       "status": {
-         *         "state": "draining",
-         *         "startedAt": "2026-11-22T12:00:00.000Z",
-         *         "requestedAt": "2026-11-22T12:00:00.000Z",
-         *         "deadlineAt": "2026-11-22T12:05:00.000Z",
-         *         "connectionsAtStart": 400,
-         *         "connections": 100,
-         *         "activeConns": 80,
-         *         "inactConns": 20,
-         *         "persistConns": 0,
-         *         "overConns": 0,
-         *         "estimatedEndAt": "2026-11-22T12:02:40.000Z",
-         *         "endedAt": null,
-         *         "connectionsReset": null
-         *       }
-         *     }
-         */
-        Drain: {
-            /** @description From the request on; the moment itself is kept, through a restart too. */
-            deadlineSeconds: number;
-            /**
-             * @description What becomes of connections that are left. keep: they go on. reset: they are ended (reset, ABORT; UDP flows go to another real server with their next datagram), templates too.
-             * @default keep
-             * @enum {string}
-             */
-            onDeadline: "keep" | "reset";
-            /** @description How far it has come; ignored on write. */
-            readonly status: {
-                /**
-                 * @description drained: no open connection is left. resetting: the deadline has passed, what is left is being ended. expired: it has passed, and connections go on. In all of them the real server gets no new connections until the drain is deleted.
-                 * @enum {string}
-                 */
-                state: "draining" | "drained" | "resetting" | "expired";
-                /**
-                 * Format: date-time
-                 * @description When it began.
-                 */
-                startedAt: string;
-                /**
-                 * Format: date-time
-                 * @description When it was asked for as it is now.
-                 */
-                requestedAt: string;
-                /**
-                 * Format: date-time
-                 * @description When `onDeadline` happens.
-                 */
-                deadlineAt: string;
-                /** @description Connections when it began. */
-                connectionsAtStart: number;
-                /** @description Connections now, active or not. */
-                connections: number;
-                /** @description Of these in an active state. */
-                activeConns: number;
-                /** @description The others. */
-                inactConns: number;
-                /** @description Persistence templates, whose clients keep coming here. */
-                persistConns: number;
-                /** @description Of the others those that have ended at both ends and are only remembered for a while (TIME_WAIT, CLOSE); counted once none is active. */
-                overConns: number;
-                /** @description When the last will have gone at the rate so far, or at the deadline that ends them; null when nothing can be said. */
-                estimatedEndAt: string | null;
-                /** @description When it was over: nothing was left, or its deadline had been seen to. */
-                endedAt: string | null;
-                /** @description How many were ended then. */
-                connectionsReset: number | null;
-            };
         };
         Endpoint: {
             address: string;
@@ -4143,6 +4431,15 @@ export type PlanRequest = components['schemas']['PlanRequest'];
 export type DrainProgress = components['schemas']['DrainProgress'];
 export type Operation = components['schemas']['Operation'];
 export type OperationList = components['schemas']['OperationList'];
+export type DrainRequest = components['schemas']['DrainRequest'];
+export type Drain = components['schemas']['Drain'];
+export type MaintenanceSelector = components['schemas']['MaintenanceSelector'];
+export type Shortfall = components['schemas']['Shortfall'];
+export type MaintenanceMember = components['schemas']['MaintenanceMember'];
+export type MaintenanceStatus = components['schemas']['MaintenanceStatus'];
+export type MaintenanceRequest = components['schemas']['MaintenanceRequest'];
+export type Maintenance = components['schemas']['Maintenance'];
+export type MaintenanceList = components['schemas']['MaintenanceList'];
 export type Actor = components['schemas']['Actor'];
 export type Event = components['schemas']['Event'];
 export type EventPage = components['schemas']['EventPage'];
@@ -4153,8 +4450,6 @@ export type ImportedDocument = components['schemas']['ImportedDocument'];
 export type ImportResult = components['schemas']['ImportResult'];
 export type ExportLoss = components['schemas']['ExportLoss'];
 export type ExportResult = components['schemas']['ExportResult'];
-export type DrainRequest = components['schemas']['DrainRequest'];
-export type Drain = components['schemas']['Drain'];
 export type Endpoint = components['schemas']['Endpoint'];
 export type VirtualEndpoint = components['schemas']['VirtualEndpoint'];
 export type Connection = components['schemas']['Connection'];
@@ -8003,6 +8298,7 @@ export interface operations {
                      *       "onDeadline": "reset",
                      *       "status": {
                      *         "state": "draining",
+                     *         "maintenance": null,
                      *         "startedAt": "2026-11-22T12:00:00.000Z",
                      *         "requestedAt": "2026-11-22T12:00:00.000Z",
                      *         "deadlineAt": "2026-11-22T12:05:00.000Z",
@@ -8196,6 +8492,7 @@ export interface operations {
                      *       "onDeadline": "reset",
                      *       "status": {
                      *         "state": "draining",
+                     *         "maintenance": null,
                      *         "startedAt": "2026-11-22T12:00:00.000Z",
                      *         "requestedAt": "2026-11-22T12:00:00.000Z",
                      *         "deadlineAt": "2026-11-22T12:05:00.000Z",
@@ -8230,6 +8527,7 @@ export interface operations {
                      *       "onDeadline": "reset",
                      *       "status": {
                      *         "state": "draining",
+                     *         "maintenance": null,
                      *         "startedAt": "2026-11-22T12:00:00.000Z",
                      *         "requestedAt": "2026-11-22T12:00:00.000Z",
                      *         "deadlineAt": "2026-11-22T12:05:00.000Z",
@@ -8698,6 +8996,1101 @@ export interface operations {
                      *       "status": 503,
                      *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
                      *       "instance": "/v1/virtual-services/web/real-servers/web/drain",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listMaintenances: {
+        parameters: {
+            query?: {
+                /** @description Most items of a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before; opaque. */
+                cursor?: string;
+                /** @description Field, with - before it for descending: name. */
+                sort?: string;
+                phase?: "scheduled" | "draining" | "drained" | "expired" | "ended" | "refused";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page, without members. */
+            200: {
+                headers: {
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "name": "rack-3",
+                     *           "selector": {
+                     *             "address": "10.0.0.1"
+                     *           },
+                     *           "deadlineSeconds": 300,
+                     *           "onDeadline": "reset",
+                     *           "ignoreMinimum": false,
+                     *           "comment": "New fans.",
+                     *           "status": {
+                     *             "phase": "draining",
+                     *             "detail": null,
+                     *             "createdAt": "2026-11-22T12:00:00.000Z",
+                     *             "updatedAt": "2026-11-22T12:00:00.000Z",
+                     *             "startedAt": "2026-11-22T12:00:00.000Z",
+                     *             "endedAt": null,
+                     *             "belowMinimum": [],
+                     *             "totals": {
+                     *               "services": 1,
+                     *               "servers": 1,
+                     *               "drained": 0,
+                     *               "connections": 100,
+                     *               "activeConns": 80,
+                     *               "connectionsAtStart": 400,
+                     *               "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *               "estimatedEndAt": "2026-11-22T12:02:40.000Z"
+                     *             },
+                     *             "members": [
+                     *               {
+                     *                 "service": "web",
+                     *                 "server": "a",
+                     *                 "phase": "draining",
+                     *                 "maintenance": "rack-3",
+                     *                 "connections": 100,
+                     *                 "activeConns": 80,
+                     *                 "connectionsAtStart": 400,
+                     *                 "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *                 "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+                     *                 "connectionsReset": null
+                     *               }
+                     *             ]
+                     *           }
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MaintenanceList"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/maintenances",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/maintenances",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/maintenances",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/maintenances",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/maintenances",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getMaintenance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the maintenance.
+                 * @example rack-3
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The maintenance. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "rack-3",
+                     *       "selector": {
+                     *         "address": "10.0.0.1"
+                     *       },
+                     *       "deadlineSeconds": 300,
+                     *       "onDeadline": "reset",
+                     *       "ignoreMinimum": false,
+                     *       "comment": "New fans.",
+                     *       "status": {
+                     *         "phase": "draining",
+                     *         "detail": null,
+                     *         "createdAt": "2026-11-22T12:00:00.000Z",
+                     *         "updatedAt": "2026-11-22T12:00:00.000Z",
+                     *         "startedAt": "2026-11-22T12:00:00.000Z",
+                     *         "endedAt": null,
+                     *         "belowMinimum": [],
+                     *         "totals": {
+                     *           "services": 1,
+                     *           "servers": 1,
+                     *           "drained": 0,
+                     *           "connections": 100,
+                     *           "activeConns": 80,
+                     *           "connectionsAtStart": 400,
+                     *           "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *           "estimatedEndAt": "2026-11-22T12:02:40.000Z"
+                     *         },
+                     *         "members": [
+                     *           {
+                     *             "service": "web",
+                     *             "server": "a",
+                     *             "phase": "draining",
+                     *             "maintenance": "rack-3",
+                     *             "connections": 100,
+                     *             "activeConns": 80,
+                     *             "connectionsAtStart": 400,
+                     *             "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *             "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+                     *             "connectionsReset": null
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Maintenance"];
+                };
+            };
+            /** @description Asked for as before. */
+            304: {
+                headers: {
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    putMaintenance: {
+        parameters: {
+            query?: {
+                /** @description Answers what would be, and does nothing. */
+                dryRun?: boolean;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the maintenance.
+                 * @example rack-3
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "selector": {
+                 *         "address": "10.0.0.1"
+                 *       },
+                 *       "deadlineSeconds": 300,
+                 *       "onDeadline": "reset",
+                 *       "startAt": "2035-01-01T02:00:00Z",
+                 *       "endAt": "2035-01-01T04:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["MaintenanceRequest"];
+            };
+        };
+        responses: {
+            /** @description Replaced, or unchanged. */
+            200: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "rack-3",
+                     *       "selector": {
+                     *         "address": "10.0.0.1"
+                     *       },
+                     *       "deadlineSeconds": 300,
+                     *       "onDeadline": "reset",
+                     *       "ignoreMinimum": false,
+                     *       "comment": "New fans.",
+                     *       "status": {
+                     *         "phase": "draining",
+                     *         "detail": null,
+                     *         "createdAt": "2026-11-22T12:00:00.000Z",
+                     *         "updatedAt": "2026-11-22T12:00:00.000Z",
+                     *         "startedAt": "2026-11-22T12:00:00.000Z",
+                     *         "endedAt": null,
+                     *         "belowMinimum": [],
+                     *         "totals": {
+                     *           "services": 1,
+                     *           "servers": 1,
+                     *           "drained": 0,
+                     *           "connections": 100,
+                     *           "activeConns": 80,
+                     *           "connectionsAtStart": 400,
+                     *           "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *           "estimatedEndAt": "2026-11-22T12:02:40.000Z"
+                     *         },
+                     *         "members": [
+                     *           {
+                     *             "service": "web",
+                     *             "server": "a",
+                     *             "phase": "draining",
+                     *             "maintenance": "rack-3",
+                     *             "connections": 100,
+                     *             "activeConns": 80,
+                     *             "connectionsAtStart": 400,
+                     *             "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *             "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+                     *             "connectionsReset": null
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Maintenance"];
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description New. */
+            201: {
+                headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "rack-3",
+                     *       "selector": {
+                     *         "address": "10.0.0.1"
+                     *       },
+                     *       "deadlineSeconds": 300,
+                     *       "onDeadline": "reset",
+                     *       "ignoreMinimum": false,
+                     *       "comment": "New fans.",
+                     *       "status": {
+                     *         "phase": "draining",
+                     *         "detail": null,
+                     *         "createdAt": "2026-11-22T12:00:00.000Z",
+                     *         "updatedAt": "2026-11-22T12:00:00.000Z",
+                     *         "startedAt": "2026-11-22T12:00:00.000Z",
+                     *         "endedAt": null,
+                     *         "belowMinimum": [],
+                     *         "totals": {
+                     *           "services": 1,
+                     *           "servers": 1,
+                     *           "drained": 0,
+                     *           "connections": 100,
+                     *           "activeConns": 80,
+                     *           "connectionsAtStart": 400,
+                     *           "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *           "estimatedEndAt": "2026-11-22T12:02:40.000Z"
+                     *         },
+                     *         "members": [
+                     *           {
+                     *             "service": "web",
+                     *             "server": "a",
+                     *             "phase": "draining",
+                     *             "maintenance": "rack-3",
+                     *             "connections": 100,
+                     *             "activeConns": 80,
+                     *             "connectionsAtStart": 400,
+                     *             "deadlineAt": "2026-11-22T12:05:00.000Z",
+                     *             "estimatedEndAt": "2026-11-22T12:02:40.000Z",
+                     *             "connectionsReset": null
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Maintenance"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/SERVICE_EXISTS",
+                     *       "title": "Another virtual service has this address, port and protocol",
+                     *       "status": 409,
+                     *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Payload Too Large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/BODY_TOO_LARGE",
+                     *       "title": "The body is too large",
+                     *       "status": 413,
+                     *       "detail": "A request body has at most 1 MiB, the text of an import 32 MiB, a configuration 64 MiB.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "BODY_TOO_LARGE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unsupported Media Type */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNSUPPORTED_MEDIA_TYPE",
+                     *       "title": "The body has a content type that is not taken here",
+                     *       "status": 415,
+                     *       "detail": "Send application/json or application/yaml; PATCH also takes application/merge-patch+json.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "UNSUPPORTED_MEDIA_TYPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/VALIDATION_FAILED",
+                     *       "title": "The document is not valid",
+                     *       "status": 422,
+                     *       "detail": "`errors` lists every fault, each with a JSON Pointer into the document and a code.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "VALIDATION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "OVERLOADED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteMaintenance: {
+        parameters: {
+            query?: {
+                /** @description Only says what the request would do: answer, differences, impact. */
+                dryRun?: boolean;
+                /** @description 204 also when there is nothing to delete. */
+                missingOk?: boolean;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Name of the maintenance.
+                 * @example rack-3
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description With `dryRun`: what it would do. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "revision": 7,
+                     *       "status": 0,
+                     *       "body": 0,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "realServer",
+                     *           "name": "web/a",
+                     *           "action": "update",
+                     *           "fields": [
+                     *             {
+                     *               "pointer": "/weight",
+                     *               "before": 1,
+                     *               "after": 5
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "impact": {
+                     *         "connectionsLosingService": 0,
+                     *         "connectionsLosingServer": 12,
+                     *         "servicesWithoutServer": [],
+                     *         "servicesBelowMinimum": [],
+                     *         "services": [
+                     *           {
+                     *             "name": "web",
+                     *             "action": "update",
+                     *             "connectionsLosingService": 0,
+                     *             "connectionsLosingServer": 12,
+                     *             "usableServersBefore": 3,
+                     *             "usableServersAfter": 2,
+                     *             "minimumUsable": 1,
+                     *             "slots": {
+                     *               "scheduler": "mh",
+                     *               "total": 4093,
+                     *               "moved": 1402,
+                     *               "share": 0.3425
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
+                    "application/vnd.sluice.plan+json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    /** @description Revision of the whole configuration. */
+                    "Config-Revision"?: number;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/MALFORMED_JSON",
+                     *       "title": "The body is not JSON",
+                     *       "status": 400,
+                     *       "detail": "The text could not be parsed. `detail` gives line and column of the first fault.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "MALFORMED_JSON",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/UNAUTHENTICATED",
+                     *       "title": "The request does not say who makes it",
+                     *       "status": 401,
+                     *       "detail": "Send `Authorization: Bearer` with a token, or use a client certificate. `sluice token create --scope read`, run on the appliance by the owner of its admin socket, mints a token.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "UNAUTHENTICATED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INSUFFICIENT_SCOPE",
+                     *       "title": "The caller may not do this",
+                     *       "status": 403,
+                     *       "detail": "`detail` names the scope that it takes. Scopes are read < operate < write < admin.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "INSUFFICIENT_SCOPE",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/NOT_FOUND",
+                     *       "title": "There is nothing at this address",
+                     *       "status": 404,
+                     *       "detail": "No resource has this path. /openapi.json lists all of them.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "PRECONDITION_FAILED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/RATE_LIMITED",
+                     *       "title": "Too many requests",
+                     *       "status": 429,
+                     *       "detail": "Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "RATE_LIMITED",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/INTERNAL_ERROR",
+                     *       "title": "Something went wrong inside Sluice",
+                     *       "status": 500,
+                     *       "detail": "This is a bug. The log has the details under the `requestId`.",
+                     *       "instance": "/v1/maintenances/web",
+                     *       "code": "INTERNAL_ERROR",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/OVERLOADED",
+                     *       "title": "The API has more to do than it can",
+                     *       "status": 503,
+                     *       "detail": "Nothing was stored. Try again after `Retry-After` seconds; packets are not affected.",
+                     *       "instance": "/v1/maintenances/web",
                      *       "code": "OVERLOADED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []

@@ -19,6 +19,8 @@ const SCOPES: Readonly<Record<string, Scope>> = {
   // Of drains; who may not configure may not take a change back either (server/routes/operations.ts).
   'POST /v1/operations/:id/cancel': 'operate',
   'DELETE /v1/operations/:id': 'operate',
+  'PUT /v1/maintenances/:name': 'operate',
+  'DELETE /v1/maintenances/:name': 'operate',
   'POST /v1/virtual-services/:name/real-servers/:server/checks/runs': 'operate',
   'PUT /v1/virtual-services/:name/real-servers/:server/checks/:check/state': 'operate',
   // What these hold is a secret, and they reach out of the appliance.

@@ -138,13 +138,14 @@ export class Applier {
 
   /**
    * Only one at a time. `changes` is what all of them change together; returns when it is in force.
-   * Without commitments it is no configuration (a drain) and makes no revision; `by` tells whose
-   * doing that is.
+   * Without commitments it is no configuration (a drain) and makes no revision: `by` tells whose
+   * doing that is, `storing` stores what belongs to it in the same transaction.
    */
   async apply(
     commitments: readonly Commitment[],
     changes: ChangeSet,
     by: Omit<Deed, 'at'> = { actor: SYSTEM, requestId: null },
+    storing?: () => void,
   ): Promise<void> {
     if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
     await this.#needDataplane()
@@ -159,7 +160,7 @@ export class Applier {
     const rules = this.directory.markRules.rules(changes.markRules)
     const services = (changes.services ?? []).map(change => this.#asTheDataplaneSees(change))
     const ops = opsOf({ ...changes, services }, this.#askable(rules), this.#standings)
-    await this.#store(commitments, changes, by)
+    await this.#store(commitments, changes, by, storing)
     // Only microtasks lie between the commit and the call: no worker can come up in between.
     await this.#toDataplane(changes, ops)
     await this.#announce(announcements)
@@ -284,10 +285,11 @@ export class Applier {
     commitments: readonly Commitment[],
     changes: ChangeSet,
     by: Omit<Deed, 'at'>,
+    storing?: () => void,
   ): Promise<void> {
     try {
       if (commitments.length === 0)
-        this.#repo.storeAside(changes, { ...by, at: this.#now().toISOString() })
+        this.#repo.storeAside(changes, { ...by, at: this.#now().toISOString() }, storing)
       else this.#repo.commit(commitments)
     } catch (cause) {
       await this.#host.tidy()

@@ -53,6 +53,14 @@ export interface CommitListener {
   committed?(commits: readonly Commit[]): void
 }
 
+/** Names of the virtual services that they change, or whose real servers they do. */
+export function servicesOf(commits: readonly Commit[]): Set<string> {
+  const changes = commits.flatMap(commit => commit.changes)
+  const kinds: readonly Kind[] = ['virtualService', 'realServer']
+  const named = changes.filter(({ kind }) => kinds.includes(kind))
+  return new Set(named.map(({ name }) => name.split('/', 1)[0]!))
+}
+
 /** The documents that a change of records changes, services before their servers. */
 export function changesOf({ services = [], settings, ...named }: ChangeSet) {
   const { markRules = [], healthChecks = [] } = named

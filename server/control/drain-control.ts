@@ -11,9 +11,9 @@ import { operationIdOf, type DrainLedger } from '../change/drain-ledger.js'
 import { DrainClock, type After } from './drain-clock.js'
 import type { ServiceChange } from '../repo/configuration.js'
 import { checkConditions, type Conditions } from '../http/conditions.js'
-import type { ConnectionSource } from '../live/connections.js'
-import { memoriesOf, type Dataplane } from '../dataplane/dataplane-client.js'
+import type { DrainFigures } from '../live/drain-figures.js'
 import { drainView, nextDrain, readDrain } from '../documents/drain-document.js'
+import { assigned, type Assignment, type Place } from '../maintenance/assignment.js'
 import { Problem } from '../errors.js'
 import { serverFilter } from './kill-control.js'
 import type { KillRunner } from '../live/kill-runner.js'
@@ -22,8 +22,7 @@ import type { State } from '../change/draft.js'
 import type { DrainRecord, ServerRecord, ServiceRecord } from '../repo/records.js'
 import type { Drain } from '../schemas/drain.js'
 import type { DrainProgress } from '../schemas/operation.js'
-import { endpointOf, keyOf, keyText } from '../documents/service-key.js'
-import { readLive, type Live } from '../documents/status.js'
+import { keyOf } from '../documents/service-key.js'
 import { etagOf } from '../documents/views.js'
 import type { Writer } from '../change/writer.js'
 
@@ -32,12 +31,13 @@ export interface DrainOptions {
   writer: Writer
   applier: Applier
   standings: StandingSource
-  dataplane: Dataplane
-  connections: ConnectionSource
+  figures: DrainFigures
   runner: KillRunner
   ledger: DrainLedger
   logger: Logger
   now: () => Date
+  /** The drain that a maintenance wants there once an operator's own is gone; null: none. */
+  successor: (service: ServiceRecord, server: ServerRecord) => DrainRecord | null
   /** Calls `work` after so long; returns what prevents it. The default is a timer. */
   after?: After
 }
@@ -49,12 +49,6 @@ export interface DrainAnswer {
   settled: boolean
   /** The operation that it is. */
   operation: string
-}
-
-/** Where a drain is. */
-interface Place {
-  service: ServiceRecord
-  server: ServerRecord
 }
 
 const RETRY_MS = 1000
@@ -72,14 +66,11 @@ type Ended = Required<Pick<DrainRecord, 'connectionsLeft' | 'connectionsReset'>>
 
 export class DrainControl {
   readonly #o: DrainOptions
-  /** Of each worker. */
-  readonly #dests: Float64Array[]
   readonly #clock: DrainClock<Running>
   #stopped = false
 
   constructor(options: DrainOptions) {
     this.#o = options
-    this.#dests = memoriesOf(options.dataplane).map(memory => new Float64Array(memory.dests))
     this.#clock = new DrainClock({
       ...{ now: options.now, after: options.after ?? later },
       onDue: due => this.#due(due),
@@ -122,7 +113,8 @@ export class DrainControl {
         throw new Problem('REAL_SERVER_DISABLED', detail)
       }
       const was = place.server.drain
-      const live = this.#live(place)
+      refuseOwned(was)
+      const live = this.#o.figures.liveOf(place)
       const connections = live.activeConns + live.inactConns
       const counts = { connections, open: openOf(live) }
       const drain = nextDrain(was, wish, this.#o.now(), counts)
@@ -146,9 +138,25 @@ export class DrainControl {
         if (missingOk) return
         throw notDraining(name, server)
       }
-      await this.#store(place, null, by)
-      this.#clock.delete(keyFor(name, server))
+      await this.#release(place, by)
     })
+  }
+
+  /**
+   * Only while nothing else writes: other drains for many real servers, in one step. `storing` runs
+   * within the transaction that stores them.
+   */
+  async assign(assignments: readonly Assignment[], by: Doer, storing?: () => void): Promise<void> {
+    try {
+      await this.#o.applier.apply([], { services: assigned(assignments) }, by, storing)
+    } finally {
+      // What is stored and not in force yet has its deadline as well.
+      for (const { service, server } of assignments) {
+        const current = this.#o.state.service(service.name)
+        const now = current?.servers.find(({ name }) => name === server.name)
+        if (current && now) this.#await(current, now)
+      }
+    }
   }
 
   /** As `cancel`, if what goes on there is this operation; else nothing happens. */
@@ -157,8 +165,7 @@ export class DrainControl {
       const found = this.#o.state.service(name)?.servers.find(each => each.name === server)
       if (found === undefined || !isDrained(found) || operationIdOf(found) !== operation) return
       if (found.drain.endedAt !== null) return
-      await this.#store(this.#find(name, server), null, by)
-      this.#clock.delete(keyFor(name, server))
+      await this.#release(this.#find(name, server), by)
     })
   }
 
@@ -167,14 +174,14 @@ export class DrainControl {
     const service = this.#o.state.service(name)
     const server = service?.servers.find(each => each.name === serverName)
     if (service === null || server?.drain === undefined) return null
-    const live = this.#counters({ service, server })
+    const live = this.#o.figures.countersOf({ service, server })
     const { status } = drainView(server.drain, { ...live, overConns: 0 }, this.#o.now())
     const { connections, activeConns, inactConns, persistConns, estimatedEndAt } = status
     return { connections, activeConns, inactConns, persistConns, estimatedEndAt }
   }
 
   #answer(place: Place, drain: DrainRecord): DrainAnswer {
-    const view = drainView(drain, this.#live(place), this.#o.now())
+    const view = drainView(drain, this.#o.figures.liveOf(place), this.#o.now())
     const settled = drain.endedAt !== null || view.status.state === 'drained'
     const operation = operationIdOf({ ...place.server, drain })
     return { view, etag: etagOf(identity(place, drain)), settled, operation }
@@ -185,17 +192,11 @@ export class DrainControl {
     checkConditions(conditions, drain === undefined ? null : identity({ service, server }, drain))
   }
 
-  #counters({ service, server }: Place): Live & { row: number | null } {
-    const row = this.#o.applier.rows.dest(keyText(keyOf(service)), endpointOf(server.config))
-    return { ...readLive(this.#dests, row), row }
-  }
-
-  #live(place: Place) {
-    const { row, ...live } = this.#counters(place)
-    // Who is active is not over, so nobody needs to be counted until none is.
-    const countable = row !== null && live.activeConns === 0 && live.inactConns > 0
-    const overConns = countable ? this.#o.connections.countOver(row) : 0
-    return { ...live, overConns: Math.min(overConns, live.inactConns) }
+  /** An operator's own drain ends; another one may follow. */
+  async #release(place: Place, by: Doer): Promise<void> {
+    refuseOwned(place.server.drain)
+    const next = this.#o.successor(place.service, place.server)
+    this.#await(place.service, await this.#store(place, next, by))
   }
 
   #find(name: string, serverName: string): Place {
@@ -214,13 +215,9 @@ export class DrainControl {
     drain: DrainRecord | null,
     by: Doer,
   ): Promise<ServerRecord> {
-    const after: ServerRecord = { ...server }
-    if (drain === null) delete after.drain
-    else after.drain = drain
-    const servers = service.servers.map(each => (each === server ? after : each))
-    const change = { before: service, after: { ...service, servers } }
-    await this.#o.applier.apply([], { services: [change] }, by)
-    return after
+    const services = assigned([{ service, server, drain }])
+    await this.#o.applier.apply([], { services }, by)
+    return services[0]!.after.servers.find(({ name }) => name === server.name)!
   }
 
   #await({ name }: ServiceRecord, { name: server, drain }: ServerRecord): void {
@@ -234,7 +231,7 @@ export class DrainControl {
   #isOver(one: Running): boolean {
     const place = this.#current(one)
     if (place === null) return false
-    const live = this.#live(place)
+    const live = this.#o.figures.liveOf(place)
     return openOf(live) === 0 && live.persistConns === 0
   }
 
@@ -250,7 +247,7 @@ export class DrainControl {
     try {
       const place = this.#current(one)
       if (place === null) return
-      const left = openOf(this.#live(place))
+      const left = openOf(this.#o.figures.liveOf(place))
       await this.#end([one], { connectionsLeft: left, connectionsReset: await this.#reset(place) })
     } catch (error) {
       this.#again([one], error)
@@ -298,7 +295,7 @@ export class DrainControl {
       const place = this.#current(one)
       if (place === null) continue
       const { connectionsLeft, connectionsReset } = reset ?? {
-        ...{ connectionsLeft: openOf(this.#live(place)), connectionsReset: null },
+        ...{ connectionsLeft: openOf(this.#o.figures.liveOf(place)), connectionsReset: null },
       }
       const drain = { ...place.server.drain!, endedAt, connectionsLeft, connectionsReset }
       const servers = changes.get(one.name) ?? new Map<ServerRecord, ServerRecord>()
@@ -328,6 +325,13 @@ const isDrained = (server: ServerRecord): server is ServerRecord & { drain: Drai
 /** Connections that are not over. */
 const openOf = (live: { activeConns: number; inactConns: number; overConns: number }): number =>
   live.activeConns + live.inactConns - live.overConns
+
+/** What a maintenance began, it ends. */
+function refuseOwned(drain: DrainRecord | undefined): void {
+  if (drain?.maintenance === undefined) return
+  const detail = `It is part of the maintenance '${drain.maintenance}'.`
+  throw new Problem('DRAIN_OF_MAINTENANCE', detail)
+}
 
 const keyFor = (service: string, server: string): string => `${service}/${server}`
 

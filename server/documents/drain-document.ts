@@ -59,6 +59,7 @@ export function drainView(
     onDeadline: rest.onDeadline,
     status: {
       state: stateOf(record, connections - live.overConns, now),
+      maintenance: rest.maintenance ?? null,
       startedAt: rest.startedAt,
       requestedAt: rest.requestedAt,
       deadlineAt: rest.deadlineAt,

@@ -30,8 +30,13 @@ const adminState: Input = ({ config, stateSince: since }) => {
   return { share: 0, reason: { code, since } }
 }
 
-const drain: Input = ({ drain }) =>
-  drain === undefined ? null : { share: 0, reason: { code: 'DRAIN', since: drain.startedAt } }
+const drain: Input = ({ drain }) => {
+  if (drain === undefined) return null
+  const { startedAt: since, maintenance } = drain
+  if (maintenance === undefined) return { share: 0, reason: { code: 'DRAIN', since } }
+  const detail = `Maintenance '${maintenance}'.`
+  return { share: 0, reason: { code: 'MAINTENANCE', since, detail } }
+}
 
 const configuredWeight: Input = ({ config, stateSince: since }) =>
   config.weight > 0 ? null : { share: 0, reason: { code: 'WEIGHT_ZERO', since } }

@@ -52,11 +52,13 @@ export function serverStatus(
   return status
 }
 
+const DRAINING = ['ADMIN_DRAINING', 'DRAIN', 'MAINTENANCE', 'WEIGHT_ZERO']
+
 function serverWord(reasons: readonly Reason[], { health }: ServerStanding): OperatingStatus {
   const has = (code: string) => reasons.some(reason => reason.code === code)
   if (has('ADMIN_DISABLED')) return 'OFFLINE'
   if (has('NOT_APPLIED') || has('HEALTH_DOWN')) return 'ERROR'
-  if (has('ADMIN_DRAINING') || has('DRAIN') || has('WEIGHT_ZERO')) return 'DRAINING'
+  if (DRAINING.some(has)) return 'DRAINING'
   if (has('OVERLOADED')) return 'DEGRADED'
   // Unless something checks its health, nobody can say that it is online.
   return health?.state === 'up' ? 'ONLINE' : 'NO_MONITOR'

@@ -16,8 +16,8 @@ export type ConnectionRecord = ConnRecord
 /** One call looks at a bounded number of records: a page may be short and still have a next one. */
 export interface ConnectionSource {
   scan(cursor: number, limit: number, filter: ConnectionFilter): ConnectionPage
-  /** Connections of a real server that are over and only wait to be forgotten. */
-  countOver(destRow: number): number
+  /** Connections of real servers, by row, that are over and only wait to be forgotten. */
+  countOver(destRows: readonly number[]): ReadonlyMap<number, number>
 }
 
 /** Cursors of one worker after another: above every connection number (CONNS_MAX). */
@@ -37,8 +37,11 @@ export class SharedConnections implements ConnectionSource {
     const isLast = worker + 1 >= this.#readers.length
     return { items, nextCursor: isLast ? null : (worker + 1) * NEXT_WORKER }
   }
-  countOver(destRow: number): number {
-    return this.#readers.reduce((sum, reader) => sum + reader.countOver(destRow), 0)
+  countOver(destRows: readonly number[]): ReadonlyMap<number, number> {
+    const counts = new Map(destRows.map(row => [row, 0]))
+    // It looks at every connection there is.
+    if (counts.size > 0) for (const reader of this.#readers) reader.countOver(counts)
+    return counts
   }
 }
 

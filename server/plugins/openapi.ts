@@ -50,6 +50,7 @@ export function addOpenApi(app: FastifyInstance): void {
       tags: [
         { name: 'Virtual services', description: 'What clients connect to.' },
         { name: 'Real servers', description: 'Who serves them.' },
+        { name: 'Maintenances', description: 'Hosts that are drained as a whole, and when.' },
         { name: 'Mark rules', description: 'Which packets carry which firewall mark.' },
         { name: 'Health checks', description: 'What finds out which real servers work.' },
         { name: 'Settings', description: 'The knobs of IPVS.' },

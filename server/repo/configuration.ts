@@ -56,7 +56,7 @@ export class ConfigurationRepo {
   readonly #revision: Statement<[], { revision: number }>
   readonly #setRevision: Statement<[number]>
   readonly #commit: (commitments: readonly Commitment[], commits: readonly Commit[]) => void
-  readonly #aside: (changes: ChangeSet, deed: Deed) => void
+  readonly #aside: (changes: ChangeSet, deed: Deed, storing: () => void) => void
   readonly #listeners: readonly CommitListener[]
   readonly #follow: ((changes: readonly ServiceChange[], deed: Deed) => void) | undefined
 
@@ -88,10 +88,11 @@ export class ConfigurationRepo {
       },
     )
     this.#commit = (commitments, commits) => commit.immediate(commitments, commits)
-    const aside = database.transaction((changes: ChangeSet, deed: Deed) =>
-      this.#store(changes, deed),
-    )
-    this.#aside = (changes, deed) => aside.immediate(changes, deed)
+    const aside = database.transaction((changes: ChangeSet, deed: Deed, storing: () => void) => {
+      this.#store(changes, deed)
+      storing()
+    })
+    this.#aside = (changes, deed, storing) => aside.immediate(changes, deed, storing)
   }
 
   revision(): number {
@@ -108,9 +109,12 @@ export class ConfigurationRepo {
     for (const listener of this.#listeners) listener.committed?.(commits)
   }
 
-  /** What is no configuration (a drain) makes no revision. Durable when it returns. */
-  storeAside(changes: ChangeSet, deed: Deed): void {
-    this.#aside(changes, deed)
+  /**
+   * What is no configuration (a drain) makes no revision. Durable when it returns; `storing` runs
+   * within the transaction.
+   */
+  storeAside(changes: ChangeSet, deed: Deed, storing: () => void = () => undefined): void {
+    this.#aside(changes, deed, storing)
   }
 
   #store(changes: ChangeSet, deed: Deed): void {

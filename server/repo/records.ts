@@ -25,6 +25,8 @@ export interface DrainRecord {
   connectionsLeft?: number | null
   /** Of the operation that it is; drains of older versions have none. */
   operationId?: string
+  /** Name of the maintenance that began it and will end it; absent: an operator did. */
+  maintenance?: string
 }
 
 export interface ServerRecord {

@@ -2,16 +2,18 @@
 import { Type } from 'typebox'
 import { component, StringEnum } from './components.js'
 
-const ON_DEADLINE = ['keep', 'reset'] as const
+export const ON_DEADLINE = ['keep', 'reset'] as const
 /** What a person waits for at most: a month. */
 const DEADLINE_MAX_S = 31 * 24 * 3600
 
-const deadlineSeconds = Type.Integer({
+export const DRAIN_STATES = ['draining', 'drained', 'resetting', 'expired'] as const
+
+export const deadlineSeconds = Type.Integer({
   minimum: 0,
   maximum: DEADLINE_MAX_S,
   description: 'From the request on; the moment itself is kept, through a restart too.',
 })
-const onDeadline = {
+export const onDeadline = {
   default: 'keep',
   description:
     'What becomes of connections that are left. keep: they go on. reset: they are ended (reset, ' +
@@ -46,12 +48,16 @@ export const Drain = component(
       onDeadline: StringEnum(ON_DEADLINE, onDeadline),
       status: Type.Object(
         {
-          state: StringEnum(['draining', 'drained', 'resetting', 'expired'], {
+          state: StringEnum(DRAIN_STATES, {
             description:
               'drained: no open connection is left. resetting: the deadline has passed, what is left is ' +
               'being ended. expired: it has passed, and connections go on. In all of them the real ' +
               'server gets no new connections until the drain is deleted.',
           }),
+          maintenance: nullable<string>(
+            'string',
+            'The maintenance that it is part of, which is what ends it; null: an operator’s own.',
+          ),
           startedAt: moment('When it began.'),
           requestedAt: moment('When it was asked for as it is now.'),
           deadlineAt: moment('When `onDeadline` happens.'),
@@ -85,7 +91,7 @@ export const Drain = component(
           deadlineSeconds: 300,
           onDeadline: 'reset',
           status: {
-            state: 'draining',
+            ...{ state: 'draining', maintenance: null },
             startedAt: '2026-11-22T12:00:00.000Z',
             requestedAt: '2026-11-22T12:00:00.000Z',
             deadlineAt: '2026-11-22T12:05:00.000Z',

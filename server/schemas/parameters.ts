@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { StringEnum } from './components.js'
 import { CHECK_KINDS } from './health-check-fields.js'
+import { PHASES } from './maintenance.js'
 import { OPERATION_KINDS, OPERATION_STATES } from './operation.js'
 import { ADMIN_STATES, FORWARDINGS } from './real-server.js'
 import { FAMILIES, FWMARK_MAX, PROTOCOLS, SCHEDULERS } from './virtual-service.js'
@@ -17,6 +18,7 @@ const Name = (description: string, example: string) =>
 export const ServicePath = Type.Object({ name: Name('Name of the virtual service.', 'web') })
 export const MarkRulePath = Type.Object({ name: Name('Name of the mark rule.', 'web') })
 export const HealthCheckPath = Type.Object({ name: Name('Name of the health check.', 'web') })
+export const MaintenancePath = Type.Object({ name: Name('Name of the maintenance.', 'rack-3') })
 export const ServerPath = Type.Object({
   name: Name('Name of the virtual service.', 'web'),
   server: Name('Name of the real server.', 'a'),
@@ -219,6 +221,16 @@ export const DrainQuery = Type.Object({
   dryRun: Type.Optional(
     Type.Boolean({ default: false, description: 'Answers what would be, and does nothing.' }),
   ),
+})
+
+export const MaintenanceQuery = Type.Object({
+  ...{ limit, cursor, sort: sort(['name']) },
+  phase: Type.Optional(StringEnum(PHASES)),
+})
+
+export const MaintenanceDeleteQuery = Type.Object({
+  dryRun: write.dryRun,
+  missingOk: DeleteQuery.properties.missingOk,
 })
 
 export const SetQuery = Type.Object({

@@ -81,6 +81,7 @@ async function prepare(a: Appliance<EngineDataplane>, operationId: string): Prom
 function stateOf({ control, database }: Appliance<EngineDataplane>): string {
   const tokens = database.prepare('SELECT * FROM token ORDER BY name').all()
   const drains = database.prepare('SELECT name, drain FROM real_server').all()
+  const maintenances = database.prepare('SELECT * FROM maintenance ORDER BY name').all()
   const operations = control.operations.list({}, 1_000_000, undefined).items
   const { view } = control.config.get('full')
   return JSON.stringify([
@@ -89,6 +90,7 @@ function stateOf({ control, database }: Appliance<EngineDataplane>): string {
     view,
     tokens,
     drains,
+    maintenances,
     operations,
   ])
 }

@@ -12,6 +12,7 @@ import { OpRefused } from '../../server/dataplane/dataplane-client.js'
 import { openAccess, startAppliance, web, type Appliance } from './fixtures/appliance.js'
 
 const url = '/v1/virtual-services/web'
+const maintenance = { selector: { address: '10.0.0.1' }, deadlineSeconds: 1 }
 interface Minted {
   token: string
 }
@@ -56,6 +57,20 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
   REAL_SERVER_DISABLED: async a => {
     await a.send('PATCH', `${url}/real-servers/a`, { adminState: 'disabled' })
     return a.send('PUT', `${url}/real-servers/a/drain`, { deadlineSeconds: 1 })
+  },
+  MAINTENANCE_NOT_FOUND: a => a.send('GET', '/v1/maintenances/none'),
+  BELOW_MINIMUM: async a => {
+    await a.send('PATCH', url, { policy: { minimumUsable: 2 } })
+    return a.send('PUT', '/v1/maintenances/host', maintenance)
+  },
+  NOTHING_SELECTED: a =>
+    a.send('PUT', '/v1/maintenances/host', {
+      ...maintenance,
+      selector: { labels: { rack: '3' } },
+    }),
+  DRAIN_OF_MAINTENANCE: async a => {
+    await a.send('PUT', '/v1/maintenances/host', maintenance)
+    return a.send('DELETE', `${url}/real-servers/a/drain`)
   },
   MARK_RULE_NOT_FOUND: a => a.send('PATCH', '/v1/mark-rules/none', {}),
   HEALTH_CHECK_NOT_FOUND: a => a.send('PATCH', '/v1/health-checks/none', {}),

@@ -3,7 +3,8 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { START, start, Time, URL } from '../fixtures/drain-stage.js'
+import { START, start, URL } from '../fixtures/drain-stage.js'
+import { ManualTime } from '../fixtures/manual-time.js'
 
 t.test('the life of a drain that keeps', async t => {
   const s = await start()
@@ -140,7 +141,7 @@ t.test('the estimate follows the rate', async t => {
 
 t.test('it survives a restart with its deadline', async t => {
   const file = join(mkdtempSync(join(tmpdir(), 'sluice-drain-')), 'sluice.db')
-  const time = new Time()
+  const time = new ManualTime(START)
   const first = await start({ file, time })
   first.connect(6)
   await first.send('PUT', `${URL}/drain`, { deadlineSeconds: 100, onDeadline: 'reset' })

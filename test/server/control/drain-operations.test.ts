@@ -3,7 +3,8 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { START, start, Time, URL } from '../fixtures/drain-stage.js'
+import { START, start, URL } from '../fixtures/drain-stage.js'
+import { ManualTime } from '../fixtures/manual-time.js'
 
 type Stage = Awaited<ReturnType<typeof start>>
 interface Told {
@@ -177,7 +178,7 @@ t.test('whatever ends a drain ends its operation, in the same transaction', asyn
 
 t.test('a restart keeps the operation, and adopts a drain that was none', async t => {
   const file = join(mkdtempSync(join(tmpdir(), 'sluice-drain-')), 'sluice.db')
-  const time = new Time()
+  const time = new ManualTime(START)
   const first = await start({ file, time })
   first.connect(6)
   await first.send('PUT', `${URL}/drain`, { deadlineSeconds: 100 })

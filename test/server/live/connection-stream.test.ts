@@ -26,8 +26,8 @@ class Many implements ConnectionSource {
     this.read += items.length
     return { items, nextCursor: end === this.#count ? null : end }
   }
-  countOver(): number {
-    return 0
+  countOver() {
+    return new Map<number, number>()
   }
 }
 

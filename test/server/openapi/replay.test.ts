@@ -14,6 +14,8 @@ const BEFORE: Readonly<Record<string, (stage: Stage) => Promise<Record<string, s
   confirmOperation: withOperation,
   cancelOperation: withOperation,
   deleteOperation: withOperation,
+  getMaintenance: withMaintenance,
+  deleteMaintenance: withMaintenance,
   getDrain: withDrain,
   deleteDrain: withDrain,
   listRealServerChecks: withChecks,
@@ -23,6 +25,11 @@ const BEFORE: Readonly<Record<string, (stage: Stage) => Promise<Record<string, s
 
 async function withDrain(stage: Stage) {
   await stage.must('putDrain')
+  return {}
+}
+
+async function withMaintenance(stage: Stage) {
+  await stage.must('putMaintenance')
   return {}
 }
 
