@@ -44,7 +44,6 @@ const benches: Readonly<Record<string, Bench>> = {
   },
   table: {
     claim: 'memory and time that a connection costs, with 1 and 10 million open',
-    rounds: 1,
     load: () => import('./table.js'),
   },
   scale: {
@@ -104,7 +103,7 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(benches)) 
   const begin = performance.now()
   try {
     const { bench } = await benches[name]!.load()
-    await bench(optionsOf(benches[name]!))
+    await bench(optionsOf(benches[name]!, begin))
   } catch (error) {
     process.stderr.write(`bench ${name}: ${textOf(error)}\n`)
     process.exitCode = 1
@@ -120,8 +119,9 @@ function read() {
   }
 }
 
-function optionsOf({ rounds = ROUNDS, seconds = SECONDS }: Bench): BenchOptions {
+function optionsOf({ rounds = ROUNDS, seconds = SECONDS }: Bench, beganMs: number): BenchOptions {
   return {
+    beganMs,
     rounds: positive('rounds', values.rounds) ?? (values.quick ? 1 : rounds),
     seconds: positive('seconds', values.seconds) ?? (values.quick ? QUICK_SECONDS : seconds),
     quick: values.quick,

@@ -4,6 +4,8 @@ export interface BenchOptions {
   rounds: number
   /** How long one measurement lasts. */
   seconds: number
+  /** When the bench began, by `performance.now`. */
+  beganMs: number
   /** A smoke run: everything happens, briefly, and no result is kept. */
   quick: boolean
   /** Contenders to leave out, e.g. while one is not installed. */

@@ -31,15 +31,18 @@ export interface Findings {
 /** What NAME.json holds. */
 interface Kept extends Findings {
   measured: string
+  /** How long the whole bench took. */
+  tookS?: number
   machine: string[]
   verdicts: Verdict[]
 }
 
-export async function publish(findings: Findings, { quick }: BenchOptions): Promise<void> {
+export async function publish(findings: Findings, { quick, beganMs }: BenchOptions): Promise<void> {
   const { name, sheets = [], facts = [] } = findings
   const verdicts = [...sheets.flatMap(sheetVerdicts), ...facts.flatMap(factVerdict)]
   const measured = new Date().toISOString().slice(0, 10)
-  const kept: Kept = { ...findings, measured, machine: await machine(), verdicts }
+  const tookS = Math.round((performance.now() - beganMs) / 1000)
+  const kept: Kept = { ...findings, measured, tookS, machine: await machine(), verdicts }
   const sections = [
     ...sheets.flatMap(sheet => [`## ${sheet.title}`, medianTable(sheet), ...ratios(sheet)]),
     ...(facts.length > 0 ? [factTable(facts)] : []),
@@ -75,8 +78,12 @@ function writeSummary(): void {
   write('summary.md', `${['# Summary', claim, ...parts].join('\n\n')}\n`)
 }
 
-const provenance = ({ measured, machine }: Kept): string =>
-  [`Measured ${measured} on:`, '', ...machine.map(line => `- ${line}`)].join('\n')
+const provenance = ({ measured, tookS, machine }: Kept): string =>
+  [
+    `Measured ${measured}${tookS === undefined ? '' : ` in ${tookS} s`} on:`,
+    '',
+    ...machine.map(line => `- ${line}`),
+  ].join('\n')
 
 const ratios = (sheet: Sheet): string[] =>
   Object.keys(sheet.rows[0]?.samples ?? {}).length > 1 ? [ratioTable(sheet)] : []
