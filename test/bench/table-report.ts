@@ -22,6 +22,6 @@ export interface TableReport {
   longestMs: number
   /** What that turn did. */
   longestIn: string
-  /** The longest turn, for some seconds, of a loop that only calculates: not the table's. */
+  /** The longest turn of a loop that only calculates: the machine's, not the table's. */
   idleMs: number
 }
