@@ -153,6 +153,7 @@ export class Control {
     const { engine = noEngine } = options
     this.checks = new HealthControl({
       ...{ configuration: state, engine, book: this.health, now },
+      nowMs: options.nowMs ?? (() => performance.now()),
       states: new LastStates({
         ...{ repo: new CheckStateRepo(database), logger: options.logger, now },
         after: options.after ?? timer,

@@ -263,6 +263,21 @@ export const problems = {
     title: 'Too many requests',
     about: 'Wait `Retry-After` seconds. `--requests-per-minute` sets the limit of a token or peer.',
   },
+  TOKENS_GUESSED: {
+    status: 429,
+    title: 'Too many tokens from this address were refused',
+    about:
+      'After ten refused tokens an address has to wait `Retry-After` seconds before the next one is ' +
+      'looked at. Tokens that were used from there before go on being taken, and so does the admin ' +
+      'socket.',
+  },
+  CHECK_RUN_TOO_OFTEN: {
+    status: 429,
+    title: 'The check was run just now',
+    about:
+      'A health check of a real server is run on demand once a second, three times at once. Wait ' +
+      '`Retry-After` seconds; its schedule goes on meanwhile.',
+  },
   HEADERS_TOO_LARGE: {
     status: 431,
     title: 'The headers are too large',

@@ -7,7 +7,9 @@ import { Problem, type ProblemCode } from '../errors.js'
 import type { Scope } from './scope.js'
 import { readCertificate } from './client-certificate.js'
 import { originOf } from './origin.js'
-import type { Tokens } from './tokens.js'
+import { Buckets, retryAfter } from '../http/buckets.js'
+import { addressBlock } from '../ip-address.js'
+import type { TokenRecord, Tokens } from './tokens.js'
 
 export interface GateOptions {
   /** Null: nobody has one. */
@@ -15,17 +17,24 @@ export interface GateOptions {
   /** Everybody may do everything. */
   open: boolean
   now?: () => number
+  /** Monotonic milliseconds. */
+  nowMs?: () => number
 }
+
+/** Refused tokens from one address: ten, then one in six seconds. A good one has 256 random bits. */
+const REFUSED = { burst: 10, periodMs: 6000 }
 
 export class Gate {
   readonly #tokens: Tokens | null
   readonly #open: boolean
   readonly #now: () => number
+  readonly #refused: Buckets
 
-  constructor({ tokens, open, now = Date.now }: GateOptions) {
+  constructor({ tokens, open, now = Date.now, nowMs }: GateOptions) {
     this.#tokens = tokens
     this.#open = open
     this.#now = now
+    this.#refused = new Buckets({ ...REFUSED, ...(nowMs === undefined ? {} : { nowMs }) })
   }
 
   /** Throws (Problem, 401) when nobody can say who it is. */
@@ -49,6 +58,21 @@ export class Gate {
   }
 
   #bearer(authorization: string, address: string | null): Actor {
+    const from = addressBlock(address ?? 'socket')
+    const waitMs = this.#refused.waitMs(from)
+    try {
+      const token = this.#tokenOf(authorization)
+      if (waitMs > 0 && !isAtHome(token, address)) throw guessed(waitMs)
+      this.#tokens!.touch(token, address)
+      return { kind: 'token', name: token.name, scope: token.scope, address }
+    } catch (problem) {
+      if (waitMs > 0) throw guessed(waitMs)
+      this.#refused.note(from)
+      throw problem
+    }
+  }
+
+  #tokenOf(authorization: string): TokenRecord {
     const secret = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
     if (secret === undefined) {
       const detail = 'The Authorization header is not of the form Bearer TOKEN.'
@@ -59,8 +83,7 @@ export class Gate {
       throw refusal('TOKEN_REFUSED', 'No such token, or it was revoked.', 'error="invalid_token"')
     const { token, expired } = found
     if (expired) throw refusal('TOKEN_REFUSED', 'The token has expired.', 'error="invalid_token"')
-    this.#tokens!.touch(token, address)
-    return { kind: 'token', name: token.name, scope: token.scope, address }
+    return token
   }
 
   #holder({ socket }: IncomingMessage): { name: string; scope: Scope } | null {
@@ -71,6 +94,15 @@ export class Gate {
     throw refusal('CERTIFICATE_REFUSED', `The client certificate is not taken: ${reading.refused}.`)
   }
 }
+
+/** Whoever shares an address with somebody who guesses is not shut out with them. */
+const isAtHome = ({ lastUsedAt, lastUsedFrom }: TokenRecord, address: string | null): boolean =>
+  lastUsedAt !== null && lastUsedFrom === address
+
+const guessed = (waitMs: number) =>
+  new Problem('TOKENS_GUESSED', 'Too many tokens from there were refused; this one may be good.', {
+    headers: retryAfter(waitMs),
+  })
 
 /** Where a request came from, as text; null for a unix socket. */
 export function addressOf({ socket }: IncomingMessage): string | null {

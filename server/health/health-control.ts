@@ -8,6 +8,7 @@ import type { Configuration } from '../change/draft.js'
 import { Problem } from '../errors.js'
 import type { ChangeSet } from '../repo/configuration.js'
 import type { ServiceRecord } from '../repo/records.js'
+import { Buckets, retryAfter } from '../http/buckets.js'
 import { serverOf, serviceOf } from '../change/service-plans.js'
 import type { NamedResult } from './check-runner.js'
 import type { CheckedServer, CheckSpec, CheckState } from './check-spec.js'
@@ -39,7 +40,12 @@ export interface HealthControlOptions {
   book: HealthBook
   states: LastStates
   now: () => Date
+  /** Monotonic milliseconds. */
+  nowMs?: () => number
 }
+
+/** Of one check on demand: each may take a socket and a target's attention for a minute. */
+const RUNS = { burst: 3, periodMs: 1000 }
 
 interface Entry {
   subject: CheckedServer
@@ -54,10 +60,12 @@ export class HealthControl {
   readonly #users = new Map<string, Set<string>>()
   /** Servers in the book that are not checked yet. */
   readonly #foreseen: { service: string; server: string }[] = []
+  readonly #runs: Buckets
   readonly #asked = new Map<string, ReadonlySet<string>>()
 
   constructor(options: HealthControlOptions) {
     this.#o = options
+    this.#runs = new Buckets({ ...RUNS, ...(options.nowMs ? { nowMs: options.nowMs } : {}) })
     options.engine.listen(verdict => this.#hear(verdict))
   }
 
@@ -120,10 +128,22 @@ export class HealthControl {
   async runNow(service: string, server: string, check?: string) {
     const entry = this.#entryOf(service, server)
     if (entry === undefined) throw notChecked(service, server)
-    if (check !== undefined) this.#named(entry, check)
+    const named = check === undefined ? entry.subject.checks : [this.#named(entry, check)]
+    this.#mayRun(named.map(({ name }) => ({ name, key: `${service}/${server}/${name}` })))
     const results = await this.#asking(() => this.#o.engine.runNow(service, server, check))
     if (results === null) throw unavailable('They are being started.')
     return results.map(resultView)
+  }
+
+  /** All of them, or none. */
+  #mayRun(checks: readonly { name: string; key: string }[]): void {
+    for (const { name, key } of checks) {
+      const waitMs = this.#runs.waitMs(key)
+      if (waitMs === 0) continue
+      const detail = `Check '${name}' was run on demand just now; nothing was run.`
+      throw new Problem('CHECK_RUN_TOO_OFTEN', detail, { headers: retryAfter(waitMs) })
+    }
+    for (const { key } of checks) this.#runs.note(key)
   }
 
   /** Takes what somebody outside says of a server. */

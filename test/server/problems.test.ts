@@ -98,6 +98,17 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
     const { token } = (await a.send('POST', '/v1/tokens', { scope: 'operate' })).json<Minted>()
     return a.send('PUT', url, web, { authorization: `Bearer ${token}` })
   },
+  TOKENS_GUESSED: async a => {
+    const wrong = { authorization: 'Bearer nobody' }
+    for (let i = 0; i < 10; i++) await a.send('GET', url, undefined, wrong)
+    return a.send('GET', url, undefined, wrong)
+  },
+  CHECK_RUN_TOO_OFTEN: async a => {
+    const runs = `${url}/real-servers/a/checks/runs`
+    await a.send('PATCH', url, { healthChecks: { inline: { port: { kind: 'tcp' } } } })
+    for (let i = 0; i < 3; i++) await a.send('POST', runs)
+    return a.send('POST', runs)
+  },
   TOKEN_NOT_FOUND: a => a.send('DELETE', '/v1/tokens/none'),
   WEBHOOK_NOT_FOUND: a => a.send('POST', '/v1/webhooks/none/tests'),
   TOKEN_EXISTS: async a => {

@@ -191,6 +191,26 @@ t.test('results, runs and reports over the API', async t => {
   }
 })
 
+t.test('on demand a check runs once a second, three times at once; each by itself', async t => {
+  let nowMs = 0
+  const { a } = await stage(t, { nowMs: () => nowMs })
+  await ok(a.send('PUT', service, { ...web, healthChecks: { inline: { one: tcp, two: tcp } } }))
+  const run = async (check?: string, server = 'a') => {
+    const url = `${service}/real-servers/${server}/checks/runs`
+    return a.send('POST', url, check === undefined ? {} : { check })
+  }
+  for (let i = 0; i < 3; i++) t.equal((await run('one')).statusCode, 200)
+  const refused = await run('one')
+  t.match(refused.json(), { status: 429, code: 'CHECK_RUN_TOO_OFTEN', detail: /'one'/ })
+  t.equal(refused.headers['retry-after'], '1')
+  t.equal((await run()).statusCode, 429, 'all of them are not run without it')
+  for (let i = 0; i < 3; i++) t.equal((await run('two')).statusCode, 200, 'which cost two nothing')
+  t.equal((await run('one', 'b')).statusCode, 200)
+  nowMs += 1000
+  t.equal((await run()).statusCode, 200)
+  t.equal((await run('one')).statusCode, 429)
+})
+
 t.test('a new server that begins down never takes traffic, and its status says so', async t => {
   const { a, engine } = await stage(t)
   const tables: string[][] = []
