@@ -8,6 +8,8 @@ interface Entry {
   readonly fwmark: number
   readonly protocol: number
   readonly service: Address & { port: number }
+  /** Where it stands among the others. */
+  readonly hash: number
   /** Tick at which it was first seen without references, -1 before. */
   idleSince: number
   /** Whether its service's and its own endpoint are kept from the host. */
@@ -24,8 +26,11 @@ const IDLE_TICKS = 12000
  */
 export class Trash {
   readonly #entries = new Map<number, Entry>()
-  /** The same by endpoint, in order of deletion: with thousands in here each is found at once. */
-  readonly #byEndpoint = new Map<number, Set<Entry>>()
+  /**
+   * The same by service and endpoint, in order of deletion. Thousands of services may share their real
+   * servers, so by endpoint alone as many would be looked through for each that is added again.
+   */
+  readonly #byKey = new Map<number, Set<Entry>>()
   /** Dests by the row of the service that they were deleted from. */
   readonly #byService = new Map<number, Set<Dest>>()
   readonly #guarded: Guarded
@@ -47,12 +52,12 @@ export class Trash {
     const { family, w0, w1, w2, w3, port, fwmark, protocol } = service
     const entry: Entry = {
       ...{ dest, fwmark, protocol, service: { family, w0, w1, w2, w3, port } },
-      ...{ idleSince: -1, held: true },
+      ...{ hash: keyHash(service, dest, dest.port), idleSince: -1, held: true },
     }
     // Connections go on after their service is gone, and none of them is the host's.
     if (fwmark === 0) this.#guarded.hold(Role.vip, service, protocol, port)
     this.#entries.set(dest.row, entry)
-    enter(this.#byEndpoint, endpointHash(dest, dest.port), entry)
+    enter(this.#byKey, entry.hash, entry)
     if (dest.serviceRow !== 0) enter(this.#byService, dest.serviceRow, dest)
     if (!dest.referred) this.#release(entry)
   }
@@ -71,7 +76,7 @@ export class Trash {
     port: number,
     wanted: number | null = null,
   ): Dest | null {
-    for (const e of this.#byEndpoint.get(endpointHash(address, port)) ?? []) {
+    for (const e of this.#byKey.get(keyHash(service, address, port)) ?? []) {
       const { row } = e.dest
       if (e.dest.port !== port || !sameAddress(e.dest, address)) continue
       if (wanted !== null && wanted !== row) continue
@@ -117,7 +122,7 @@ export class Trash {
 
   #remove(row: number, e: Entry): void {
     this.#entries.delete(row)
-    leave(this.#byEndpoint, endpointHash(e.dest, e.dest.port), e)
+    leave(this.#byKey, e.hash, e)
     leave(this.#byService, e.dest.serviceRow, e.dest)
     if (e.held) this.#release(e)
   }
@@ -128,6 +133,15 @@ export class Trash {
     this.#onIdle(e.dest)
   }
 }
+
+/** What makes a service itself: its mark, or else its endpoint. */
+type Key = Address & { port: number; fwmark: number; protocol: number }
+
+const keyHash = (service: Key, dest: Address, port: number): number =>
+  Math.imul(serviceHash(service), 0x27d4eb2d) ^ endpointHash(dest, port)
+
+const serviceHash = (service: Key): number =>
+  (service.fwmark === 0 ? endpointHash(service, service.port) : service.fwmark) ^ service.protocol
 
 const endpointHash = ({ w0, w1, w2, w3 }: Address, port: number): number =>
   Math.imul(w0 ^ w1 ^ Math.imul(w2 ^ w3, 0x9e3779b1) ^ port, 0x85ebca6b)

@@ -102,3 +102,30 @@ t.test('one that is only remembered stays until its row is needed', async t => {
   t.strictSame(told, ['idle 1', 'free 1'])
   t.notOk(trash.evict())
 })
+
+t.test('a server that thousands of services share is found without looking at theirs', async t => {
+  const { trash } = setup()
+  let looks = 0
+  const services = Array.from({ length: 3000 }, (_, i) => {
+    const mark = i % 3 === 0 ? i + 1 : 0
+    return new Service(i + 1, { ...vip, protocol: TCP, port: 1 + i, fwmark: mark })
+  })
+  const statistics = new Float64Array(4000 * STRIDE)
+  for (const [i, service] of services.entries()) {
+    const dest = new Dest(i + 1, statistics, { ...real, port: 8080 })
+    Object.defineProperty(dest, 'port', { get: () => (looks++, 8080) })
+    trash.put(dest, service)
+  }
+  looks = 0
+  const others = services.map((_, i) => {
+    return new Service(1, { ...vip, protocol: TCP, port: 10_000 + i, fwmark: 0 })
+  })
+  t.ok(others.every(service => trash.take(service, real, 8080) === null))
+  const rows = services.toReversed().map(service => trash.take(service, real, 8080)?.row)
+  t.strictSame(
+    rows.reverse(),
+    services.map((_, i) => i + 1),
+  )
+  t.equal(trash.size, 0)
+  t.ok(looks < 4 * services.length, `${looks} looks for ${services.length} servers`)
+})
