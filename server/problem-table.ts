@@ -193,6 +193,13 @@ export const problems = {
     title: 'The appliance holds as many of these as it can',
     about: '`detail` names the limit. Delete something first.',
   },
+  EVENTS_REWOUND: {
+    status: 410,
+    title: 'There is no such event yet',
+    about:
+      'The event that the client has is newer than the newest one here: the database is another one, ' +
+      'or an older one that was restored. Read the state anew, then follow without `after`.',
+  },
   EVENTS_TRUNCATED: {
     status: 410,
     title: 'Events from then on are no longer kept',

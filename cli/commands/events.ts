@@ -88,13 +88,26 @@ async function follow(context: Context<EventsFlags>, from: number): Promise<void
       }
     } catch (error) {
       if (io.stopped.aborted) return
+      if (wasThere && isElsewhere(error)) {
+        io.err(`sluice: ${error.text}\nsluice: going on with the newest events\n`)
+        last = await newest(context)
+        continue
+      }
       // A stream that breaks says so in many ways; a refusal is one thing, and stays.
-      if (!wasThere || error instanceof Refused || !(error instanceof Error)) throw error
+      if (!wasThere || isFinal(error) || !(error instanceof Error)) throw error
       if (io.isTerminal) io.err(`sluice: ${error.message}; trying again\n`)
     }
     await setTimeout(RETRY_MS, undefined, { signal: io.stopped }).catch(() => undefined)
   }
 }
+
+/** What we have is no longer, or not yet, in the journal there. */
+const isElsewhere = (error: unknown): error is Refused =>
+  error instanceof Refused && error.problem.status === 410
+
+/** An appliance that starts or stops answers 503: it will be there again. */
+const isFinal = (error: unknown): boolean =>
+  error instanceof Refused && error.problem.status !== 503
 
 const print = ({ io, flags }: Context<EventsFlags>, items: readonly Event[]): void =>
   items.forEach(event =>

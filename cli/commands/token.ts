@@ -1,6 +1,7 @@
 /** `sluice token …`: mints, lists and revokes the tokens of an appliance. */
 import { Option, type Command } from 'commander'
 import { SCOPE_HELP, SCOPES, type Scope } from '../../server/auth/scope.js'
+import type { Token } from '../../openapi/client/schema.js'
 import { must } from '../client/client.js'
 import { tokens } from '../kinds/settings.js'
 import { machineText } from '../output/format.js'
@@ -37,7 +38,9 @@ export function addToken(program: Command, io: Io): void {
     .description('list tokens, without their secrets')
     .addOption(format())
   apiCommand<{ output: Format }>(list, io, 'sluice token list', async ({ session, flags }) => {
-    const { items } = await must(session.client.GET('/v1/tokens', {}))
+    const items: Token[] = []
+    const all = tokens.read(session, { names: [], labels: [], filters: {} })
+    for await (const page of all) items.push(...page)
     io.out(
       flags.output === 'table'
         ? tableText(tokens.columns, items, false)

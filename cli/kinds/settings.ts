@@ -75,8 +75,15 @@ export const tokens: Kind<Token> = {
     { title: 'FROM', wide: true, value: ({ lastUsedFrom }) => lastUsedFrom },
     { title: 'CREATED BY', wide: true, value: ({ createdBy }) => createdBy },
   ],
-  async *read({ client }, { names }) {
-    const { items } = await must(client.GET('/v1/tokens', {}))
-    yield names.length === 0 ? items : items.filter(({ name }) => names.includes(name))
+  async *read({ client }, { names, filters }) {
+    const pages = pagesOf(cursor =>
+      must(
+        client.GET('/v1/tokens', {
+          params: { query: { limit: 1000, ...filters, ...cursorQuery(cursor) } },
+        }),
+      ),
+    )
+    for await (const page of pages)
+      yield names.length === 0 ? page : page.filter(({ name }) => names.includes(name))
   },
 }

@@ -847,7 +847,7 @@ export interface paths {
         };
         /**
          * Follows what happens: server-sent events, or a long poll
-         * @description With `Accept: text/event-stream` a stream, resumed by `Last-Event-ID`; comments keep it alive. Else JSON: the events after `after`, waited for when there are none. A reader that takes nothing for half a minute is let go and may resume. Denials, refusals and tokens are told to the scope `admin` only.
+         * @description With `Accept: text/event-stream` a stream, resumed by `Last-Event-ID`; comments keep it alive. Else JSON: the events after `after`, waited for when there are none. A reader that takes nothing for half a minute is let go and may resume. 410 when it cannot: what it has was removed since (EVENTS_TRUNCATED), or is newer than everything here, as after a database was restored (EVENTS_REWOUND). Denials, refusals and tokens are told to the scope `admin` only.
          *
          *     Needs the scope `read`.
          */
@@ -4233,7 +4233,7 @@ export interface components {
         };
         TokenList: {
             items: components["schemas"]["Token"][];
-            nextCursor: null;
+            nextCursor: string | null;
         };
         /**
          * @description What a new token shall be.
@@ -10110,6 +10110,8 @@ export interface operations {
                 cursor?: string;
                 /** @description full says every default, declared leaves them out. Either can be sent back. */
                 view?: "full" | "declared";
+                /** @description Field, with - before it for descending: order, name, mark, createdAt, updatedAt. */
+                sort?: string;
                 /** @description key=value; repeated, all must be there. */
                 labels?: string[];
                 mark?: number;
@@ -11523,6 +11525,8 @@ export interface operations {
                 cursor?: string;
                 /** @description full says every default, declared leaves them out. Either can be sent back. */
                 view?: "full" | "declared";
+                /** @description Field, with - before it for descending: name, kind, createdAt, updatedAt. */
+                sort?: string;
                 /** @description key=value; repeated, all must be there. */
                 labels?: string[];
                 kind?: "tcp" | "tls" | "http" | "https" | "udp" | "dns" | "icmp" | "smtp" | "sctp" | "command" | "file" | "external";
@@ -16805,12 +16809,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/EVENTS_TRUNCATED",
-                     *       "title": "Events from then on are no longer kept",
+                     *       "type": "/problems/EVENTS_REWOUND",
+                     *       "title": "There is no such event yet",
                      *       "status": 410,
-                     *       "detail": "Something happened since then that the journal has removed. Read the state anew, then follow events without `after` or `Last-Event-ID`.",
+                     *       "detail": "The event that the client has is newer than the newest one here: the database is another one, or an older one that was restored. Read the state anew, then follow without `after`.",
                      *       "instance": "/v1/config/revisions/web",
-                     *       "code": "EVENTS_TRUNCATED",
+                     *       "code": "EVENTS_REWOUND",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -17001,12 +17005,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/EVENTS_TRUNCATED",
-                     *       "title": "Events from then on are no longer kept",
+                     *       "type": "/problems/EVENTS_REWOUND",
+                     *       "title": "There is no such event yet",
                      *       "status": 410,
-                     *       "detail": "Something happened since then that the journal has removed. Read the state anew, then follow events without `after` or `Last-Event-ID`.",
+                     *       "detail": "The event that the client has is newer than the newest one here: the database is another one, or an older one that was restored. Read the state anew, then follow without `after`.",
                      *       "instance": "/v1/config/revisions/web/diff",
-                     *       "code": "EVENTS_TRUNCATED",
+                     *       "code": "EVENTS_REWOUND",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -17302,12 +17306,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/EVENTS_TRUNCATED",
-                     *       "title": "Events from then on are no longer kept",
+                     *       "type": "/problems/EVENTS_REWOUND",
+                     *       "title": "There is no such event yet",
                      *       "status": 410,
-                     *       "detail": "Something happened since then that the journal has removed. Read the state anew, then follow events without `after` or `Last-Event-ID`.",
+                     *       "detail": "The event that the client has is newer than the newest one here: the database is another one, or an older one that was restored. Read the state anew, then follow without `after`.",
                      *       "instance": "/v1/config/rollbacks",
-                     *       "code": "EVENTS_TRUNCATED",
+                     *       "code": "EVENTS_REWOUND",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -20542,16 +20546,26 @@ export interface operations {
     };
     listTokens: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Most items of a page. */
+                limit?: number;
+                /** @description `nextCursor` of the page before; opaque. */
+                cursor?: string;
+                /** @description Field, with - before it for descending: name, createdAt. */
+                sort?: string;
+                scope?: "read" | "operate" | "write" | "admin";
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description All tokens, by name. */
+            /** @description A page of the list. */
             200: {
                 headers: {
+                    /** @description rel="next" (RFC 8288) when there is another page. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -21594,12 +21608,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "/problems/EVENTS_TRUNCATED",
-                     *       "title": "Events from then on are no longer kept",
+                     *       "type": "/problems/EVENTS_REWOUND",
+                     *       "title": "There is no such event yet",
                      *       "status": 410,
-                     *       "detail": "Something happened since then that the journal has removed. Read the state anew, then follow events without `after` or `Last-Event-ID`.",
+                     *       "detail": "The event that the client has is newer than the newest one here: the database is another one, or an older one that was restored. Read the state anew, then follow without `after`.",
                      *       "instance": "/v1/events",
-                     *       "code": "EVENTS_TRUNCATED",
+                     *       "code": "EVENTS_REWOUND",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }

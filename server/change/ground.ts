@@ -7,7 +7,7 @@ export interface Ground {
   draft: Draft
   stamp: Stamp
   /** Who made a revision, when and what it changed, in words; null when that is not known any more. */
-  tell: (revision: number) => string | null
+  tell: (revision: number, dated?: 'dated') => string | null
 }
 
 /** What a write is going to answer with. */

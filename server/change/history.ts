@@ -43,8 +43,8 @@ export class History {
     this.#state = state
   }
 
-  /** Who made a revision and what it changed, in words. */
-  readonly tell = (revision: number): string | null => {
+  /** Who made a revision, when if that is wanted, and what it changed, in words. */
+  readonly tell = (revision: number, dated?: 'dated'): string | null => {
     const found = this.#revisions.get(revision)
     if (found === null) return null
     const changes = this.#revisions.changes(revision)
@@ -52,7 +52,8 @@ export class History {
     const more = changes.length > names.length ? ` and ${changes.length - names.length} more` : ''
     const who = found.actor === null ? '' : ` of ${found.actor.name}`
     const why = found.message === null ? '' : `, "${found.message}"`
-    return `revision ${revision}${who}${why} (${names.join(', ')}${more})`
+    const when = dated === undefined ? '' : ` at ${found.at}`
+    return `revision ${revision}${who}${when}${why} (${names.join(', ')}${more})`
   }
 
   /** Newest first. */

@@ -126,7 +126,8 @@ const tagOf = (revision: number): string => `"${revision}"`
 
 function check({ stamp, tell }: Ground, wanted: Conditions): void {
   const revision = stamp.revision - 1
-  checkTag(wanted, tagOf(revision), () => `The configuration is at ${tell(revision) ?? revision}`)
+  const told = () => `The configuration is at ${tell(revision, 'dated') ?? revision}`
+  checkTag(wanted, tagOf(revision), told)
 }
 
 function within(pointer: string, work: () => void): void {

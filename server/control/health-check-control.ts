@@ -13,10 +13,10 @@ import { isAllowed } from '../health/target.js'
 import { mergePatch } from '../http/merge-patch.js'
 import { nextMeta } from '../change/next-records.js'
 import {
-  decodeCursor,
-  encodeCursor,
   hasLabels,
-  NUMBER,
+  listPage,
+  NAME_ORDER,
+  type Order,
   type Page,
   type Paging,
 } from '../http/paging.js'
@@ -24,13 +24,20 @@ import type { HealthCheckRecord } from '../repo/records.js'
 import { FIELDS_OF } from '../schemas/health-check-fields.js'
 import { isObject } from '../schemas/walk.js'
 import type { Wanted } from '../change/service-plans.js'
-import { byName, etagOf, type Resource } from '../documents/views.js'
+import { etagOf, type Resource } from '../documents/views.js'
 
 export const HEALTH_CHECKS_MAX = 1024
 
 export interface HealthCheckFilter {
   kind?: string | undefined
 }
+
+const CHECK_ORDERS = {
+  name: NAME_ORDER,
+  kind: (view: HealthCheckView) => String(Reflect.get(view, 'kind')),
+  updatedAt: (view: HealthCheckView) => view.meta.updatedAt,
+  createdAt: (view: HealthCheckView) => view.meta.createdAt,
+} satisfies Record<string, Order<HealthCheckView>>
 
 export class HealthCheckControl {
   readonly #state: State
@@ -48,16 +55,16 @@ export class HealthCheckControl {
     return { view: { name, ...healthCheckFields(check, 'declared') }, etag: etagOf(check) }
   }
 
-  /** By name. */
-  list(filter: HealthCheckFilter, { limit, cursor, labels }: Paging): Page<HealthCheckView> {
-    const start = Number(decodeCursor(cursor, NUMBER, '0'))
-    const found = [...this.#state.healthChecks()]
-      .sort(byName)
-      .filter(({ config }) => filter.kind === undefined || config.kind === filter.kind)
-      .filter(({ config }) => hasLabels(config.labels, labels))
-    const end = start + limit
-    const nextCursor = end < found.length ? encodeCursor(String(end)) : null
-    return { items: found.slice(start, end).map(each => this.#view(each)), nextCursor }
+  /** By name, unless `sort` says otherwise. */
+  list({ kind }: HealthCheckFilter, paging: Paging): Page<HealthCheckView> {
+    const checks = new Map([...this.#state.healthChecks()].map(check => [check.name, check]))
+    const passing = (name: string): HealthCheckRecord | null => {
+      const check = checks.get(name)!
+      const wanted = kind === undefined || check.config.kind === kind
+      return wanted && hasLabels(check.config.labels, paging.labels) ? check : null
+    }
+    const view = (record: HealthCheckRecord) => this.#view(record)
+    return listPage([...checks.keys()].sort(), passing, paging, CHECK_ORDERS, view)
   }
 
   declaredList(filter: HealthCheckFilter, paging: Paging) {

@@ -6,15 +6,14 @@ import { markRuleFields } from '../documents/declared.js'
 import type { Configuration, State } from '../change/draft.js'
 import { Problem, problemOf } from '../errors.js'
 import type { Ground, Plan } from '../change/ground.js'
-import { inOrder } from '../dataplane/mark-rule-book.js'
 import { readMarkRule } from '../documents/mark-rule-document.js'
 import { mergePatch } from '../http/merge-patch.js'
 import { nextMeta } from '../change/next-records.js'
 import {
-  decodeCursor,
-  encodeCursor,
   hasLabels,
-  NUMBER,
+  listPage,
+  NAME_ORDER,
+  type Order,
   type Page,
   type Paging,
 } from '../http/paging.js'
@@ -33,6 +32,14 @@ export interface MarkRuleFilter {
 const viewOf = ({ name, config, meta }: MarkRuleRecord) => ({ name, ...config, meta })
 export type MarkRuleView = ReturnType<typeof viewOf>
 
+const RULE_ORDERS = {
+  order: (view: MarkRuleView) => view.order,
+  name: NAME_ORDER,
+  mark: (view: MarkRuleView) => view.mark,
+  updatedAt: (view: MarkRuleView) => view.meta.updatedAt,
+  createdAt: (view: MarkRuleView) => view.meta.createdAt,
+} satisfies Record<string, Order<MarkRuleView>>
+
 export class MarkRuleControl {
   readonly #state: State
   readonly #dataplane: Dataplane
@@ -49,18 +56,20 @@ export class MarkRuleControl {
     return { view: { name, ...markRuleFields(rule, 'declared') }, etag: etagOf(rule) }
   }
 
-  /** In the order in which they are asked. A cursor counts rules: at most all are listed again. */
-  list(filter: MarkRuleFilter, { limit, cursor, labels }: Paging): Page<MarkRuleView> {
+  /** In the order in which they are asked, unless `sort` says otherwise. */
+  list(filter: MarkRuleFilter, { sort = 'order', ...paging }: Paging): Page<MarkRuleView> {
     const { mark, addressFamily } = filter
-    const start = Number(decodeCursor(cursor, NUMBER, '0'))
-    const found = [...this.#state.markRules()]
-      .sort(inOrder)
-      .filter(({ config }) => mark === undefined || config.mark === mark)
-      .filter(({ config }) => addressFamily === undefined || config.addressFamily === addressFamily)
-      .filter(({ config }) => hasLabels(config.labels, labels))
-    const end = start + limit
-    const nextCursor = end < found.length ? encodeCursor(String(end)) : null
-    return { items: found.slice(start, end).map(viewOf), nextCursor }
+    const rules = new Map([...this.#state.markRules()].map(rule => [rule.name, rule]))
+    const passing = (name: string): MarkRuleRecord | null => {
+      const rule = rules.get(name)!
+      const { config } = rule
+      const wanted =
+        (mark === undefined || config.mark === mark) &&
+        (addressFamily === undefined || config.addressFamily === addressFamily)
+      return wanted && hasLabels(config.labels, paging.labels) ? rule : null
+    }
+    const page = { ...paging, sort }
+    return listPage([...rules.keys()].sort(), passing, page, RULE_ORDERS, viewOf)
   }
 
   declaredList(filter: MarkRuleFilter, paging: Paging) {

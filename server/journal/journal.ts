@@ -149,6 +149,14 @@ export class Journal implements CommitListener {
     return this.#repo.removedThrough()
   }
 
+  /** Throws (EVENTS_REWOUND) when `after` has not happened here: another database was put in place. */
+  mustKnow(after: number): void {
+    const newest = Math.max(this.last(), this.removedThrough())
+    if (after <= newest) return
+    const detail = `The newest event is ${newest}; ${after} is none of this journal.`
+    throw new Problem('EVENTS_REWOUND', detail)
+  }
+
   /** What follows `after`, oldest first. Throws (EVENTS_TRUNCATED) when something is missing. */
   after(after: number, limit: number): readonly EntryRecord[] {
     const removed = this.#repo.removedThrough()

@@ -37,7 +37,9 @@ export function addEvents(app: App, { journal, gate }: EventsOptions): void {
         description:
           'With `Accept: text/event-stream` a stream, resumed by `Last-Event-ID`; comments keep it ' +
           'alive. Else JSON: the events after `after`, waited for when there are none. A reader that ' +
-          'takes nothing for half a minute is let go and may resume. Denials, refusals and tokens are ' +
+          'takes nothing for half a minute is let go and may resume. 410 when it cannot: what it has was ' +
+          'removed since (EVENTS_TRUNCATED), or is newer than everything here, as after a database was ' +
+          'restored (EVENTS_REWOUND). Denials, refusals and tokens are ' +
           'told to the scope `admin` only.',
         tags,
         querystring: EventQuery,
@@ -64,6 +66,7 @@ export function addEvents(app: App, { journal, gate }: EventsOptions): void {
       const { query } = request
       const actor = request.actor!
       const after = query.after ?? lastEventId(request.headers['last-event-id'])
+      if (after !== undefined) journal.mustKnow(after)
       if (journal.readers >= READERS_MAX)
         throw new Problem('TOO_MANY_READERS', `${READERS_MAX} readers follow already.`, {
           headers: { 'retry-after': '10' },

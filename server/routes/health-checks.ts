@@ -51,8 +51,8 @@ function addReads(app: App, control: Control): void {
       },
     },
     (request, reply) => {
-      const { limit = 100, cursor, labels, view = 'full', ...filter } = request.query
-      const paging = { limit, cursor, labels: labelsOf(labels) }
+      const { limit = 100, cursor, sort, labels, view = 'full', ...filter } = request.query
+      const paging = { limit, cursor, sort, labels: labelsOf(labels) }
       const { healthChecks } = control
       const page =
         view === 'full'

@@ -48,8 +48,8 @@ function addReads(app: App, control: Control): void {
       },
     },
     (request, reply) => {
-      const { limit = 100, cursor, labels, view = 'full', ...filter } = request.query
-      const paging = { limit, cursor, labels: labelsOf(labels) }
+      const { limit = 100, cursor, sort, labels, view = 'full', ...filter } = request.query
+      const paging = { limit, cursor, sort, labels: labelsOf(labels) }
       const { markRules } = control
       const page =
         view === 'full' ? markRules.list(filter, paging) : markRules.declaredList(filter, paging)

@@ -2,12 +2,18 @@
 import { Type } from 'typebox'
 import type { TokenRecord, Tokens } from '../auth/tokens.js'
 import { Problem, problemOf } from '../errors.js'
+import { listPage, NAME_ORDER, type Order } from '../http/paging.js'
 import { linked } from '../schemas/components.js'
 import { NAME_PATTERN } from '../schemas/common.js'
 import { NewToken, TokenDocument, TokenList, TokenRequest } from '../schemas/token.js'
+import { TokensQuery } from '../schemas/parameters.js'
 import { faultsOf } from '../schemas/walk.js'
-import { answer, answers, bodyOf, type App } from './answers.js'
+import { answer, answers, bodyOf, listAnswer, sendPage, type App } from './answers.js'
 
+const ORDERS = {
+  name: NAME_ORDER,
+  createdAt: (token: TokenDocument) => token.createdAt,
+} satisfies Record<string, Order<TokenDocument>>
 const tags = ['Access']
 const path = '/v1/tokens/:name'
 const TokenPath = Type.Object({
@@ -25,11 +31,20 @@ export function addTokens(app: App, tokens: Tokens): void {
         operationId: 'listTokens',
         summary: 'Lists tokens, without their secrets',
         tags,
-        querystring: Type.Object({}),
-        response: answers({ 200: answer('All tokens, by name.', TokenList) }, 400, 500),
+        querystring: TokensQuery,
+        response: answers({ 200: listAnswer('A page of the list.', TokenList) }, 400, 500),
       },
     },
-    () => ({ items: tokens.list().map(view), nextCursor: null }),
+    (request, reply) => {
+      const { limit = 100, cursor, sort, scope } = request.query
+      const byName = new Map(tokens.list().map(token => [token.name, token]))
+      const passing = (name: string) => {
+        const token = byName.get(name)!
+        return scope === undefined || token.scope === scope ? token : null
+      }
+      const paging = { limit, cursor, sort, labels: [] }
+      return sendPage(request, reply, listPage([...byName.keys()], passing, paging, ORDERS, view))
+    },
   )
   addCreate(app, tokens)
   app.get(

@@ -1,5 +1,6 @@
 /** Path and query parameters. */
 import { Type } from 'typebox'
+import { SCOPES } from '../auth/scope.js'
 import { StringEnum } from './components.js'
 import { CHECK_KINDS } from './health-check-fields.js'
 import { PHASES } from './maintenance.js'
@@ -52,10 +53,10 @@ const view = Type.Optional(
     description: 'full says every default, declared leaves them out. Either can be sent back.',
   }),
 )
-const sort = (fields: readonly string[]) =>
+const sort = (fields: readonly string[], usual = 'name') =>
   Type.Optional(
     Type.String({
-      ...{ maxLength: 64, default: 'name' },
+      ...{ maxLength: 64, default: usual },
       description: `Field, with - before it for descending: ${fields.join(', ')}.`,
     }),
   )
@@ -101,6 +102,12 @@ export const DifferenceQuery = Type.Object({
     Type.Integer({ minimum: 0, description: 'An older state; the one before when absent.' }),
   ),
 })
+export const TokensQuery = Type.Object({
+  limit,
+  cursor,
+  sort: sort(['name', 'createdAt']),
+  scope: Type.Optional(StringEnum(SCOPES)),
+})
 export const OperationsQuery = Type.Object({
   limit,
   cursor,
@@ -141,6 +148,7 @@ export const MarkRuleQuery = Type.Object({
   limit,
   cursor,
   view,
+  sort: sort(['order', 'name', 'mark', 'createdAt', 'updatedAt'], 'order'),
   labels,
   mark,
   addressFamily: Type.Optional(StringEnum(FAMILIES)),
@@ -150,6 +158,7 @@ export const HealthCheckQuery = Type.Object({
   limit,
   cursor,
   view,
+  sort: sort(['name', 'kind', 'createdAt', 'updatedAt']),
   labels,
   kind: Type.Optional(StringEnum(CHECK_KINDS)),
 })

@@ -54,7 +54,10 @@ export const NewToken = component(
 
 export const TokenList = component(
   'TokenList',
-  Type.Object({ items: Type.Array(TokenDocument), nextCursor: Type.Null() }),
+  Type.Object({
+    items: Type.Array(TokenDocument),
+    nextCursor: Type.Unsafe<string | null>({ type: ['string', 'null'] }),
+  }),
 )
 
 export const TokenRequest = component(

@@ -115,6 +115,7 @@ const makers: Readonly<Record<string, (a: Appliance) => Promise<Answer>>> = {
     await a.send('POST', '/v1/tokens', { name: 'ci', scope: 'read' })
     return a.send('POST', '/v1/tokens', { name: 'ci', scope: 'read' })
   },
+  EVENTS_REWOUND: a => a.send('GET', '/v1/events?after=4000000000'),
   EVENTS_TRUNCATED: a => {
     a.database.exec('UPDATE journal_removed SET through = 9')
     return a.send('GET', '/v1/events?after=8')

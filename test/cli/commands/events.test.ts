@@ -43,6 +43,29 @@ t.test('what happened, and what happens', async t => {
   )
 })
 
+t.test('another database under the same address: told, and gone on with', async t => {
+  const { appliance, run } = await openTerminal(t)
+  await appliance.send('PUT', '/v1/virtual-services/web', web)
+  const stop = new AbortController()
+  let step = 0
+  const seen = (out: string) => {
+    if (step === 0 && out.includes('realServer.created')) {
+      step = 1
+      // As after an older copy was put in place: what was read is not there yet.
+      appliance.database.exec("UPDATE sqlite_sequence SET seq = 1 WHERE name = 'journal'")
+      appliance.database.exec('DELETE FROM journal WHERE id > 1')
+      appliance.access.journal.happening([])
+      appliance.app.server.closeAllConnections()
+    }
+    if (step === 1 && /virtualService\.created[^]*virtualService\.created/.test(out)) stop.abort()
+  }
+  const args = ['events', '--follow', '--since', '0']
+  const { err, exit } = await run(args, { stopped: stop.signal, seen })
+  t.equal(exit, 0)
+  t.match(err, /There is no such event yet \(EVENTS_REWOUND\)[^]*going on with the newest/)
+  t.match(await run(['events', '--since', '4000000000']), { exit: 3, err: /EVENTS_REWOUND/ })
+})
+
 t.test('a stream in pieces, as the standard shows it', async t => {
   const read = async (...pieces: string[]) => {
     const body = new Blob(pieces).stream()
