@@ -7,6 +7,7 @@ import { Exit } from '../client/refused.js'
 import { machineText } from '../output/format.js'
 import { apiCommand, outputOption, UsageError, type Context, type Io } from './context.js'
 import { serverPath } from './delete.js'
+import { secondsOf } from './seconds.js'
 
 interface DrainFlags {
   deadline: string
@@ -25,7 +26,6 @@ sluice drain web/a --cancel                   new connections again
 
 While --wait looks on, Ctrl-C ends the looking, not the drain. A deadline is in seconds, or like 90s,
 30m, 2h, 1d. The real server stays drained until --cancel; sluice delete server web/a removes it.`
-const UNIT_S: Readonly<Record<string, number>> = { '': 1, s: 1, m: 60, h: 3600, d: 86400 }
 const OVER: readonly string[] = ['drained', 'expired']
 
 export function addDrain(program: Command, io: Io): void {
@@ -56,7 +56,10 @@ export function addDrain(program: Command, io: Io): void {
     const intervalS = Number(flags.interval)
     if (!(intervalS > 0)) throw new UsageError(`--interval: '${flags.interval}' is no time`)
     const ask = () => must(session.client.GET(path, { params }))
-    const body = { deadlineSeconds: secondsOf(flags.deadline), onDeadline: flags.onDeadline }
+    const body = {
+      deadlineSeconds: secondsOf('--deadline', flags.deadline),
+      onDeadline: flags.onDeadline,
+    }
     const begun =
       flags.status === true ? await ask() : await must(session.client.PUT(path, { params, body }))
     const drain = flags.wait === true ? await watched(context, begun, ask, intervalS * 1000) : begun
@@ -106,10 +109,3 @@ function drainText(name: string, drain: Drain): string {
 }
 
 const timeOf = (moment: string) => `${moment.slice(11, 19)} UTC`
-
-function secondsOf(text: string): number {
-  const [, count, unit] = /^(\d{1,9})([smhd]?)$/.exec(text) ?? []
-  if (count === undefined)
-    throw new UsageError(`--deadline: '${text}' is not like 300, 90s, 30m or 2h`)
-  return Number(count) * UNIT_S[unit!]!
-}

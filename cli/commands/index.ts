@@ -10,6 +10,7 @@ import { addEvents } from './events.js'
 import { addExchange } from './exchange.js'
 import { addExplain } from './explain.js'
 import { addGet } from './get.js'
+import { addMaintenance } from './maintenance.js'
 import { addPlan } from './plan.js'
 import { addRollback } from './rollback.js'
 import { addToken } from './token.js'
@@ -22,6 +23,7 @@ export function addApiCommands(program: Command, io: Io): void {
   addRollback(program, io)
   addDelete(program, io)
   addDrain(program, io)
+  addMaintenance(program, io)
   addCheck(program, io)
   addExplain(program, io)
   addEvents(program, io)

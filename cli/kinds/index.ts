@@ -3,6 +3,7 @@ import { healthChecks, serverChecks } from './checks.js'
 import { auditLog, configurations, events, operations, revisions } from './history.js'
 import { connections, interfaces, stats } from './live.js'
 import type { Kind } from './kind.js'
+import { maintenances } from './maintenances.js'
 import { servers, services } from './services.js'
 import { webhooks } from './webhooks.js'
 import { markRules, settings, tokens, versions } from './settings.js'
@@ -21,6 +22,7 @@ export const KINDS: readonly AnyKind[] = [
   opaque(servers),
   opaque(connections),
   opaque(stats),
+  opaque(maintenances),
   opaque(markRules),
   opaque(healthChecks),
   opaque(serverChecks),

@@ -36,12 +36,10 @@ export function readServices(documents: Record<string, unknown>, found: Findings
       config: serviceConfig(record),
       manageAddress: record.config.manageAddress,
       interfaceName: record.config.interface ?? null,
-      servers: record.servers
-        .filter(isInDataplane)
-        .map(server => ({
-          name: server.name,
-          config: destConfig(server.config, restingWeight(server)),
-        })),
+      servers: record.servers.filter(isInDataplane).map(server => ({
+        name: server.name,
+        config: destConfig(server.config, restingWeight(server)),
+      })),
     })
   }
   checkLimits(services.length, servers, found)
