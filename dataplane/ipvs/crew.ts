@@ -9,6 +9,22 @@
  * as far as it has to, and `stage` counts how far it came, so that it never goes in circles.
  */
 import type { Flow, Packet } from '../packet.js'
+import type { SharedMemory } from '../protocol.js'
+import {
+  AUXILIARY,
+  C0,
+  C1,
+  D0,
+  D1,
+  destFamilyOf,
+  familyOf,
+  INFO,
+  V0,
+  V1,
+  WORDS,
+  wordsOf,
+} from '../shared/conn-record.js'
+import { CONNS_HIGH } from '../shared/memory.js'
 import { addressKey, shardOf } from '../shared/shard.js'
 import type { Guarded } from './guarded.js'
 import type { Service } from './service.js'
@@ -83,6 +99,24 @@ export class Crew {
     if (service.fwmark !== 0) this.#marks.add(service.fwmark)
     else this.#addresses.add(keyOf(service))
     for (const dest of service.dests) this.#addresses.add(keyOf(dest))
+  }
+
+  /**
+   * A worker that comes up learns where services were pinned before: the first worker still has
+   * connections of clients that are not its own, in its memory.
+   */
+  recall({ conns, control }: Pick<SharedMemory, 'conns' | 'control'>): void {
+    const first = wordsOf(conns)
+    const high = Atomics.load(new Int32Array(control), CONNS_HIGH)
+    for (let c = AUXILIARY; c <= high; c++) {
+      const at = c * WORDS
+      const info = first[at + INFO]!
+      if (info >= 0) continue
+      const family = familyOf(info)
+      if (shardOf(keyAt(first, family, at + C0, at + C1), this.count) === FIRST) continue
+      this.#addresses.add(keyAt(first, family, at + V0, at + V1))
+      this.#addresses.add(keyAt(first, destFamilyOf(info), at + D0, at + D1))
+    }
   }
 
   /** True when a fragment went to whoever puts its datagram together. */
@@ -164,6 +198,10 @@ interface Addressed {
 }
 
 const keyOf = (a: Addressed): number => addressKey(a.family, a.w0, a.w1, a.w2, a.w3)
+
+/** Of an address in a record: its first word and the others lie apart. */
+const keyAt = (words: Int32Array, family: number, first: number, rest: number): number =>
+  addressKey(family, words[first]!, words[rest]!, words[rest + 1]!, words[rest + 2]!)
 
 /** Its source or its destination. */
 const endOf = (f: Flow, source: boolean): number =>

@@ -110,6 +110,8 @@ export class Ipvs implements Pipeline {
   readonly memory: SharedMemory
   /** Null when this is the only worker. */
   readonly crew: Crew | null
+  /** Memory of the first of several workers, null when this is it. */
+  readonly #first: SharedMemory | null
   readonly #defence: Defence
   readonly #core: Core
   readonly #localOut: LocalOut
@@ -140,10 +142,10 @@ export class Ipvs implements Pipeline {
     this.network = network
     this.ownServers = new OwnServers(this.#dests, network)
     this.memory = memory
-
     this.#control = new Int32Array(memory.control)
     this.#originMs = clock.now()
     this.#firstTick = options.firstTick ?? this.#control[TICK]! + 1
+    this.#first = (options.crew?.index ?? 0) > 0 ? peers[0]! : null
     const controls = peers.map(peer => new Int32Array(peer.control))
     const slab = new ConnSlab(memory.conns, this.#control, controls)
     const crew = options.crew ? new Crew(options.crew, this.guarded, settings) : null
@@ -178,7 +180,6 @@ export class Ipvs implements Pipeline {
       onUnlink: first => this.#onUnlink(first),
       onService: service => crew?.note(service),
     })
-
     this.probes = new Probes(this.admin, this.conns, nowMs)
     const output = new Output(driver, counters, seeds[0])
     const timeOfDayMs = options.timeOfDayMs ?? (() => Date.now() % DAY_MS)
@@ -301,6 +302,7 @@ export class Ipvs implements Pipeline {
   restore(configured: readonly RestoredService[]): Results['restore'] {
     const services = this.admin.restore(configured)
     const adoptedConns = this.conns.adopt(this.#dests.filter(d => d !== undefined))
+    if (this.#first !== null) this.crew?.recall(this.#first)
     this.#followFtpPorts()
     this.restored = true
     return { services, adoptedConns }

@@ -46,3 +46,10 @@ export function allocate(connsMax: number): SharedMemory {
     loop: float64(LOOP_WORDS),
   }
 }
+
+/** The word under DEFENCE of all workers as one: of each defence, the mode that acts most. */
+export function defencesOf(controls: readonly Int32Array[]): number {
+  const words = controls.map(control => Atomics.load(control, DEFENCE))
+  const most = (shift: number) => Math.max(...words.map(word => (word >>> shift) & 3))
+  return most(0) | (most(2) << 2) | (most(4) << 4)
+}

@@ -1,8 +1,8 @@
 /** The rules of /v1/settings. */
 import { isDeepStrictEqual } from 'node:util'
-import { DEFENCE } from '../../dataplane/shared/memory.js'
+import { defencesOf } from '../../dataplane/shared/memory.js'
 import { checkConditions, type Conditions } from '../http/conditions.js'
-import type { Dataplane } from '../dataplane/dataplane-client.js'
+import { memoriesOf, type Dataplane } from '../dataplane/dataplane-client.js'
 import { settingsFields } from '../documents/declared.js'
 import type { Draft, State } from '../change/draft.js'
 import { problemOf, type Fault } from '../errors.js'
@@ -25,12 +25,12 @@ export type SettingsView = ReturnType<typeof viewOf>
 
 export class SettingsControl {
   readonly #state: State
-  /** The words that the dataplane keeps for other threads. */
-  readonly #control: Int32Array
+  /** The words that each worker keeps for other threads. */
+  readonly #controls: readonly Int32Array[]
 
-  constructor(state: State, { memory }: Dataplane) {
+  constructor(state: State, dataplane: Dataplane) {
     this.#state = state
-    this.#control = new Int32Array(memory.control)
+    this.#controls = memoriesOf(dataplane).map(({ control }) => new Int32Array(control))
   }
 
   get(): Resource<SettingsView> {
@@ -57,7 +57,7 @@ export class SettingsControl {
   }
 
   #resource(settings: SettingsRecord): Resource<SettingsView> {
-    const status = defenceStatus(Atomics.load(this.#control, DEFENCE))
+    const status = defenceStatus(defencesOf(this.#controls))
     return { view: viewOf(settings, status), etag: etagOf(settings) }
   }
 }

@@ -3,7 +3,7 @@ import { COUNTER_NAMES } from '../../dataplane/counters.js'
 import { SERVICES_MAX, DESTS_MAX } from '../../dataplane/limits.js'
 import { AUXILIARY, WORDS, wordsOf } from '../../dataplane/shared/conn-record.js'
 import * as loop from '../../dataplane/shared/loop-record.js'
-import { CONNS, CONNS_HIGH, DEFENCE } from '../../dataplane/shared/memory.js'
+import { CONNS, CONNS_HIGH, defencesOf } from '../../dataplane/shared/memory.js'
 import { Col } from '../../dataplane/shared/statistics.js'
 import { memoriesOf, type Dataplane } from '../dataplane/dataplane-client.js'
 import { MEANINGS } from './dataplane-counters.js'
@@ -72,7 +72,7 @@ export class DataplaneMetrics {
     out.single(gauge('real_servers_limit', 'Most real servers, over all services.'), DESTS_MAX - 1)
     // Two bits each; ipvs/defence.ts says how they are laid out.
     const defences = ['drop_entry', 'drop_packet', 'secure_tcp']
-    const state = Atomics.load(this.#workers[0]!.control, DEFENCE)
+    const state = defencesOf(this.#workers.map(({ control }) => control))
     out.each(
       gauge('defence_mode', 'Mode of a defence: 0 off, 1 waiting, 2 acting, 3 always.'),
       defences.map((defence, i) => [labelsText({ defence }), (state >>> (2 * i)) & 3]),

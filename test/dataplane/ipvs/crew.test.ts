@@ -8,6 +8,7 @@ import { addressKey, shardOf } from '../../../dataplane/shared/shard.js'
 import * as address from '../../../dataplane/wire/address.js'
 import { UDP } from '../../../dataplane/wire/ip-protocol.js'
 import { Random } from '../../fixtures/seed.js'
+import { World } from './world.js'
 
 const WORKERS = 4
 const VIP = '198.51.100.1'
@@ -122,3 +123,40 @@ t.test('what must be in one place', async t => {
     t.ok(first!.isPinned(Object.assign(service(0), { schedulerName })), schedulerName)
   t.ok(first!.isPinned(Object.assign(service(0), { persistenceEngine: 'sip' })), 'SIP')
 })
+
+t.test(
+  'a worker that comes up anew knows what was pinned by the connections that are left',
+  async t => {
+    const world = new World()
+    const dest = world.addDest(SERVER, 53)
+    const client = Array.from({ length: 99 }, (_, i) => `192.0.2.${i + 1}`).find(
+      each => owner(each) === 2,
+    )!
+    const { workers, journey } = crew()
+    const toFirst = () =>
+      journey(2, (at, stage) => {
+        const pkt = packet(client, VIP, stage)
+        return at.passIn(pkt, pkt.flow, false)
+      })
+    const open = (from: string) => {
+      const ends = { family: 4, protocol: UDP, c0: parse(from).w0, v0: parse(VIP).w0 }
+      Object.assign(world.conns.params, { ...ends, cport: 4000, vport: 53, dport: 53 })
+      world.conns.create(world.conns.params, dest, 0, 0)
+    }
+    const ownClient = Array.from({ length: 99 }, (_, i) => `192.0.2.${i + 1}`).find(
+      each => owner(each) === 0,
+    )!
+    const memory = { conns: world.memory, control: world.control }
+    open(ownClient)
+    for (const worker of workers) worker.recall(memory)
+    t.strictSame(toFirst(), [2], 'its own clients say nothing')
+    open(client)
+    for (const worker of workers) worker.recall(memory)
+    t.strictSame(toFirst(), [2, 0], 'another worker’s client does')
+    const reply = journey(2, (at, stage) => {
+      const pkt = packet(SERVER, client, stage)
+      return at.passOut(pkt, pkt.flow, false)
+    })
+    t.strictSame(reply, [2, 0], 'nor are the replies lost')
+  },
+)

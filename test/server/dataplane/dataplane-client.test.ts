@@ -1,49 +1,12 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import type { MessagePort } from 'node:worker_threads'
 import t from 'tap'
-import type { Event, Reply, Request, WorkerConfig } from '../../../dataplane/protocol.js'
+import type { Request } from '../../../dataplane/protocol.js'
 import { allocate, HEARTBEAT, MESSAGES } from '../../../dataplane/shared/memory.js'
 import { DataplaneClient, OpRefused } from '../../../server/dataplane/dataplane-client.js'
-import type { DataplaneOptions, WorkerLike } from '../../../server/dataplane/dataplane-client.js'
+import type { DataplaneOptions } from '../../../server/dataplane/dataplane-client.js'
 import { silent } from '../fixtures/appliance.js'
-
-/** A worker in this thread: the test answers for it. */
-class FakeWorker implements WorkerLike {
-  readonly port: MessagePort
-  readonly requests: Request[] = []
-  /** Answers every request unless it is replaced. */
-  answer: (request: Request) => void = ({ id, op }) => this.reply({ id, ok: true, result: op })
-  readonly #exits: ((code: number) => void)[] = []
-  readonly #errors: ((error: Error) => void)[] = []
-
-  constructor(config: WorkerConfig, wakeDescriptor: number) {
-    this.port = config.control
-    this.port.on('message', (request: Request) => {
-      this.requests.push(request)
-      this.answer(request)
-    })
-    this.event({ event: 'ready', ports: [], wakeDescriptor })
-  }
-  reply(reply: Reply) {
-    this.port.postMessage(reply)
-  }
-  event(event: Event) {
-    this.port.postMessage(event)
-  }
-  on(event: 'error' | 'exit', listener: ((error: Error) => void) & ((code: number) => void)) {
-    if (event === 'exit') this.#exits.push(listener)
-    else this.#errors.push(listener)
-  }
-  crash(error: Error) {
-    for (const listener of this.#errors) listener(error)
-    void this.terminate()
-  }
-  async terminate() {
-    this.port.close()
-    for (const listener of this.#exits.splice(0)) listener(1)
-  }
-}
+import { FakeWorker } from '../fixtures/fake-worker.js'
 
 function start(
   teardown: (work: () => Promise<void>) => unknown,
