@@ -66,6 +66,9 @@ export async function serve(config: Config): Promise<number> {
   const { logger, close } = openLog(config.logLevel)
   const undo = new Undo(logger)
   undo.push('log', close)
+  // The dataplane tells itself when it was refused its priority.
+  for (const { check, message } of report.findings)
+    if (check === 'tunnels') logger.warn({ remedy: 'sluice doctor' }, message)
   undo.push('log level', followLevelSignal(logger, config.logLevel))
   const told = waitForSignal(logger)
   try {

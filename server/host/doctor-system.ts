@@ -33,6 +33,65 @@ export function checkPrivileges({ read, uid }: Host): Finding[] {
   return [{ check, severity: 'fatal', message, remedy }]
 }
 
+/** What is lost without each, linux/capability.h; a set of bits, since CAP_SYS_ADMIN was all once. */
+const LESS: readonly { check: string; name: string; bits: readonly bigint[]; lost: string }[] = [
+  {
+    check: 'tunnels',
+    name: 'CAP_BPF',
+    bits: [39n, 21n],
+    lost: 'tunnelled TCP is cut into segments here instead of by the interface: IPIP carries less',
+  },
+  {
+    check: 'priority',
+    name: 'CAP_SYS_NICE',
+    bits: [23n],
+    lost: 'the dataplane has no priority: on a busy machine packets wait for other programs',
+  },
+]
+
+/** Capabilities without which Sluice runs, with less. */
+export function checkLesserPrivileges({ read }: Host): Finding[] {
+  const status = read('/proc/self/status') ?? ''
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
+  return LESS.filter(({ bits }) => !bits.some(bit => ((effective >> bit) & 1n) === 1n)).map(
+    ({ check, name, lost }): Finding => ({
+      ...{ check, severity: 'hint', message: `without ${name}: ${lost}` },
+      remedy: `AmbientCapabilities=${name} (systemd), --cap-add ${name.slice(4)} (docker)`,
+    }),
+  )
+}
+
+const HUGE_PAGES = '/sys/kernel/mm/transparent_hugepage/enabled'
+
+/** The connection table asks for huge pages (madvise); a lookup that misses them takes longer. */
+export function checkHugePages({ read }: Host): Finding {
+  const chosen = /\[(\w+)\]/.exec(read(HUGE_PAGES) ?? '')?.[1]
+  const check = 'huge pages'
+  if (chosen === 'always' || chosen === 'madvise')
+    return fine(check, `transparent huge pages are given (${chosen})`)
+  const why = chosen === undefined ? 'this kernel has none' : 'they are switched off'
+  return {
+    ...{ check, severity: 'hint' },
+    message: `no transparent huge pages, ${why}: large connection tables are slower`,
+    remedy: chosen === undefined ? null : `echo madvise > ${HUGE_PAGES}`,
+  }
+}
+
+/** Descriptors: a client of the API and a health check that runs take one each. */
+const DESCRIPTORS_MIN = 4096
+
+export function checkLimits({ read }: Host): Finding {
+  const text = /^Max open files\s+(\d+|unlimited)/m.exec(read('/proc/self/limits') ?? '')?.[1]
+  const check = 'limits'
+  const open = text === 'unlimited' ? Infinity : Number(text ?? NaN)
+  if (!(open < DESCRIPTORS_MIN)) return fine(check, `${text ?? 'an unknown number of'} open files`)
+  return {
+    ...{ check, severity: 'hint' },
+    message: `only ${open} open files: API clients and health checks take one each`,
+    remedy: `LimitNOFILE=65536 (systemd), ulimit -n 65536`,
+  }
+}
+
 export async function checkTools({ run }: Pick<Host, 'run'>): Promise<Finding[]> {
   const ip = run('ip', ['-j', '-V']).then(
     text => fine('ip', firstLine(text)),

@@ -2,7 +2,15 @@
 import { readFileSync } from 'node:fs'
 import type { Config } from '../config.js'
 import { checkAddressing, checkInterfaces } from './doctor-network.js'
-import { checkDriver, checkPrivileges, checkTools, openDriver } from './doctor-system.js'
+import {
+  checkDriver,
+  checkHugePages,
+  checkLesserPrivileges,
+  checkLimits,
+  checkPrivileges,
+  checkTools,
+  openDriver,
+} from './doctor-system.js'
 import { run, type Run } from './command.js'
 import { fine, type Finding, type Severity } from './finding.js'
 import { runningInstance } from './instance.js'
@@ -48,6 +56,7 @@ export async function examine(
   const { used, found } = checkInterfaces(config, present)
   findings.push(...found)
   findings.push(...(await checkDriver(config.driver, host)))
+  findings.push(...checkLesserPrivileges(host), checkHugePages(host), checkLimits(host))
   findings.push(...checkAddressing(config.driver, used, host))
   findings.push(await checkInstance(host))
   return {

@@ -18,6 +18,8 @@ export interface SluiceOptions {
   killable?: boolean
   /** File that bench/programs/turn-clock.ts, preloaded then, writes where the time of turns goes. */
   turnClock?: string
+  /** In front of the command: what it is started by. */
+  by?: readonly string[]
   /** Dataplane threads; what SLUICE_WORKERS says when absent, so that a whole run can have more. */
   workers?: number
   /** Further arguments, e.g. `--connections-max 1000000`. */
@@ -70,7 +72,8 @@ export class Sluice implements Director {
       ...(killable ? [program('worker-killer')] : []),
       ...(turnClock === undefined ? [] : [program('turn-clock', 'bench')]),
     ].flatMap(path => ['--import', pathToFileURL(path).href])
-    const command = [process.execPath, ...preload, built(SLUICE), ...this.args]
+    const by = this.#options.by ?? []
+    const command = [...by, process.execPath, ...preload, built(SLUICE), ...this.args]
     // tap's coverage hooks are for the test's own process.
     const count = driver === 'raw-socket' ? '' : (workers ?? process.env['SLUICE_WORKERS'] ?? '')
     const env = {

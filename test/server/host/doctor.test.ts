@@ -23,13 +23,21 @@ spaces.ip(
 const CAPABILITIES = (mask: string) => `CapEff:\t${mask}\nCapAmb:\t0000000000000000\n`
 const FULL = '000001ffffffffff'
 
+const THP = '/sys/kernel/mm/transparent_hugepage/enabled'
+const FILES: Record<string, string> = {
+  '/proc/self/status': CAPABILITIES(FULL),
+  '/proc/self/limits':
+    'Max open files            1048576              1048576              files\n',
+  [THP]: 'always [madvise] never\n',
+}
+
 const host = (changes: Partial<Host> & { settings?: Record<string, string> } = {}): Host => ({
   run: spaces.run('d'),
   sysctls: {
     get: name => ({ 'net/ipv4/ip_forward': '1', ...changes.settings })[name] ?? '0',
     set: () => t.fail('a report changes nothing'),
   },
-  read: file => (file === '/proc/self/status' ? CAPABILITIES(FULL) : null),
+  read: file => FILES[file] ?? null,
   uid: 0,
   openDriver: async () => undefined,
   runningInstance: async () => undefined,
@@ -55,6 +63,30 @@ t.test('rights', async t => {
   t.match(await without(FULL, 1000), [{ severity: 'fatal', message: /ambient/ }])
   t.match(await without('000001ffffffdfff', 0), [
     { severity: 'fatal', message: /as root without CAP_NET_RAW;/, remedy: /cap-add/ },
+  ])
+})
+
+t.test('what is merely lost: capabilities, huge pages, descriptors', async t => {
+  const given = (changes: Record<string, string>) =>
+    host({ read: file => ({ ...FILES, ...changes })[file] ?? null })
+  const without = (...bits: bigint[]) => {
+    const mask = bits.reduce((all, bit) => all & ~(1n << bit), BigInt(`0x${FULL}`))
+    return given({ '/proc/self/status': CAPABILITIES(mask.toString(16)) })
+  }
+  t.match(await find('tunnels', without(39n, 21n)), [
+    { severity: 'hint', message: /without CAP_BPF: tunnelled/, remedy: /--cap-add BPF/ },
+  ])
+  t.strictSame(await find('tunnels', without(39n)), [], 'CAP_SYS_ADMIN includes it')
+  t.match(await find('priority', without(23n)), [
+    { severity: 'hint', message: /without CAP_SYS_NICE/ },
+  ])
+  t.equal((await examine(RING, without(23n))).severity, 'hint', 'it runs nevertheless')
+  t.match(await find('huge pages', given({ [THP]: 'always madvise [never]\n' })), [
+    { severity: 'hint', message: /switched off/, remedy: `echo madvise > ${THP}` },
+  ])
+  const limits = 'Max open files            1024                 1048576              files\n'
+  t.match(await find('limits', given({ '/proc/self/limits': limits })), [
+    { severity: 'hint', message: /only 1024/ },
   ])
 })
 
