@@ -100,14 +100,15 @@ function slots(
 ): (string | undefined)[] {
   // Newest first, as the dataplane has them.
   const servers = inDataplane(service).sort((a, b) => b.position - a.position)
-  const lastWeights = new Map(
-    inDataplane(before).map(({ config }) => [endpointOf(config), config.weight]),
-  )
+  const known = new Map(inDataplane(before).map(each => [endpointOf(each.config), each]))
   const dests = servers.map((server): SlotDest => {
-    const { address, port, weight } = server.config
-    // While one drains, and after it was set to 0, its slots stay with it.
-    const lastWeight = weight > 0 ? weight : (lastWeights.get(endpointOf(server.config)) ?? 0)
-    return { address, port, weight: restingWeight(server), lastWeight }
+    const { address, port } = server.config
+    const was = before === null ? server : known.get(endpointOf(server.config))
+    // While one drains, and after it was set to 0, its slots stay with it; one that comes with
+    // weight 0 has none. Of one that was at 0 before, what is configured is the best guess.
+    const held = was === undefined ? 0 : restingWeight(was) || was.config.weight
+    const weight = restingWeight(server)
+    return { address, port, weight, lastWeight: weight || held }
   })
   const endpoints = dests.map(endpointOf)
   const family = service.family === 'ipv6' ? 6 : 4
