@@ -46,6 +46,7 @@ import { ServiceMetrics } from './metrics/service-metrics.js'
 import { decodeCursor, encodeCursor, NUMBER } from './http/paging.js'
 import { CheckStateRepo } from './repo/check-states.js'
 import { endLost } from './policy/on-down.js'
+import { RampEvents } from './policy/ramp-events.js'
 import { Reviewer } from './policy/reviewer.js'
 import type { StandingDocument } from './policy/standing-document.js'
 import { occurrencesOf } from './policy/standing-events.js'
@@ -135,6 +136,7 @@ export class Control {
   readonly #now: () => Date
   readonly #writer: Writer
   readonly #reviewer: Reviewer
+  readonly #ramps: RampEvents
 
   constructor({ database, now = () => new Date(), listeners = [], ...options }: ControlOptions) {
     const { dataplane } = options
@@ -169,8 +171,14 @@ export class Control {
       },
       nowMs: options.nowMs ?? (() => performance.now()),
     })
+    this.#ramps = new RampEvents({
+      record: occurrence => options.record?.(occurrence),
+      nowMs: () => standings.nowMs,
+      after: options.after ?? timer,
+    })
     const runner = new KillRunner(options)
     const onMoved = (moved: readonly StandingChange[]) => {
+      this.#ramps.follow(moved)
       const told = occurrencesOf(moved)
       if (told.length > 0) options.record?.(...told)
       void endLost(moved, { run: kill => runner.run(kill), logger: options.logger })
@@ -243,6 +251,7 @@ export class Control {
       }).collect,
       new CheckMetrics({
         histograms: () => engine.histograms(),
+        losses: () => engine.losses(),
         checked: () => this.checks.checked(),
       }).collect,
     )
@@ -276,6 +285,7 @@ export class Control {
     this.confirmations.stop()
     this.#applier.stop()
     this.#reviewer.stop()
+    this.#ramps.stop()
     this.drains.stop()
     this.maintenances.stop()
     await this.#writer.idle()
@@ -357,6 +367,7 @@ const noEngine: CheckEngine = {
   runNow: () => Promise.resolve(null),
   history: () => Promise.resolve(null),
   histograms: () => [],
+  losses: () => [],
   close: () => Promise.resolve(),
 }
 

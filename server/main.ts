@@ -22,7 +22,7 @@ import type { DataplaneOptions, Phase } from './dataplane/dataplane-client.js'
 import { DataplaneFleet } from './dataplane/dataplane-fleet.js'
 import { openDatabase } from './db.js'
 import { urlOf } from './listen/listen-address.js'
-import { HealthEngine } from './health/health-engine.js'
+import { HealthEngine, type HealthEngineOptions } from './health/health-engine.js'
 import { ownProbeNetwork, type ProbeNetwork } from './health/probe-network.js'
 import { gatewayThrough } from './health/service-gateway.js'
 import { examine, formatReport, thisHost } from './host/doctor.js'
@@ -139,8 +139,9 @@ async function start(
   const listeners = [journal]
   const { checkCommands: commandFolder, checkFiles: fileFolder } = config
   const gateway = network && gatewayThrough(dataplane, network)
-  const engine = new HealthEngine({ logger, commandFolder, fileFolder, gateway })
   const record = (...all: readonly Occurrence[]) => journal.record(...all)
+  const lost = tellOfHealthThreads(journal)
+  const engine = new HealthEngine({ logger, commandFolder, fileFolder, gateway, lost })
   const parts = { database, dataplane, host, connections, logger, listeners, engine, record }
   const platform = { serviceProbes: network !== null, sctp: false }
   const control = createControl({ ...parts, platform })
@@ -266,6 +267,16 @@ function tellOfDataplane(journal: Journal): (phase: Phase, reason: string | null
     const outcome = phase === 'ready' ? 'done' : 'failed'
     const detail = reason === null ? null : { reason }
     journal.record({ type, class: 'state', outcome, actor: SYSTEM, detail })
+  }
+}
+
+/** Writes down that checks paused, and why. */
+function tellOfHealthThreads(journal: Journal): NonNullable<HealthEngineOptions['lost']> {
+  return (via, reason) => {
+    const detail = { via, reason }
+    journal.record({
+      ...{ type: 'healthChecks.lost', class: 'state', outcome: 'failed', actor: SYSTEM, detail },
+    })
   }
 }
 

@@ -15,7 +15,7 @@ import type { CheckedServer, CheckSpec, CheckState } from './check-spec.js'
 import { historyViews, resultView } from './check-views.js'
 import { checkedServersOf } from './checked-servers.js'
 import type { HealthBook } from './health-book.js'
-import type { ServerVerdict } from './health-engine.js'
+import type { Loss, ServerVerdict } from './health-engine.js'
 import type { LatencyHistogram } from './latencies.js'
 import type { LastStates } from './last-states.js'
 import type { Report } from './probes/external.js'
@@ -30,6 +30,7 @@ export interface CheckEngine {
   report(service: string, server: string, check: string, report: Report): boolean
   runNow(service: string, server: string, check?: string): Promise<NamedResult[] | null>
   history(service: string, server: string): Promise<CheckHistory[] | null>
+  losses(): readonly Loss[]
   histograms(): (LatencyHistogram & { via: CheckSpec['via'] })[]
   close(): Promise<void>
 }

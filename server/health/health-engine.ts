@@ -7,11 +7,13 @@ import type { Logger } from 'pino'
 import type { CheckChange, NamedResult } from './check-runner.js'
 import type { CheckedServer, CheckSpec, CheckState } from './check-spec.js'
 import type { ServerHealth } from './health-book.js'
-import { HealthThread, type ServiceGateway, type StartHealthWorker } from './health-thread.js'
+import { HealthThread } from './health-thread.js'
+import type { LossReason, ServiceGateway, StartHealthWorker } from './health-thread.js'
 import type { LatencyHistogram } from './latencies.js'
 import { RawPinger, type Pinger } from './pinger.js'
 import type { Report } from './probes/external.js'
 import type { CheckHistory, CheckStatus } from './run-result.js'
+import { systemTimers, type Timers } from './timers.js'
 import { verdictOf } from './verdict.js'
 import type { Questions } from './worker-messages.js'
 
@@ -31,7 +33,17 @@ export interface HealthEngineOptions {
   pinger?: Pinger & { close?(): void }
   /** Null or absent: checks `via: 'service'` fail and say so. */
   gateway?: ServiceGateway | null
+  timers?: Timers
+  /** Told of a thread that is gone. */
+  lost?: (via: CheckSpec['via'], reason: LossReason) => void
   startWorker?: StartHealthWorker
+}
+
+/** How often a thread was lost, and how. */
+export interface Loss {
+  via: CheckSpec['via']
+  reason: LossReason
+  count: number
 }
 
 interface Entry {
@@ -47,15 +59,22 @@ export class HealthEngine {
   readonly #direct: HealthThread
   /** For checks that go through their service, when there is a way. */
   readonly #through: HealthThread | null
+  readonly #losses: Loss[] = []
 
   constructor({ pinger = new RawPinger(), gateway = null, ...options }: HealthEngineOptions) {
     this.#pinger = pinger
+    const { timers = systemTimers } = options
     const thread = (own: ServiceGateway | null) => {
       const vias: CheckSpec['via'][] =
         gateway === null ? ['direct', 'service'] : own === null ? ['direct'] : ['service']
       return new HealthThread({
         ...options,
-        ...{ pinger, gateway: own, vias },
+        ...{ pinger, gateway: own, vias, timers },
+        lost: reason => {
+          const via = own === null ? 'direct' : 'service'
+          this.#count(via, reason)
+          options.lost?.(via, reason)
+        },
         servers: () => [...this.#servers.values()].map(resumed),
         changed: change => this.#take(change),
       })
@@ -120,6 +139,11 @@ export class HealthEngine {
     return [...of(this.#direct, 'direct'), ...of(this.#through, 'service')]
   }
 
+  /** Threads that are gone since the start. */
+  losses(): readonly Loss[] {
+    return this.#losses
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#threads.map(each => each.close()))
     this.#pinger.close?.()
@@ -137,6 +161,12 @@ export class HealthEngine {
     const answers = await Promise.all(this.#threads.map(each => each.ask(question, list)))
     const known = answers.filter(answer => answer !== null)
     return known.length === 0 ? null : (known.flat() as Questions[Q]['answer'])
+  }
+
+  #count(via: Loss['via'], reason: LossReason): void {
+    const known = this.#losses.find(each => each.via === via && each.reason === reason)
+    if (known === undefined) this.#losses.push({ via, reason, count: 1 })
+    else known.count++
   }
 
   #take(change: CheckChange): void {

@@ -3,8 +3,10 @@ import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
 import type { CheckChange } from './check-runner.js'
 import type { CheckedServer, CheckSpec } from './check-spec.js'
+import { Heartbeat } from './heartbeat.js'
 import { Latencies, type LatencyHistogram } from './latencies.js'
 import type { Pinger } from './pinger.js'
+import type { Timers } from './timers.js'
 import type {
   FromWorker,
   HealthWorkerData,
@@ -47,7 +49,12 @@ export interface HealthThreadOptions {
   /** Everything that a new thread has to check. */
   servers: () => CheckedServer[]
   changed: (change: CheckChange) => void
+  /** Told of a thread that is gone; another will follow. */
+  lost: (reason: LossReason) => void
+  timers: Timers
 }
+
+export type LossReason = 'ended' | 'hung'
 
 /** Runs under way; each holds a descriptor, of which Debian gives a process 1,024 and systemd 524,288. */
 const SLOTS = 512
@@ -68,7 +75,9 @@ export class HealthThread {
   readonly #pings = new Map<number, () => void>()
   readonly #paths = new Map<number, PathOrder>()
   #worker: HealthWorkerLike | null = null
-  #restart: NodeJS.Timeout | undefined
+  #heartbeat: Heartbeat | null = null
+  #hung = false
+  #restart: (() => void) | undefined
   #nextId = 0
   #closed = false
 
@@ -119,7 +128,8 @@ export class HealthThread {
 
   async close(): Promise<void> {
     this.#closed = true
-    clearTimeout(this.#restart)
+    this.#restart?.()
+    this.#heartbeat?.stop()
     await this.#worker?.terminate()
     this.#forget()
   }
@@ -131,21 +141,37 @@ export class HealthThread {
     const network = this.#options.gateway?.place ?? null
     const worker = start({ commandFolder, fileFolder, latencies, slots: SLOTS, network })
     this.#worker = worker
-    worker.on('message', message => this.#hear(message))
+    this.#hung = false
+    const heartbeat = new Heartbeat(this.#options.timers, () => this.#giveUp(worker))
+    this.#heartbeat = heartbeat
+    worker.on('message', message => {
+      heartbeat.hear()
+      // What it said last, after it was given up, is told anew by the next one.
+      if (this.#worker === worker && !this.#hung) this.#hear(message)
+    })
     worker.on('error', error => this.#options.logger.error({ err: error }, 'health checks failed'))
     worker.on('exit', () => this.#lost())
     for (const server of servers().map(each => this.#partOf(each)))
       if (server.checks.length > 0) worker.postMessage({ op: 'set', server })
   }
 
+  /** Nobody is checked while it hangs: better one that begins anew, from the states that are known. */
+  #giveUp(worker: HealthWorkerLike): void {
+    this.#hung = true
+    this.#options.logger.error('the thread of health checks hangs; ending it')
+    void worker.terminate()
+  }
+
   #lost(): void {
+    this.#heartbeat?.stop()
     this.#forget()
     if (this.#closed) return
     this.#options.logger.warn('the thread of health checks has ended; starting another')
-    this.#restart = setTimeout(() => {
+    this.#options.lost(this.#hung ? 'hung' : 'ended')
+    this.#restart = this.#options.timers.after(RESTART_MS, () => {
       this.#restart = undefined
       this.#start()
-    }, RESTART_MS)
+    })
   }
 
   #forget(): void {
@@ -161,6 +187,8 @@ export class HealthThread {
 
   #hear(message: FromWorker): void {
     switch (message.event) {
+      case 'beat':
+        return
       case 'changed':
         return this.#options.changed(message.change)
       case 'answer': {

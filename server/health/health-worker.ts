@@ -5,6 +5,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { CheckRunner } from './check-runner.js'
 import { enterNetwork } from './enter-network.js'
+import { BEAT_MS } from './heartbeat.js'
 import { Latencies } from './latencies.js'
 import type { Pinger } from './pinger.js'
 import { ReportBook } from './probes/external.js'
@@ -39,6 +40,8 @@ const path =
     open: (id, order) => post({ event: 'open', id, order }),
     close: id => post({ event: 'close', id }),
   })
+
+setInterval(() => post({ event: 'beat' }), BEAT_MS)
 
 const runner = new CheckRunner({
   ...{ commandFolder, fileFolder, pinger, servicePath: path },

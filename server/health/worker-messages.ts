@@ -63,6 +63,8 @@ export type QuestionMessage = {
 
 export type FromWorker =
   | { event: 'changed'; change: CheckChange }
+  /** It still turns. */
+  | { event: 'beat' }
   /** Null: there is no such server or check. */
   | { event: 'answer'; id: number; answer: Questions[keyof Questions]['answer'] | null }
   | { event: 'ping'; id: number; order: PingOrder }

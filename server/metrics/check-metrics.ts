@@ -1,11 +1,13 @@
 /** How long health checks take, and what each has found. */
 import type { CheckedServer, CheckSpec, CheckState } from '../health/check-spec.js'
+import type { Loss } from '../health/health-engine.js'
 import { LATENCY_BUCKETS_S, type LatencyHistogram } from '../health/latencies.js'
 import { labelsText, type Exposition, type Family } from './exposition.js'
 import { textOf, type Text } from './octet-writer.js'
 
 export interface CheckMetricsOptions {
   histograms: () => readonly (LatencyHistogram & { via: CheckSpec['via'] })[]
+  losses: () => readonly Loss[]
   /** All that is checked, with the states of the checks by their names. */
   checked: () => Iterable<{ subject: CheckedServer; states: ReadonlyMap<string, CheckState> }>
 }
@@ -24,6 +26,11 @@ const UP: Family = {
   name: 'sluice_health_check_up',
   type: 'gauge',
   help: '1 where a check has found its real server up, 0 down; absent while it does not know.',
+}
+const LOSSES: Family = {
+  name: 'sluice_health_check_threads_lost',
+  type: 'counter',
+  help: 'Threads of health checks that ended or hung and were started again.',
 }
 const STATES: readonly CheckState[] = ['up', 'down', 'unknown']
 
@@ -51,6 +58,10 @@ export class CheckMetrics {
     out.each(
       COUNTS,
       STATES.map(state => [labelsText({ state }), counts[state]]),
+    )
+    out.each(
+      LOSSES,
+      this.#o.losses().map(({ via, reason, count }) => [labelsText({ via, reason }), count]),
     )
   }
 

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import type { CheckedServer } from '../../../server/health/check-spec.js'
 import { HealthEngine, type ServerVerdict } from '../../../server/health/health-engine.js'
+import { systemTimers } from '../../../server/health/timers.js'
 import { check, checkedServer } from '../../fixtures/health/checks.js'
 import { NO_PINGER } from '../../fixtures/health/probe.js'
 
@@ -107,6 +108,56 @@ t.test('verdicts, histories, runs and a lost thread', async t => {
   )
   engine.delete('web', 'a')
   t.equal(engine.verdict('web', 'a'), undefined)
+})
+
+t.test('a thread that hangs is ended, and another goes on from what was known', async t => {
+  const listener = await listen()
+  t.teardown(() => listener.close())
+  const workers: Worker[] = []
+  // Ten seconds of silence in two.
+  const timers = {
+    now: () => performance.now() * 5,
+    after: (ms: number, action: () => void) => systemTimers.after(ms / 5, action),
+  }
+  const lost: string[] = []
+  const engine = new HealthEngine({
+    ...{ logger, commandFolder: null, fileFolder: null, pinger: NO_PINGER, timers },
+    lost: (via, reason) => lost.push(`${via} ${reason}`),
+    startWorker(data) {
+      const url = new URL('../../fixtures/health/hanging-worker.js', import.meta.url)
+      workers.push(new Worker(url, { workerData: data }))
+      return workers.at(-1)!
+    },
+  })
+  t.teardown(() => engine.close())
+  const seen: string[] = []
+  const next = (state: string) =>
+    new Promise<void>(resolve => {
+      const end = engine.listen(({ service, health }) => {
+        if (service !== 'web') return
+        seen.push(health.state)
+        if (health.state !== state) return
+        end()
+        resolve()
+      })
+    })
+  const up = next('up')
+  const { port } = listener.address() as AddressInfo
+  const checks = [{ name: 'connect', spec: check('tcp', FAST), lastKnown: null }]
+  engine.set(checkedServer({ port, checks }))
+  await up
+  const before = seen.length
+  engine.set(checkedServer({ service: 'hang', port, checks }))
+  engine.delete('hang', 'a')
+  const asked = engine.runNow('web', 'a')
+  await t.rejects(asked, /has ended/)
+  const down = next('down')
+  listener.close()
+  await down
+  t.ok(lost.includes('direct hung'))
+  t.ok(engine.losses().some(({ reason, count }) => reason === 'hung' && count >= 1))
+  t.ok(workers.length >= 2)
+  t.strictSame(seen.slice(before), ['down'], 'up all the while')
 })
 
 function listen(): Promise<Server> {
