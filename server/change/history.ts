@@ -53,7 +53,7 @@ export class History {
     const who = found.actor === null ? '' : ` of ${found.actor.name}`
     const why = found.message === null ? '' : `, "${found.message}"`
     const when = dated === undefined ? '' : ` at ${found.at}`
-    return `revision ${revision}${who}${when}${why} (${names.join(', ')}${more})`
+    return `revision ${revision}${who}${why}${when} (${names.join(', ')}${more})`
   }
 
   /** Newest first. */
