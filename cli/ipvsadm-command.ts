@@ -1,9 +1,10 @@
 /** `sluice ipvsadm …`: what follows is ipvsadm's, letter for letter, except a leading `--api`. */
 import { text } from 'node:stream/consumers'
-import { ApiClient, parseApi, Unreachable, type ApiAddress } from './api-client.js'
+import { parseApi, Unreachable, type ApiAddress } from './client/address.js'
 import { findApi } from './find-api.js'
 import { run } from './ipvsadm/command.js'
 import { RestBackend } from './ipvsadm/rest-backend.js'
+import { RestCaller } from './ipvsadm/rest-caller.js'
 
 /** As ipvsadm ends when it cannot talk to the kernel. */
 const INIT_FAILED = 2
@@ -17,7 +18,7 @@ export async function ipvsadm(args: readonly string[], env: NodeJS.ProcessEnv): 
   } catch (error) {
     return complain(error)
   }
-  const client = new ApiClient(address, env.SLUICE_TOKEN)
+  const client = new RestCaller(address, env.SLUICE_TOKEN)
   // Whoever reads our output may stop early.
   process.stdout.on('error', () => process.exit(0))
   try {

@@ -6,7 +6,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { Readable } from 'node:stream'
-import { Unreachable } from '../api-client.js'
+import { Unreachable } from './address.js'
 
 export type Target = { socketPath: string } | { host: string; port: number; tls?: boolean }
 

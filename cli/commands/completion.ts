@@ -1,6 +1,6 @@
 /** `sluice completion SHELL`: shells ask `sluice __complete WORDS…` what could come next. */
 import { Argument, type Command, type Option } from 'commander'
-import { parseApi } from '../api-client.js'
+import { parseApi } from '../client/address.js'
 import { connect } from '../client/client.js'
 import { findApi } from '../find-api.js'
 import { KINDS, kindOf } from '../kinds/index.js'

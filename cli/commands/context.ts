@@ -1,7 +1,7 @@
 /** What every command that talks to the API has in common: options, session, output, exit status. */
 import { readFileSync } from 'node:fs'
 import { Option, type Command } from 'commander'
-import { parseApi, Unreachable } from '../api-client.js'
+import { parseApi, Unreachable } from '../client/address.js'
 import { connect, type Session } from '../client/client.js'
 import { CLIENT_EXIT_HELP, Exit, Refused } from '../client/refused.js'
 import { findApi } from '../find-api.js'

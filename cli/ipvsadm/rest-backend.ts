@@ -5,7 +5,7 @@
 import type { Static } from 'typebox'
 import type { ConnectionList } from '../../server/schemas/live.js'
 import { IPVS } from '../../server/live/text-tables.js'
-import { ApiClient, type ApiAnswer } from '../api-client.js'
+import type { ApiAnswer, RestCaller } from './rest-caller.js'
 import { KernelError, type Backend } from './backend.js'
 import { kernelOrder } from '../../server/ipvsadm/kernel-order.js'
 import type * as model from '../../server/ipvsadm/model.js'
@@ -20,11 +20,11 @@ const CREATE_ONLY = { 'if-none-match': '*' }
 const NO_SYNC = 'Synchronisation of connections is not there yet'
 
 export class RestBackend implements Backend {
-  readonly #api: ApiClient
+  readonly #api: RestCaller
   /** Names of services by key, as learnt in this run: a restore asks for each only once. */
   readonly #names = new Map<string, string>()
 
-  constructor(api: ApiClient) {
+  constructor(api: RestCaller) {
     this.#api = api
   }
 

@@ -1,5 +1,5 @@
 /** What the kernel would have said where the API says no. */
-import type { ApiAnswer } from '../api-client.js'
+import type { ApiAnswer } from './rest-caller.js'
 import { KernelError } from './backend.js'
 
 interface Fault {

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { ApiClient } from '../../../cli/api-client.js'
 import { run } from '../../../cli/ipvsadm/command.js'
 import { RestBackend } from '../../../cli/ipvsadm/rest-backend.js'
+import { RestCaller } from '../../../cli/ipvsadm/rest-caller.js'
 import { SharedConnections } from '../../../server/live/connections.js'
 import { EngineDataplane } from '../fixtures/engine-dataplane.js'
 import { startAppliance } from '../fixtures/appliance.js'
@@ -29,7 +29,7 @@ t.test('the same tables as ipvsadm’s', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-'))
   const socketPath = join(folder, 'api.sock')
   await a.app.listen({ path: socketPath })
-  const api = new ApiClient({ socketPath })
+  const api = new RestCaller({ socketPath })
   t.teardown(async () => {
     api.close()
     await a.close()

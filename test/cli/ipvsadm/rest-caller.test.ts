@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { ApiClient, parseApi, Unreachable } from '../../cli/api-client.js'
+import { parseApi, Unreachable } from '../../../cli/client/address.js'
+import { RestCaller } from '../../../cli/ipvsadm/rest-caller.js'
 
 t.test('addresses', async t => {
   t.strictSame(parseApi('http://127.0.0.1:7480'), {
@@ -37,7 +38,7 @@ t.test('a request over TCP and over a unix socket', async t => {
   for (const [server, address] of listening) {
     t.teardown(() => server.close())
     if (!server.listening) await new Promise(resolve => server.once('listening', resolve))
-    const client = new ApiClient(parseApi(address()))
+    const client = new RestCaller(parseApi(address()))
     t.teardown(() => client.close())
     t.strictSame(await client.call('PATCH', '/v1/x?y=1', { ä: 1 }, { 'if-match': '"1"' }), {
       status: 201,
@@ -54,7 +55,7 @@ t.test('a request over TCP and over a unix socket', async t => {
 
 t.test('nobody there', async t => {
   const path = join(t.testdir(), 'none.sock')
-  const client = new ApiClient(parseApi(`unix:${path}`))
+  const client = new RestCaller(parseApi(`unix:${path}`))
   const message = `cannot reach the API at unix:${path}: connect ENOENT ${path}`
   await t.rejects(client.call('GET', '/'), new Unreachable(message))
 })
