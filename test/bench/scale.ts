@@ -49,7 +49,7 @@ export async function bench(options: BenchOptions): Promise<void> {
       ...addresses('ipv4').map(address => `addr replace ${address}/24 dev ${SERVER_DEVICE}`),
       ...addresses('ipv6').map(address => `addr replace ${address}/64 dev ${SERVER_DEVICE} nodad`),
     )
-    const sink = await Sink.start(server, `${FIRST_PORT}-${FIRST_PORT + services - 1}`)
+    const sink = await Sink.start(server, FIRST_PORT, services)
     const one = appliance(lab, director, { name: PEER, services: 1, options })
     const many = appliance(lab, director, { name: OWN, services, options })
     const plan = { contenders: [one, many], cases: CASES, rounds, unit: UNIT, digits: 0 }
