@@ -87,5 +87,5 @@ does with packets; and one by one, beside what one random read each of buckets a
 server and starts a timer; memory ahead of the connections is touched by the main thread, as in the appliance. Connections expire
 in turns of ${EXPIRIES_PER_TURN} timers. A pause is the longest turn (256 insertions or lookups, or one of timers). All times are
 processor time of that thread, so that other load on the machine does not count; what the host of a virtual machine takes does,
-so a loop that only calculates is watched, too,
-for ten milliseconds after each step of the main thread's and for three seconds at the end.`
+so a loop that only calculates is watched, too, for ten milliseconds after each step of the main thread's and for three seconds
+at the end.`

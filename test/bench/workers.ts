@@ -86,5 +86,5 @@ export async function bench(options: BenchOptions): Promise<void> {
 
 const claim = ({ rounds, seconds }: BenchOptions) =>
   `The same appliance with one and with two workers ("Sluice"), NAT: UDP datagrams of 18 octets in 10,000 flows, and TCP
-bulk over 8 connections; the receiver counts. Datagrams are cut eight at a time by the sender's kernel, which leaves more of the cores. ${rounds} rounds of ${seconds} s, the two taking turns. Sender, receiver and workers
-share the machine's cores.`
+bulk over 8 connections; the receiver counts. Datagrams are cut eight at a time by the sender's kernel, which leaves more
+of the cores. ${rounds} rounds of ${seconds} s, the two taking turns. Sender, receiver and workers share the machine's cores.`
