@@ -252,14 +252,15 @@ export class DataplaneClient implements Dataplane {
       this.ports = message.ports
       if (link.startTimer) clearTimeout(link.startTimer)
       this.#logger.info('dataplane started')
-      void this.#bringUp(link)
+      // Stopped while it came up: it is going to be ended, and nothing is to follow it.
+      if (this.phase !== 'stopped') void this.#bringUp(link)
     }
   }
 
   async #bringUp(link: Link): Promise<void> {
     this.#enter('restoring', 'The dataplane is being given its configuration.')
     try {
-      await this.#restore(op => this.#send(op, this.#deadlines.restoreMs))
+      await this.#restore(op => this.#send(op, this.#deadlines.restoreMs, link))
       if (link === this.#link && this.phase === 'restoring') this.#enter('ready', null)
     } catch (error) {
       this.#logger.error({ err: error }, 'dataplane could not be given its configuration')
@@ -267,9 +268,11 @@ export class DataplaneClient implements Dataplane {
     }
   }
 
-  #send<T extends Op>(op: T, deadlineMs: number): Promise<Results[T['op']]> {
+  /** `to`: a worker that is gone gets nothing, and neither does the one that has its place. */
+  #send<T extends Op>(op: T, deadlineMs: number, to = this.#link): Promise<Results[T['op']]> {
     const link = this.#link
-    if (link === null) return Promise.reject(new DataplaneGone('The dataplane is away.'))
+    if (link === null || link !== to)
+      return Promise.reject(new DataplaneGone('The dataplane is away.'))
     return new Promise((resolve, reject) => {
       const id = this.#nextId++
       // After a missed deadline nobody knows what the worker did: another one starts from the truth.

@@ -171,6 +171,18 @@ t.test(
   },
 )
 
+t.test('stopped while it comes up: it is not given anything, and no other is started', async t => {
+  const { client, workers } = start(work => t.teardown(work))
+  const [worker] = workers
+  // What it says of itself is read only after that.
+  t.equal(client.phase, 'starting')
+  await client.stop()
+  t.equal(client.phase, 'stopped')
+  for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
+  t.equal(client.phase, 'stopped')
+  t.strictSame([workers.length, worker!.requests, client.restarts], [1, [], 0])
+})
+
 t.test('stop says so to the worker and starts no other', async t => {
   const { client, workers } = start(() => undefined)
   await client.whenReady(1000)
