@@ -9,6 +9,7 @@ import type {
   ServiceSpec,
   Timeouts,
 } from '../../server/ipvsadm/model.js'
+import type { Addition } from './additions.js'
 
 /** What a command runs against: the appliance over REST, or an engine in a test. */
 export interface Backend {
@@ -20,6 +21,11 @@ export interface Backend {
   addDest(key: ServiceKey, dest: DestSpec): Promise<void>
   editDest(key: ServiceKey, dest: DestSpec): Promise<void>
   delDest(key: ServiceKey, dest: DestKey): Promise<void>
+  /**
+   * All of these at once; of each the code of its refusal, or null. Null instead of all: nothing was
+   * carried out, so they are to be tried one by one. A backend without it always wants that.
+   */
+  addAll?(lines: readonly Addition[]): Promise<readonly (string | null)[] | null>
   flush(): Promise<void>
   /** Null: all services. */
   zero(key: ServiceKey | null): Promise<void>

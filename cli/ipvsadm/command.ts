@@ -1,5 +1,6 @@
 /** Runs ipvsadm command lines against a backend and collects what ipvsadm would have printed. */
 import { parse } from '../../server/ipvsadm/arguments.js'
+import { isAddition, type Addition } from './additions.js'
 import { KernelError, type Backend } from './backend.js'
 import type { CommandLine, Format } from '../../server/ipvsadm/command-line.js'
 import { connectionLine, connectionTitle } from '../../server/ipvsadm/connection-lines.js'
@@ -38,7 +39,7 @@ export async function run(
   const program = new Program(backend, surroundings)
   let exit: number
   try {
-    exit = await program.process(args, false)
+    exit = await program.process(args)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     program.print(error.stream, error.message)
@@ -68,17 +69,8 @@ class Program {
   }
 
   /** Returns the exit status of that line; throws Failure where the program ends at once. */
-  async process(args: readonly string[], restoring: boolean): Promise<number> {
-    let line: CommandLine
-    try {
-      line = await parse(args, this.#names)
-    } catch (error) {
-      // popt's own complaints end a line of a restore, not the restore.
-      if (!(error instanceof Failure) || !restoring || !isPoptError(error)) throw error
-      this.print('stderr', error.message)
-      return error.exit
-    }
-    return await this.#execute(line, restoring)
+  async process(args: readonly string[]): Promise<number> {
+    return await this.#execute(await parse(args, this.#names), false)
   }
 
   async #execute(line: CommandLine, restoring: boolean): Promise<number> {
@@ -187,12 +179,59 @@ class Program {
     return 0
   }
 
-  /** One command line a line; blanks separate words, there is no quoting. */
+  /**
+   * One command line a line; blanks separate words, there is no quoting. Additions that follow each
+   * other are carried out together: a saved table is in force as a whole, or as ipvsadm would have
+   * left it where a line is refused.
+   */
   async #restore(): Promise<number> {
     let exit = 0
-    for (const line of this.#stdin.split('\n')) {
-      const words = line.split(/\s+/).filter(word => word !== '' && word !== 'ipvsadm')
-      if (words.length > 0) exit = await this.process(words, true)
+    const gathered: Addition[] = []
+    const carryOut = async () => {
+      if (gathered.length > 0) exit = await this.#addAll(gathered.splice(0))
+    }
+    for (const text of this.#stdin.split('\n')) {
+      const words = text.split(/\s+/).filter(word => word !== '' && word !== 'ipvsadm')
+      if (words.length === 0) continue
+      const line = await this.#parsed(words)
+      if (!(line instanceof Failure) && isAddition(line)) {
+        gathered.push(line)
+        continue
+      }
+      await carryOut()
+      if (line instanceof Failure) {
+        // popt's own complaints end a line of a restore, not the restore.
+        if (!isPoptError(line)) throw line
+        this.print('stderr', line.message)
+        exit = line.exit
+      } else exit = await this.#execute(line, true)
+    }
+    await carryOut()
+    return exit
+  }
+
+  async #parsed(words: readonly string[]): Promise<CommandLine | Failure> {
+    try {
+      return await parse(words, this.#names)
+    } catch (error) {
+      if (error instanceof Failure) return error
+      throw error
+    }
+  }
+
+  /** The exit status of the last one. */
+  async #addAll(lines: readonly Addition[]): Promise<number> {
+    let exit = 0
+    const codes = lines.length === 1 ? null : await this.#backend.addAll?.(lines)
+    for (const [i, line] of lines.entries()) {
+      if (!codes) exit = await this.#execute(line, true)
+      else {
+        const operation = line.command === 'add' ? 'addService' : 'addDest'
+        const code = codes[i] ?? null
+        exit = await this.#change(operation, async () => {
+          if (code !== null) throw new KernelError(code)
+        })
+      }
     }
     return exit
   }

@@ -5,17 +5,20 @@
 import type { Static } from 'typebox'
 import type { ConnectionList } from '../../server/schemas/live.js'
 import { IPVS } from '../../server/live/text-tables.js'
+import { Additions, type Addition } from './additions.js'
 import type { ApiAnswer, RestCaller } from './rest-caller.js'
 import { KernelError, type Backend } from './backend.js'
 import { kernelOrder } from '../../server/ipvsadm/kernel-order.js'
 import type * as model from '../../server/ipvsadm/model.js'
 import * as documents from '../../server/ipvsadm/documents.js'
 import type { ServerDocument, ServiceDocument } from '../../server/ipvsadm/documents.js'
-import { isGood, kernelError, problemCode } from './rest-errors.js'
+import { isGood, kernelError, problemCode, problemDetail } from './rest-errors.js'
 import { candidates, serverName, serviceName } from '../../server/ipvsadm/object-names.js'
 
 const SERVICES = '/v1/virtual-services'
 const PAGE = 1000
+/** The newest revision. */
+const HEAD = '/v1/config/revisions?limit=1'
 const CREATE_ONLY = { 'if-none-match': '*' }
 const NO_SYNC = 'Synchronisation of connections is not there yet'
 
@@ -100,11 +103,31 @@ export class RestBackend implements Backend {
     await this.#must('DELETE', serverPath(service.name, mustFindServer(service, dest).name))
   }
 
+  async addAll(lines: readonly Addition[]) {
+    // Read first: what is written is refused when anything has changed since.
+    const heads: { items: { revision: number }[] } = await this.#must('GET', HEAD)
+    const additions = new Additions(await this.#all(''))
+    const codes = lines.map(line => additions.take(line))
+    const etag = { 'if-match': `"${heads.items[0]?.revision ?? 0}"` }
+    const unmanaged = new Set<string>()
+    for (;;) {
+      const changes = additions.changes(unmanaged)
+      if (changes.length === 0) return codes
+      const answer = await this.#api.call('POST', '/v1/changesets', changes, etag)
+      if (isGood(answer)) return codes
+      // As with a single service: addresses that no interface is right for are left to others.
+      const homeless = homelessOf(answer, additions.addresses()).filter(
+        each => !unmanaged.has(each),
+      )
+      if (homeless.length === 0) return null
+      for (const address of homeless) unmanaged.add(address)
+    }
+  }
+
+  /** In one request: no packet meets half a table. */
   async flush() {
     this.#names.clear()
-    for (const { name } of await this.#all('')) {
-      await this.#must('DELETE', `${SERVICES}/${name}?missingOk=true`)
-    }
+    await this.#must('PATCH', '/v1/config', { virtualServices: null })
   }
 
   async zero(key: model.ServiceKey | null) {
@@ -204,6 +227,13 @@ export class RestBackend implements Backend {
     if (!isGood(answer)) throw kernelError(answer)
     return answer.body as T
   }
+}
+
+/** Addresses that the host has no interface for, as far as the API says. */
+function homelessOf(answer: ApiAnswer, addresses: ReadonlySet<string>): string[] {
+  if (problemCode(answer) !== 'INTERFACE_NOT_FOUND') return []
+  const words = problemDetail(answer).split(/[\s',]+/)
+  return words.map(word => word.replace(/[.:]$/, '')).filter(word => addresses.has(word))
 }
 
 interface Settings {

@@ -35,6 +35,8 @@ export const isGood = ({ status }: ApiAnswer): boolean => status >= 200 && statu
 /** The API's own code for what went wrong; '' for an answer that is no problem document. */
 export const problemCode = ({ body }: ApiAnswer): string => (isProblem(body) ? body.code : '')
 
+export const problemDetail = ({ body }: ApiAnswer): string => (isProblem(body) ? body.detail : '')
+
 export function kernelError({ status, body }: ApiAnswer): KernelError {
   if (!isProblem(body)) return new KernelError('HTTP', `the API answered with status ${status}`)
   const { code, detail, errors } = body
