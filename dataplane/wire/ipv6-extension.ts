@@ -40,7 +40,7 @@ export const isExtension = (protocol: number): boolean =>
 
 /**
  * Walks the chain that the octet at `namedAt` (a Next Header field) names and that starts at `at`.
- * Returns false when a header reaches past `end` or there are too many. Stops behind the Fragment
+ * Returns false when a header reaches past `end`, there are too many or two Fragment headers. Stops behind the Fragment
  * header of a later fragment, whose data is no header.
  */
 export function walk(
@@ -61,6 +61,8 @@ export function walk(
     const octets = headerLength(v, protocol, at)
     if (octets > end - at) return false
     if (protocol === FRAGMENT) {
+      // A fragment of a fragment: no sender makes one, and each header would tell another story.
+      if (out.fragmentAt !== 0) return false
       out.fragmentAt = at
       out.fragmentNamedAt = namedAt
       out.fragmentOffset = ipv6Fragment.fragmentOffset(v, at)

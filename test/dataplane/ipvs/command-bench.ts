@@ -58,6 +58,12 @@ export async function commandBench(...commands: string[]) {
       engine.breathe()
       return packets()
     },
+    /** Lets time go by; what leaves meanwhile is forgotten. */
+    pass: (ms: number) => {
+      clock.advance(ms)
+      engine.breathe()
+      driver.sent.length = driver.sentIp.length = 0
+    },
     states: async () => (await run(['-Lnc'], backend)).out.match(/(?<=\d\d:\d\d +)[A-Z_]+/g) ?? [],
   }
 }

@@ -79,6 +79,12 @@ t.test('a routing header with segments left is told, whatever its type (RFC 8200
   }
 })
 
+t.test('a fragment of a fragment is none', async t => {
+  const fragment = { protocol: 44, bytes: [0, 0, 0, 1, 0, 0, 0, 9] }
+  t.ok(extension.walk(chain([fragment]), 6, 40, 200, upper))
+  t.notOk(extension.walk(chain([fragment, fragment]), 6, 40, 200, upper))
+})
+
 t.test('the chain is bounded', async t => {
   const many = (count: number) => new Array(count).fill({ protocol: 60, bytes: eight }) as []
   t.ok(extension.walk(chain(many(12)), 6, 40, 200, upper))
