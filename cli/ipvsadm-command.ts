@@ -1,6 +1,7 @@
 /** `sluice ipvsadm …`: what follows is ipvsadm's, letter for letter, except a leading `--api`. */
 import { text } from 'node:stream/consumers'
 import { parseApi, Unreachable, type ApiAddress } from './client/address.js'
+import { clientTls, type ClientTls } from './client/certificates.js'
 import { findApi } from './find-api.js'
 import { run } from './ipvsadm/command.js'
 import { RestBackend } from './ipvsadm/rest-backend.js'
@@ -13,12 +14,14 @@ const INIT_FAILED = 2
 export async function ipvsadm(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const { api, rest } = split(args, env)
   let address: ApiAddress
+  let tls: ClientTls
   try {
     address = parseApi(api)
+    tls = clientTls({}, env)
   } catch (error) {
     return complain(error)
   }
-  const client = new RestCaller(address, env.SLUICE_TOKEN)
+  const client = new RestCaller(address, env.SLUICE_TOKEN, tls)
   // Whoever reads our output may stop early.
   process.stdout.on('error', () => process.exit(0))
   try {

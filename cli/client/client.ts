@@ -1,6 +1,7 @@
 /** The generated client of the REST API, over whatever leads to the appliance. */
 import createClient, { type Client as Generated } from 'openapi-fetch'
 import type { paths, Problem } from '../../openapi/client/schema.js'
+import type { ClientTls } from './certificates.js'
 import { isProblem, Refused } from './refused.js'
 import { Transport, type Target } from './transport.js'
 
@@ -19,8 +20,8 @@ export interface Session {
 /** Only paths count; the transport knows the place. */
 const ORIGIN = 'http://sluice'
 
-export function connect(target: Target, token: string | null): Session {
-  const transport = new Transport(target)
+export function connect(target: Target, token: string | null, tls: ClientTls = {}): Session {
+  const transport = new Transport(target, tls)
   const headers: Record<string, string> = { 'user-agent': 'sluice-cli' }
   if (token !== null) headers.authorization = `Bearer ${token}`
   return {

@@ -1,11 +1,11 @@
 /**
  * `fetch` over Node's own HTTP client. The fetch that comes with Node cannot speak over a unix
- * socket, which is where the appliance needs no token. A certificate of a CA that Node does not know:
- * NODE_EXTRA_CA_CERTS.
+ * socket, which is where the appliance needs no token.
  */
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { Readable } from 'node:stream'
+import type { ClientTls } from './certificates.js'
 import { Unreachable } from './address.js'
 
 export type Target = { socketPath: string } | { host: string; port: number; tls?: boolean }
@@ -20,11 +20,11 @@ export class Transport {
   readonly #target: Target
   readonly #agent: http.Agent
 
-  constructor(target: Target) {
+  constructor(target: Target, tls: ClientTls = {}) {
     this.#target = target
     this.name = nameOf(target)
     const options = { keepAlive: true, maxSockets: 4 }
-    this.#agent = isTls(target) ? new https.Agent(options) : new http.Agent(options)
+    this.#agent = isTls(target) ? new https.Agent({ ...options, ...tls }) : new http.Agent(options)
   }
 
   /** As `fetch`, but rejects with Unreachable when there is no answer. The body is streamed. */

@@ -1,6 +1,7 @@
 /** `sluice completion SHELL`: shells ask `sluice __complete WORDS…` what could come next. */
 import { Argument, type Command, type Option } from 'commander'
 import { parseApi } from '../client/address.js'
+import { clientTls } from '../client/certificates.js'
 import { connect } from '../client/client.js'
 import { findApi } from '../find-api.js'
 import { KINDS, kindOf } from '../kinds/index.js'
@@ -140,7 +141,7 @@ const ARGUMENT_KINDS: Readonly<Record<string, string>> = {
 async function namesOf(kindName: string, env: NodeJS.ProcessEnv): Promise<string[]> {
   const kind = kindOf(kindName)
   if (kind === undefined || kind.single === true || NAMELESS.has(kind.names[0])) return []
-  const session = connect(parseApi(findApi(env)), env.SLUICE_TOKEN || null)
+  const session = connect(parseApi(findApi(env)), env.SLUICE_TOKEN || null, clientTls({}, env))
   try {
     const names: string[] = []
     for await (const page of kind.read(session, { names: [], labels: [], filters: {} }))

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Option, type Command } from 'commander'
 import { parseApi, Unreachable } from '../client/address.js'
+import { clientTls, type CertificateFlags, type ClientTls } from '../client/certificates.js'
 import { connect, type Session } from '../client/client.js'
 import { CLIENT_EXIT_HELP, Exit, Refused } from '../client/refused.js'
 import { findApi } from '../find-api.js'
@@ -20,7 +21,7 @@ export interface Io {
   setExit: (status: number) => void
 }
 
-export interface ApiFlags {
+export interface ApiFlags extends CertificateFlags {
   api?: string
   tokenFile?: string
   output?: Output
@@ -50,6 +51,9 @@ export function apiCommand<F>(
   return command
     .option('--api <address>', 'http(s)://host:port or unix:/path (env: SLUICE_API)')
     .option('--token-file <file>', 'holds the token (env: SLUICE_TOKEN)')
+    .option('--cacert <file>', 'whom to trust over https, PEM (env: SLUICE_CACERT)')
+    .option('--cert <file>', 'client certificate, PEM, instead of a token (env: SLUICE_CERT)')
+    .option('--key <file>', 'its key, where that is not in it (env: SLUICE_KEY)')
     .addHelpText('after', `\nExamples:\n${indent(examples)}\n\n${CLIENT_EXIT_HELP}`)
     .exitOverride()
     .action(async (...given: unknown[]) => {
@@ -70,7 +74,7 @@ async function run<F>(
 ): Promise<number> {
   let session: Session | null = null
   try {
-    session = connect(parseTarget(flags, io), tokenOf(flags, io))
+    session = connect(parseTarget(flags, io), tokenOf(flags, io), tlsOf(flags, io))
     const ended = await action({ session, io, flags })
     return ended?.exit ?? Exit.ok
   } catch (error) {
@@ -94,6 +98,14 @@ function complain(io: Io, error: unknown): number {
 function parseTarget({ api }: ApiFlags, { env }: Io) {
   try {
     return parseApi(api ?? findApi(env))
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
+function tlsOf(flags: ApiFlags, { env }: Io): ClientTls {
+  try {
+    return clientTls(flags, env)
   } catch (error) {
     throw new UsageError((error as Error).message)
   }

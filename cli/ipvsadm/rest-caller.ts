@@ -1,5 +1,6 @@
 /** Requests of the ipvsadm backend, which wants to see refusals as they are: the kernel's are others. */
 import { connect, type Session } from '../client/client.js'
+import type { ClientTls } from '../client/certificates.js'
 import { Unreachable, type ApiAddress } from '../client/address.js'
 
 export interface ApiAnswer {
@@ -11,8 +12,8 @@ export class RestCaller {
   readonly #session: Session
 
   /** `token` is shown with every request, if there is one. */
-  constructor(address: ApiAddress, token?: string) {
-    this.#session = connect(address, token ? token : null)
+  constructor(address: ApiAddress, token?: string, tls: ClientTls = {}) {
+    this.#session = connect(address, token ? token : null, tls)
   }
 
   /** The answer whatever its status but 401; rejects with Unreachable when there is none. */
