@@ -1,3 +1,4 @@
+import { rootCertificates } from 'node:tls'
 import t from 'tap'
 import { buildApp } from '../../server/app.js'
 import { Gate } from '../../server/auth/gate.js'
@@ -67,7 +68,7 @@ t.test('every kind: what is read is what may be written', async t => {
     { kind: 'tcp', targetPort: 81, sourceAddress: '192.0.2.1' },
     { kind: 'tls', serverName: 'a.example', verify: true, certificateWarningDays: 0 },
     { kind: 'http', match: { pattern: 'ok|fine' }, headers: { 'X-A': 'b' }, maxBodyBytes: 100 },
-    { kind: 'https', host: 'a.example', ca: '-----BEGIN CERTIFICATE-----', method: 'HEAD' },
+    { kind: 'https', host: 'a.example', ca: rootCertificates[0]!, method: 'HEAD' },
     { kind: 'udp', send: { text: 'ping' }, match: { hex: 'FF00' } },
     { kind: 'udp', send: { hex: '0D0A' }, replyRequired: false },
     { kind: 'dns', transport: 'tcp', queryName: 'example.com', queryType: 'A' },
