@@ -1,13 +1,14 @@
 """Long TCP connections that tell how they end.
 
-    tcp-peer.py listen PORT               accepts; a peer whose first line is `stream` is sent octets
-    tcp-peer.py connect ADDRESS PORT MODE `idle` says nothing more, `stream` takes what it is sent
+    tcp-peer.py listen PORT               accepts; a peer whose first line is `stream` is sent octets, `tick` a few
+    tcp-peer.py connect ADDRESS PORT MODE `idle` says nothing more, others take what they are sent
 
 Prints `ready`, then for each connection `open`, and `reset`, `closed` or the name of what else ended it.
 """
 import socket
 import sys
 import threading
+import time
 
 
 def say(line):
@@ -38,15 +39,21 @@ def serve(connection):
         while True:
             connection.sendall(bytes(1 << 16))
 
-    until_it_ends(stream if mode == b'stream' else lambda: take(connection))
+    def tick():
+        while True:
+            connection.sendall(bytes(1))
+            time.sleep(0.05)
+
+    work = {b'stream': stream, b'tick': tick}.get(mode, lambda: take(connection))
+    until_it_ends(work)
 
 
 def listen(port):
     server = socket.create_server(('::', port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=512)
     say('ready')
     while True:
-        connection, _ = server.accept()
-        threading.Thread(target=serve, args=(connection,), daemon=True).start()
+        # No name here would be let go of with the thread, which then closes it.
+        threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
 
 
 def connect(address, port, mode):
