@@ -150,7 +150,8 @@ export function trafficTests(t: Test, stage: Stage, family: Family): void {
     await askUdp(client, { address: vip, port: 53, sizes: [1, 1, 1] })
     await capture.waitFor(/(ttl|hlim) 63\b/)
     const lines = await capture.stop()
-    t.notMatch(lines.join('\n'), /(ttl|hlim) (?!63)/, '64 left the client, 63 arrived')
+    // The comma: the last line may have been cut off in the middle of a number.
+    t.notMatch(lines.join('\n'), /(ttl|hlim) (?!63,)\d+,/, '64 left the client, 63 arrived')
   })
 }
 

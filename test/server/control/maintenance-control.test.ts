@@ -168,7 +168,13 @@ t.test(
     const forced = await s.send('PUT', URL, { ...rack, ignoreMinimum: true })
     t.equal(forced.statusCode, 201, 'unless it is told to')
     t.strictSame(await s.weights(), ['mail/one', 'mail/three', 'six/x', 'web/one'])
-    await s.send('DELETE', URL)
+    const { token } = (await s.send('POST', '/v1/tokens', { scope: 'operate' })).json<{
+      token: string
+    }>()
+    const operator = { authorization: `Bearer ${token}` }
+    const wider = { ...rack, selector: { address: '10.0.0.2' }, ignoreMinimum: true }
+    t.match((await s.send('PUT', URL, wider, operator)).json(), { code: 'INSUFFICIENT_SCOPE' })
+    t.equal((await s.send('DELETE', URL, undefined, operator)).statusCode, 204)
 
     // Another maintenance counts, too; and who is not usable anyway takes nothing away.
     await s.send('PATCH', '/v1/virtual-services/web', { policy: { minimumUsable: 1 } })
