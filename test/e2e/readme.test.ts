@@ -5,7 +5,8 @@ import t, { type Test } from 'tap'
 import ts from 'typescript'
 import { parse } from 'yaml'
 import { checkFile } from '../fixtures/promtool.js'
-import { VIP } from '../lab/cast.js'
+import { scapy } from '../fixtures/scapy.js'
+import { serverAddress, VIP } from '../lab/cast.js'
 import { ROOT, SLUICE } from '../lab/root.js'
 import type { Output } from '../lab/run.js'
 import { Sluice } from '../lab/sluice.js'
@@ -81,8 +82,34 @@ const TEXT: ReadonlyMap<string, string> = new Map([
   ['sudo npx sluice serve --listen 0.0.0.0:7443', "wants a site's certificates"],
   ["curl -N -H 'accept: text/event-stream'", 'does not end'],
   ['npx sluice get servers web -o wide --watch', 'does not end'],
-  ['$ sluice replay', 'wants a capture; test/cli/replay.test.ts has some'],
 ])
+
+/** Two clients of a service of two servers and of one without, and what `sluice replay` is told. */
+function record(): void {
+  const service = { protocol: 'tcp', address: VIP.ipv4, port: 80, scheduler: 'wrr' }
+  const realServers = Object.fromEntries(
+    (['a', 'b'] as const).map((name, index) => [
+      name,
+      { address: serverAddress(name, 'ipv4'), port: 8080, weight: index + 1 },
+    ]),
+  )
+  const empty = { ...service, address: '198.51.100.11' }
+  writeFileSync(
+    join(lab.folder, 'sluice.json'),
+    JSON.stringify({ virtualServices: { web: { ...service, realServers }, empty } }),
+  )
+  scapy(
+    `
+def syn(port, to, at):
+    p = Ether(src='02:00:00:00:00:c1') / IP(src='192.0.2.9', dst=to) / TCP(sport=port, dport=80, seq=100)
+    p.time = 1700000000 + at
+    return p
+wrpcap(given + '/client.pcap', [syn(40000, '198.51.100.10', 0), syn(40001, '198.51.100.11', 2.5)])
+answer(None)
+`,
+    lab.folder,
+  )
+}
 
 /** Plays consoles and scripts in their order. */
 async function play(t: Test, scenes: readonly Block[]): Promise<void> {
@@ -213,9 +240,10 @@ t.test('the generated client: its types hold, and it does what it says', async t
   t.equal(stdout, '5 5\n', stderr)
 })
 
-t.test('the rest: drains, health checks, policies, webhooks, metrics, ipvsadm, imports', t =>
-  play(t, ALL.slice(CLIENT)),
-)
+t.test('the rest: drains, health checks, policies, webhooks, metrics, ipvsadm, replay', t => {
+  record()
+  return play(t, ALL.slice(CLIENT))
+})
 
 t.test('what Prometheus is told', t => {
   const configuration = ALL.find(({ content }) => content.startsWith('scrape_configs:'))!.content
