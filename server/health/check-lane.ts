@@ -20,8 +20,8 @@ export interface LaneTools extends ProbeTools {
   servicePath: ServicePath | null
 }
 
-/** Told of each scheduled run. */
-export type RanListener = (lane: CheckLane, result: RunResult, changed: boolean) => void
+/** Told of each scheduled run; `news`: the state is another one, or the reason of being down is. */
+export type RanListener = (lane: CheckLane, result: RunResult, news: boolean) => void
 
 export class CheckLane {
   readonly name: string
@@ -127,6 +127,7 @@ export class CheckLane {
   }
 
   #take(result: RunResult, startMs: number): void {
+    const reasonBefore = this.#last?.reason
     this.#last = result
     this.#runs++
     if (result.outcome === 'failure') {
@@ -138,7 +139,8 @@ export class CheckLane {
     if (changed) this.#since = this.#tools.wallClock().toISOString()
     const nowMs = this.#tools.timers.now()
     this.#schedule(Math.max(0, this.#checker.nextStartMs(startMs, nowMs) - nowMs))
-    this.#ran(this, result, changed)
+    const failsOtherwise = result.outcome === 'failure' && result.reason !== reasonBefore
+    this.#ran(this, result, changed || (failsOtherwise && this.#checker.state === 'down'))
   }
 
   #start(done: (result: RunResult) => void): Run {

@@ -106,9 +106,9 @@ export class CheckRunner {
   }
 
   #add(entry: Entry, check: CheckedServer['checks'][number]): void {
-    const lane = new CheckLane(this.#options, entry.subject, check, (lane, result, changed) => {
+    const lane = new CheckLane(this.#options, entry.subject, check, (lane, result, news) => {
       this.#options.latencies.add(lane.spec.kind, result.outcome, result.durationMs)
-      if (changed) this.#tell(entry, lane)
+      if (news) this.#tell(entry, lane)
     })
     entry.lanes.set(check.name, lane)
     this.#tell(entry, lane)

@@ -83,7 +83,7 @@ export class HealthEngine {
     this.#through = gateway && thread(gateway)
   }
 
-  /** Called for each change of a check's or a server's state, and once for each new check. */
+  /** Called for each change of a check's or a server's state or reason, and once for each new check. */
   listen(listener: (verdict: ServerVerdict) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -174,8 +174,9 @@ export class HealthEngine {
     // Of a server that is gone.
     if (entry === undefined) return
     const known = entry.changes.get(change.check)
-    // A new thread says again what is known.
-    if (known?.state === change.state) return
+    // A new thread says again what is known, and has no reason for it yet.
+    const hasOtherReason = change.state === 'down' && change.detail !== null
+    if (known?.state === change.state && !(hasOtherReason && known.detail !== change.detail)) return
     if (change.state === null) entry.changes.delete(change.check)
     else entry.changes.set(change.check, change)
     entry.health = healthOf(entry, change)

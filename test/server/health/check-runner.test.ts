@@ -51,6 +51,20 @@ t.test('what is reported decides, until it is too old', async t => {
   runner.close()
 })
 
+t.test('who is down for another reason says so once', async t => {
+  const { runner, timers, changes } = stage()
+  runner.set(checkedServer({ checks: [named('app', external())] }))
+  runner.report('web', 'a', 'app', { state: 'down', detail: 'full' })
+  timers.advance(0)
+  changes.length = 0
+  timers.advance(2900)
+  t.strictSame(changes, [])
+  timers.advance(2200)
+  t.match(changes, [{ state: 'down', detail: /^The last report is/ }])
+  t.equal(changes.length, 1)
+  runner.close()
+})
+
 t.test('a jump of the wall clock changes nothing but labels', async t => {
   const { runner, timers, states, jumpWall } = stage()
   runner.set(checkedServer({ checks: [named('app', external())] }))
