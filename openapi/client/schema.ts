@@ -916,7 +916,7 @@ export interface paths {
         get: operations["getWebhook"];
         /**
          * Makes a webhook or replaces it
-         * @description Events are sent in the order in which they happened, one at a time, as JSON with `Sluice-Event` (type), `Sluice-Delivery` (the same with every attempt), `Sluice-Timestamp` (seconds since 1970) and, with a secret, `Sluice-Signature: v1=` and the hexadecimal HMAC-SHA256 of the timestamp, a dot and the body. Anything but 2xx is tried again, after one second, then twice as long each time up to five minutes. A new webhook is told of what happens from now on; one that is replaced goes on where it was.
+         * @description Events are sent in the order in which they happened, one at a time, as JSON with `Sluice-Event` (type), `Sluice-Delivery` (the same with every attempt), `Sluice-Timestamp` (seconds since 1970) and, with a secret, `Sluice-Signature: v1=` and the hexadecimal HMAC-SHA256 of the timestamp, a dot and the body. Anything but 2xx is tried again, after one second, then twice as long each time up to five minutes. A new webhook is told of what happens from now on; one that is replaced goes on where it was. Asked for again as it is, nothing changes.
          *
          *     Needs the scope `admin`.
          */
@@ -22076,6 +22076,8 @@ export interface operations {
             /** @description The webhook. */
             200: {
                 headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22103,6 +22105,13 @@ export interface operations {
                      */
                     "application/json": components["schemas"]["Webhook"];
                 };
+            };
+            /** @description Asked for as before. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Bad Request */
             400: {
@@ -22280,9 +22289,11 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The webhook as it was stored. */
+            /** @description The webhook as it was stored, or unchanged. */
             200: {
                 headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22314,6 +22325,8 @@ export interface operations {
             /** @description The new webhook. */
             201: {
                 headers: {
+                    /** @description Over configuration, never over counters. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -22419,6 +22432,27 @@ export interface operations {
                      *       "detail": "Two virtual services cannot take the same packets. `detail` names the holder.",
                      *       "instance": "/v1/webhooks/web",
                      *       "code": "SERVICE_EXISTS",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/webhooks/web",
+                     *       "code": "PRECONDITION_FAILED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }
@@ -22653,6 +22687,27 @@ export interface operations {
                      *       "detail": "No resource has this path. /openapi.json lists all of them.",
                      *       "instance": "/v1/webhooks/web",
                      *       "code": "NOT_FOUND",
+                     *       "requestId": "a598f468-6",
+                     *       "errors": []
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Precondition Failed */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "/problems/PRECONDITION_FAILED",
+                     *       "title": "The resource is not in the state that the request requires",
+                     *       "status": 412,
+                     *       "detail": "If-Match or If-None-Match did not hold. Read the resource again, then decide.",
+                     *       "instance": "/v1/webhooks/web",
+                     *       "code": "PRECONDITION_FAILED",
                      *       "requestId": "a598f468-6",
                      *       "errors": []
                      *     }

@@ -1,10 +1,12 @@
 /** Webhooks: made, changed, tried and set to work. Kept beside the configuration, as tokens are. */
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Cause } from '../auth/actor.js'
 import type { Database } from '../db.js'
 import { messageOf, Problem } from '../errors.js'
 import { systemTimers, type Timers } from '../health/timers.js'
+import { checkConditions, checkTag, type Conditions } from '../http/conditions.js'
 import { viewOf } from '../journal/event-view.js'
 import type { Journal } from '../journal/journal.js'
 import { WebhookRepo, type WebhookRecord } from '../repo/webhooks.js'
@@ -97,12 +99,23 @@ export class Webhooks {
     return spec.enabled ? Math.max(0, this.#tools.journal.last() - lastDeliveredId) : 0
   }
 
-  /** Makes or replaces it. A new one is told of what happens from now on. */
-  put(name: string, body: unknown, by: Cause): { hook: WebhookRecord; created: boolean } {
+  /**
+   * Makes or replaces it. A new one is told of what happens from now on; asked for again as it is,
+   * nothing changes.
+   */
+  put(
+    name: string,
+    body: unknown,
+    by: Cause,
+    conditions: Conditions = {},
+  ): { hook: WebhookRecord; created: boolean } {
+    const before = this.#hooks.get(name)
+    check(conditions, name, before)
     const { spec, secret } = readWebhook(body, command =>
       faultOfCommand(this.#commandFolder, command),
     )
-    const before = this.#hooks.get(name)
+    if (before !== undefined && isSame(before, spec, secret))
+      return { hook: before, created: false }
     if (before === undefined && this.#hooks.size >= WEBHOOK_LIMITS.webhooks)
       throw new Problem(
         'LIMIT_REACHED',
@@ -128,8 +141,9 @@ export class Webhooks {
     return { hook, created: before === undefined }
   }
 
-  delete(name: string, by: Cause): void {
+  delete(name: string, by: Cause, conditions: Conditions = {}): void {
     const hook = this.get(name)
+    check(conditions, name, hook)
     this.#store(() => {
       this.#tools.journal.webhookChanged(name, { before: describe(hook), after: null }, by)
       this.#repo.delete(name)
@@ -185,3 +199,23 @@ export class Webhooks {
 /** For the journal: without the secret, but with whether there is one. */
 const describe = (hook: WebhookRecord | undefined) =>
   hook === undefined ? null : { ...hook.spec, signed: hook.secret !== null }
+
+/** Over what it shall be, never over how deliveries go. */
+export const webhookTag = ({ spec, createdAt, updatedAt }: WebhookRecord): string => {
+  const text = JSON.stringify([spec, createdAt, updatedAt])
+  return `"${createHash('sha256').update(text).digest('base64url').slice(0, 16)}"`
+}
+
+function check(conditions: Conditions, name: string, hook: WebhookRecord | undefined): void {
+  if (hook === undefined) return checkConditions(conditions, null)
+  checkTag(conditions, webhookTag(hook), () => {
+    const log = `/v1/audit-log?type=webhook&name=${name}`
+    return `'${name}' was changed at ${hook.updatedAt}, by whom says ${log}`
+  })
+}
+
+const isSame = (
+  before: WebhookRecord,
+  spec: WebhookRecord['spec'],
+  secret: string | null | undefined,
+) => isDeepStrictEqual(before.spec, spec) && (secret === undefined || secret === before.secret)

@@ -79,6 +79,9 @@ const LINK = {
   Link: { type: 'string', description: 'rel="next" (RFC 8288) when there is another page.' },
 }
 
+/** What has a tag but is no part of the configuration. */
+export const tagged = (description: string, schema: TSchema) => answer(description, schema, ETAG)
+
 export const document = (description: string, schema: TSchema) =>
   answer(description, schema, { ...ETAG, ...REVISION })
 

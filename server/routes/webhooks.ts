@@ -3,8 +3,10 @@ import { Type } from 'typebox'
 import { linked } from '../schemas/components.js'
 import { NAME_PATTERN } from '../schemas/common.js'
 import { WebhookDocument, WebhookList, WebhookRequest, WebhookTest } from '../schemas/webhook.js'
-import type { WebhookRecord, Webhooks } from '../control/webhook-control.js'
-import { answer, answers, bodyOf, type App } from './answers.js'
+import type { FastifyRequest } from 'fastify'
+import { webhookTag, type WebhookRecord, type Webhooks } from '../control/webhook-control.js'
+import { isFresh } from '../http/conditions.js'
+import { answer, answers, bodyOf, conditionsOf, tagged, type App } from './answers.js'
 
 const tags = ['Webhooks']
 const path = '/v1/webhooks/:name'
@@ -38,10 +40,22 @@ export function addWebhooks(app: App, webhooks: Webhooks): void {
         operationId: 'getWebhook',
         summary: 'Shows a webhook and how its deliveries go',
         ...{ tags, querystring, params: WebhookPath },
-        response: answers({ 200: answer('The webhook.', WebhookDocument) }, 400, 404, 500),
+        response: answers(
+          {
+            200: tagged('The webhook.', WebhookDocument),
+            304: { description: 'Asked for as before.', type: 'null' },
+          },
+          ...[400, 404, 500],
+        ),
       },
     },
-    request => view(webhooks.get(request.params.name)),
+    (request, reply) => {
+      const hook = webhooks.get(request.params.name)
+      const etag = webhookTag(hook)
+      void reply.header('etag', etag)
+      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      return reply.send(view(hook))
+    },
   )
   addWrites(app, webhooks, view)
   app.post(
@@ -59,7 +73,7 @@ export function addWebhooks(app: App, webhooks: Webhooks): void {
         ),
       },
     },
-    request => webhooks.try(request.params.name, { actor: request.actor!, requestId: request.id }),
+    request => webhooks.try(request.params.name, causeOf(request)),
   )
 }
 
@@ -80,24 +94,29 @@ function addWrites(
           '`Sluice-Timestamp` (seconds since 1970) and, with a secret, `Sluice-Signature: v1=` and ' +
           'the hexadecimal HMAC-SHA256 of the timestamp, a dot and the body. Anything but 2xx is ' +
           'tried again, after one second, then twice as long each time up to five minutes. A new ' +
-          'webhook is told of what happens from now on; one that is replaced goes on where it was.',
+          'webhook is told of what happens from now on; one that is replaced goes on where it was. ' +
+          'Asked for again as it is, nothing changes.',
         ...{ tags, querystring, params: WebhookPath },
         body: linked(WebhookRequest),
         response: answers(
           {
-            200: answer('The webhook as it was stored.', WebhookDocument),
-            201: answer('The new webhook.', WebhookDocument),
+            200: tagged('The webhook as it was stored, or unchanged.', WebhookDocument),
+            201: tagged('The new webhook.', WebhookDocument),
           },
-          ...[400, 409, 413, 415, 422, 500, 503],
+          ...[400, 409, 412, 413, 415, 422, 500, 503],
         ),
       },
     },
     (request, reply) => {
       const { name } = request.params
-      const by = { actor: request.actor!, requestId: request.id }
-      const { hook, created } = webhooks.put(name, bodyOf(request), by)
+      const { hook, created } = webhooks.put(
+        name,
+        bodyOf(request),
+        causeOf(request),
+        conditionsOf(request),
+      )
       if (created) void reply.code(201).header('location', `/v1/webhooks/${name}`)
-      return reply.send(view(hook))
+      return reply.header('etag', webhookTag(hook)).send(view(hook))
     },
   )
   app.delete(
@@ -109,16 +128,18 @@ function addWrites(
         ...{ tags, querystring, params: WebhookPath },
         response: answers(
           { 204: { description: 'Deleted.', type: 'null' } },
-          ...[400, 404, 500, 503],
+          ...[400, 404, 412, 500, 503],
         ),
       },
     },
     (request, reply) => {
-      webhooks.delete(request.params.name, { actor: request.actor!, requestId: request.id })
+      webhooks.delete(request.params.name, causeOf(request), conditionsOf(request))
       return reply.code(204).send()
     },
   )
 }
+
+const causeOf = ({ actor, id }: FastifyRequest) => ({ actor: actor!, requestId: id })
 
 const viewOf = (hook: WebhookRecord, queued: number): WebhookDocument => ({
   name: hook.name,

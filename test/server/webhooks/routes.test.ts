@@ -31,6 +31,21 @@ t.test('a webhook is made, shown, replaced, tried and deleted', async t => {
   const replaced = await a.send('PUT', url, { ...shown, enabled: false })
   t.match(replaced, { statusCode: 200 }, 'what is shown may be sent back')
   t.match(replaced.json(), { enabled: false })
+  const { etag } = replaced.headers
+  const again = await a.send('PUT', url, replaced.json<object>(), { 'if-match': String(etag) })
+  t.match(again, { statusCode: 200, headers: { etag } }, 'asked for as it is')
+  t.equal((await a.send('GET', url, undefined, { 'if-none-match': String(etag) })).statusCode, 304)
+  t.not(made.headers.etag, etag)
+  for (const method of ['PUT', 'DELETE'] as const) {
+    const old = { 'if-match': String(made.headers.etag) }
+    const refused = await a.send(method, url, method === 'PUT' ? { url: to.url } : undefined, old)
+    t.match(refused, { statusCode: 412, headers: { etag } })
+    t.match(refused.json(), { detail: /'pager' was changed at \d{4}-.*audit-log/ })
+  }
+  const star = await a.send('PUT', url, { url: to.url }, { 'if-none-match': '*' })
+  t.match(star.json(), { status: 412, code: 'PRECONDITION_FAILED' })
+  const nowhere = await a.send('PUT', '/v1/webhooks/none', { url: to.url }, { 'if-match': '*' })
+  t.match(nowhere.json(), { status: 412, detail: /no such resource/ })
   const tried = await a.send('POST', `${url}/tests`)
   t.match(tried.json(), {
     ...{ delivered: true, detail: 'Answered 204.', event: { type: 'webhook.test', name: 'pager' } },
@@ -75,7 +90,8 @@ t.test('every fault of a document is said, and nothing is stored', async t => {
   t.match((await a.send('PUT', url, good)).json(), { code: 'LIMIT_REACHED' })
   a.database.pragma('query_only = ON')
   t.match((await a.send('PUT', '/v1/webhooks/w1', {})).json(), { code: 'VALIDATION_FAILED' })
-  t.match((await a.send('PUT', '/v1/webhooks/w1', good)).json(), { code: 'STORAGE_FAILED' })
+  const other = { ...good, enabled: false }
+  t.match((await a.send('PUT', '/v1/webhooks/w1', other)).json(), { code: 'STORAGE_FAILED' })
   t.match((await a.send('DELETE', '/v1/webhooks/w1')).json(), { code: 'STORAGE_FAILED' })
   t.equal((await a.send('GET', '/v1/webhooks/w1')).statusCode, 200)
   a.database.pragma('query_only = OFF')
