@@ -5,6 +5,8 @@ import { spawn } from 'node:child_process'
 export type Run = (file: string, args: readonly string[], input?: string) => Promise<string>
 
 const DEADLINE_MS = 10_000
+/** More for each MiB of input: nft takes 90,000 addresses in seconds, and longer beside a flood. */
+const DEADLINE_MS_MIB = 10_000
 
 /** A tool that is missing, failed or did not come back, in words a person can act on. */
 export class CommandError extends Error {
@@ -36,10 +38,12 @@ export const run: Run = (file, args, input) =>
     })
     const out: Buffer[] = []
     const err: Buffer[] = []
+    const deadlineMs = DEADLINE_MS + DEADLINE_MS_MIB * ((input?.length ?? 0) / 2 ** 20)
     const timer = setTimeout(() => {
       child.kill('SIGKILL')
-      reject(new CommandError(`${name} did not finish within ${DEADLINE_MS / 1000} s`, {}))
-    }, DEADLINE_MS)
+      const afterS = Math.round(deadlineMs / 1000)
+      reject(new CommandError(`${name} did not finish within ${afterS} s`, {}))
+    }, deadlineMs)
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk))
     // A program that exits without reading everything breaks the pipe; its exit code tells why.
