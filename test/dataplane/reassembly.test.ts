@@ -67,7 +67,8 @@ t.test('cut and put together in any order is the identity', async t => {
       extensions,
       ...udp(octets),
     }
-    const list = random.shuffle(pieces(record, random.integer(600, 9000), i))
+    // Two pieces at least: an IPv6 fragment that is all of its datagram is parsed as the datagram.
+    const list = random.shuffle(pieces(record, random.integer(600, Math.min(octets, 9000)), i))
     for (const [n, piece] of list.entries()) {
       const whole = reassembler.add(piece, 0)
       if (n < list.length - 1) {
