@@ -2,7 +2,7 @@
  * All connections as a stream of text: a slice is read when the reader has taken the one before,
  * and others get their turn in between, so a million cost neither memory nor anybody's time.
  */
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate } from 'node:timers'
 import { Readable } from 'node:stream'
 import type { ConnectionDocument } from '../ipvsadm/documents.js'
 import { connectionsTitle, connectionText } from './text-tables.js'
@@ -16,40 +16,82 @@ interface Page {
 }
 export type ReadSlice = (limit: number, cursor: string | undefined) => Page
 
+type Render = (items: readonly ConnectionDocument[]) => Promise<string>
+
 /** One JSON document a line (NDJSON). `most` bounds how many, from `cursor` on. */
 export const connectionLines = (read: ReadSlice, cursor?: string, most = Infinity): Readable =>
-  stream(read, cursor, most, '', async items =>
+  new SliceStream(read, cursor, most, '', async items =>
     items.map(item => `${JSON.stringify(item)}\n`).join(''),
   )
 
 /** ipvsadm's table. */
 export const connectionTable = (read: ReadSlice, cursor?: string, most = Infinity): Readable =>
-  stream(read, cursor, most, connectionsTitle(), async items =>
+  new SliceStream(read, cursor, most, connectionsTitle(), async items =>
     (await Promise.all(items.map(connectionText))).join(''),
   )
 
-function stream(
-  read: ReadSlice,
-  cursor: string | undefined,
-  most: number,
-  head: string,
-  render: (items: readonly ConnectionDocument[]) => Promise<string>,
-): Readable {
-  // The first slice is read at once: a parameter that is wrong is an answer, not a broken stream.
-  const first = read(Math.min(SLICE, most), cursor)
-  const slices = async function* (): AsyncGenerator<string> {
-    if (head !== '') yield head
-    let page = first
-    let left = most
-    for (;;) {
-      left -= page.items.length
-      const text = await render(page.items)
-      if (text !== '') yield text
-      if (page.nextCursor === null || left <= 0) return
-      await setImmediate()
-      page = read(Math.min(SLICE, left), page.nextCursor)
-    }
+/**
+ * Not an async generator behind `Readable.from`: once the collector has moved one of its promises to
+ * the old space, each slice is kept by the one before until the next full collection, a hundred MiB
+ * later. One slice ahead of the reader, not sixteen.
+ */
+class SliceStream extends Readable {
+  readonly #readSlice: ReadSlice
+  readonly #render: Render
+  #page: Page
+  #left: number
+  #head: string
+  #begun = false
+
+  /** Reads the first slice at once: a wrong parameter is an answer then, not a broken stream. */
+  constructor(
+    readSlice: ReadSlice,
+    cursor: string | undefined,
+    most: number,
+    head: string,
+    render: Render,
+  ) {
+    super({ objectMode: true, highWaterMark: 1 })
+    this.#readSlice = readSlice
+    this.#render = render
+    this.#page = readSlice(Math.min(SLICE, most), cursor)
+    this.#left = most - this.#page.items.length
+    this.#head = head
   }
-  // One slice ahead of the reader, not sixteen.
-  return Readable.from(slices(), { highWaterMark: 1 })
+
+  override _read(): void {
+    if (!this.#begun) this.#push()
+    else if (this.#ended()) this.push(null)
+    else setImmediate(() => this.#next())
+    this.#begun = true
+  }
+
+  #ended(): boolean {
+    return this.#page.nextCursor === null || this.#left <= 0
+  }
+
+  #next(): void {
+    if (this.destroyed) return
+    try {
+      this.#page = this.#readSlice(Math.min(SLICE, this.#left), this.#page.nextCursor!)
+      this.#left -= this.#page.items.length
+    } catch (error) {
+      this.destroy(error as Error)
+      return
+    }
+    this.#push()
+  }
+
+  #push(): void {
+    this.#render(this.#page.items).then(
+      text => {
+        const whole = this.#head + text
+        this.#head = ''
+        if (whole !== '') this.push(whole)
+        // Nobody asks again after an empty text.
+        else this._read()
+      },
+      (error: unknown) => this.destroy(error as Error),
+    )
+  }
 }
