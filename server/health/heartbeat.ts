@@ -9,27 +9,32 @@ import type { Timers } from './timers.js'
 export const BEAT_MS = 500
 /** How long it may be silent: far longer than the slowest answer takes to look at. */
 export const SILENCE_MS = 10_000
+/**
+ * How long it may take until it says the first thing. Loading it takes a second on an idle machine;
+ * on one without a core to spare, ending it for that would start the same again, for ever.
+ */
+export const START_SILENCE_MS = 120_000
 const LOOK_MS = 1000
 
 export class Heartbeat {
   readonly #timers: Timers
-  readonly #silenceMs: number
+  #silenceMs = START_SILENCE_MS
   readonly #onSilence: () => void
   #heardMs: number
   #lookedMs: number
   #cancel: () => void
 
   /** Begins to listen. `onSilence` is called once. */
-  constructor(timers: Timers, onSilence: () => void, silenceMs = SILENCE_MS) {
+  constructor(timers: Timers, onSilence: () => void) {
     this.#timers = timers
     this.#onSilence = onSilence
-    this.#silenceMs = silenceMs
     this.#heardMs = this.#lookedMs = timers.now()
     this.#cancel = timers.after(LOOK_MS, () => this.#look())
   }
 
   hear(): void {
     this.#heardMs = this.#timers.now()
+    this.#silenceMs = SILENCE_MS
   }
 
   stop(): void {

@@ -4,54 +4,60 @@ import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import type { CheckedServer } from '../../../server/health/check-spec.js'
 import { HealthEngine, type ServerVerdict } from '../../../server/health/health-engine.js'
-import { systemTimers } from '../../../server/health/timers.js'
+import { SILENCE_MS } from '../../../server/health/heartbeat.js'
+import type { Pinger } from '../../../server/health/pinger.js'
+import type { FromWorker } from '../../../server/health/worker-messages.js'
 import { check, checkedServer } from '../../fixtures/health/checks.js'
 import { NO_PINGER } from '../../fixtures/health/probe.js'
+import { ManualTimers } from '../../fixtures/manual-timers.js'
 
 const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
-const FAST = { intervalMs: 50, timeoutMs: 5000, rise: 1, fall: 1 }
+// Nothing here is to time out, however little of the machine the thread gets.
+const FAST = { intervalMs: 50, timeoutMs: 120_000, rise: 1, fall: 1 }
+const RESTART_MS = 1000
+const HANGING_WORKER = '../../fixtures/health/hanging-worker.js'
+const WORKER = '../../../server/health/health-worker.js'
 
-/** An engine and a way to wait for a state. `lose` ends its thread as a crash would. */
-function stage(t: Test) {
+/**
+ * An engine whose own time stands still until it is moved, so that no load on the machine looks like
+ * a thread that hangs; and a way to wait for what it says.
+ */
+function stage(t: Test, program: string, pinger: Pinger = NO_PINGER) {
   const workers: Worker[] = []
+  const timers = new ManualTimers()
+  const lost: string[] = []
   const engine = new HealthEngine({
-    ...{ logger, commandFolder: null, fileFolder: null },
-    pinger: {
-      ...NO_PINGER,
-      ping(order, done) {
-        done(order.address === '10.0.0.1' ? null : { reason: 'unreachable', detail: 'Far.' })
-        return () => undefined
-      },
-    },
+    ...{ logger, commandFolder: null, fileFolder: null, pinger, timers },
+    lost: (via, reason) => lost.push(`${via} ${reason}`),
     startWorker(data) {
-      const url = new URL('../../../server/health/health-worker.js', import.meta.url)
-      workers.push(new Worker(url, { workerData: data }))
+      workers.push(new Worker(new URL(program, import.meta.url), { workerData: data }))
       return workers.at(-1)!
     },
   })
   t.teardown(() => engine.close())
-  const waiting = new Set<(verdict: ServerVerdict) => void>()
   const seen: string[] = []
-  engine.listen(verdict => {
-    seen.push(`${verdict.server} ${verdict.health.state}`)
-    for (const each of [...waiting]) each(verdict)
-  })
-  const until = (server: string, state: string) =>
+  engine.listen(({ server, health }) => seen.push(`${server} ${health.state}`))
+  /** The next verdict, from now on, that is as wanted. */
+  const next = (isWanted: (verdict: ServerVerdict) => boolean) =>
     new Promise<ServerVerdict>(resolve => {
-      const look = (verdict: ServerVerdict) => {
-        if (verdict.server !== server || verdict.health.state !== state) return
-        waiting.delete(look)
+      const end = engine.listen(verdict => {
+        if (!isWanted(verdict)) return
+        end()
         resolve(verdict)
-      }
-      waiting.add(look)
-      const now = engine.verdict('web', server)
-      if (now !== undefined) look(now)
+      })
     })
-  return { engine, until, seen, workers, lose: () => workers.at(-1)!.terminate() }
+  const nextState = (server: string, state: string) =>
+    next(verdict => verdict.server === server && verdict.health.state === state)
+  return { engine, timers, workers, lost, seen, next, nextState }
 }
 
 t.test('verdicts, histories, runs and a lost thread', async t => {
-  const { engine, until, seen, workers, lose } = stage(t)
+  const { engine, timers, workers, lost, seen, next, nextState } = stage(t, WORKER, {
+    ping(order, done) {
+      done(order.address === '10.0.0.1' ? null : { reason: 'unreachable', detail: 'Far.' })
+      return () => undefined
+    },
+  })
   const listener = await listen()
   const { port } = listener.address() as AddressInfo
   const checks = [
@@ -61,14 +67,17 @@ t.test('verdicts, histories, runs and a lost thread', async t => {
     { name: 'app', spec: check('external', FAST), lastKnown: null },
   ]
   const subject: CheckedServer = checkedServer({ port, required: 2, checks })
+  const far = next(({ health }) => health.detail === 'far: Far.')
+  const first = [nextState('a', 'down'), nextState('a', 'up')]
   engine.set(subject)
-  await until('a', 'down')
-  const up = await until('a', 'up')
+  await Promise.all([far, first[0]])
+  const up = (await first[1])!
   t.match(Object.fromEntries(up.states), { connect: 'up', ping: 'up' })
   engine.set({ ...subject, required: 3 })
+  const third = next(({ states }) => states.get('app') === 'up')
   t.equal(engine.report('web', 'a', 'app', { state: 'up', detail: 'ready' }), true)
   t.equal(engine.report('web', 'a', 'ping', { state: 'up', detail: 'ready' }), false)
-  await until('a', 'up')
+  t.equal((await third).health.state, 'up')
 
   const results = (await engine.runNow('web', 'a'))!
   t.match(results, [
@@ -96,11 +105,16 @@ t.test('verdicts, histories, runs and a lost thread', async t => {
   const hung = { name: 'hung', spec: check('http', FAST), lastKnown: null }
   engine.set(checkedServer({ server: 'b', port, checks: [hung] }))
   const asked = engine.runNow('web', 'b')
-  await Promise.all([t.rejects(asked, /has ended/), lose()])
+  // As a crash would.
+  await Promise.all([t.rejects(asked, /has ended/), workers[0]!.terminate()])
   engine.delete('web', 'b')
   listener.close()
-  await until('a', 'down')
+  const down = nextState('a', 'down')
+  t.equal(workers.length, 1)
+  timers.advance(RESTART_MS)
+  await down
   t.equal(workers.length, 2)
+  t.strictSame(lost, ['direct ended'])
   t.strictSame([...new Set(seen.slice(before))].at(-1), 'a down')
   t.match(
     engine.verdict('web', 'a')!.health.detail,
@@ -113,51 +127,39 @@ t.test('verdicts, histories, runs and a lost thread', async t => {
 t.test('a thread that hangs is ended, and another goes on from what was known', async t => {
   const listener = await listen()
   t.teardown(() => listener.close())
-  const workers: Worker[] = []
-  // Ten seconds of silence in two.
-  const timers = {
-    now: () => performance.now() * 5,
-    after: (ms: number, action: () => void) => systemTimers.after(ms / 5, action),
-  }
-  const lost: string[] = []
-  const engine = new HealthEngine({
-    ...{ logger, commandFolder: null, fileFolder: null, pinger: NO_PINGER, timers },
-    lost: (via, reason) => lost.push(`${via} ${reason}`),
-    startWorker(data) {
-      const url = new URL('../../fixtures/health/hanging-worker.js', import.meta.url)
-      workers.push(new Worker(url, { workerData: data }))
-      return workers.at(-1)!
-    },
-  })
-  t.teardown(() => engine.close())
-  const seen: string[] = []
-  const next = (state: string) =>
-    new Promise<void>(resolve => {
-      const end = engine.listen(({ service, health }) => {
-        if (service !== 'web') return
-        seen.push(health.state)
-        if (health.state !== state) return
-        end()
-        resolve()
-      })
-    })
-  const up = next('up')
+  const { engine, timers, workers, lost, seen, nextState } = stage(t, HANGING_WORKER)
+  const up = nextState('a', 'up')
   const { port } = listener.address() as AddressInfo
   const checks = [{ name: 'connect', spec: check('tcp', FAST), lastKnown: null }]
   engine.set(checkedServer({ port, checks }))
   await up
   const before = seen.length
+  const hanging = new Promise<void>(resolve =>
+    workers[0]!.on('message', (message: FromWorker) => {
+      if (message.event !== 'changed' || message.change.service !== 'hang') return
+      if (message.change.state === null) resolve()
+    }),
+  )
   engine.set(checkedServer({ service: 'hang', port, checks }))
   engine.delete('hang', 'a')
   const asked = engine.runNow('web', 'a')
+  await hanging
+  timers.advance(SILENCE_MS)
+  t.strictSame(lost, [], 'it may take its time')
+  timers.advance(2 * RESTART_MS)
   await t.rejects(asked, /has ended/)
-  const down = next('down')
+  t.strictSame(lost, ['direct hung'])
+  t.strictSame(engine.losses(), [{ via: 'direct', reason: 'hung', count: 1 }])
+  t.strictSame(seen.slice(before), [], 'up all the while')
+  const down = nextState('a', 'down')
   listener.close()
+  timers.advance(RESTART_MS)
   await down
-  t.ok(lost.includes('direct hung'))
-  t.ok(engine.losses().some(({ reason, count }) => reason === 'hung' && count >= 1))
-  t.ok(workers.length >= 2)
-  t.strictSame(seen.slice(before), ['down'], 'up all the while')
+  t.equal(workers.length, 2)
+  t.strictSame(seen.slice(before), ['a down'])
+  // However long another takes to start, it is not ended for that.
+  timers.advance(SILENCE_MS)
+  t.equal(workers.length, 2)
 })
 
 function listen(): Promise<Server> {

@@ -1,6 +1,11 @@
 // A thread that hangs is found by its silence; whoever could not listen does not blame it.
 import t from 'tap'
-import { BEAT_MS, Heartbeat, SILENCE_MS } from '../../../server/health/heartbeat.js'
+import {
+  BEAT_MS,
+  Heartbeat,
+  SILENCE_MS,
+  START_SILENCE_MS,
+} from '../../../server/health/heartbeat.js'
 import type { Timers } from '../../../server/health/timers.js'
 import { ManualTimers } from '../../fixtures/manual-timers.js'
 
@@ -21,15 +26,23 @@ t.test('silence is told once', async t => {
   t.equal(silent(), 0)
   timers.advance(1001)
   t.equal(silent(), 1)
-  timers.advance(10 * SILENCE_MS)
+  timers.advance(10 * START_SILENCE_MS)
   t.equal(silent(), 1)
   t.equal(timers.count, 0)
+})
+
+t.test('a thread that is still being loaded has longer, but not for ever', async t => {
+  const { timers, silent } = stage()
+  timers.advance(START_SILENCE_MS)
+  t.equal(silent(), 0)
+  timers.advance(1001)
+  t.equal(silent(), 1)
 })
 
 t.test('one that is stopped says nothing', async t => {
   const { timers, heartbeat, silent } = stage()
   heartbeat.stop()
-  timers.advance(10 * SILENCE_MS)
+  timers.advance(10 * START_SILENCE_MS)
   t.equal(silent(), 0)
 })
 
@@ -44,7 +57,7 @@ t.test('a machine that stood still is not silence', async t => {
     },
   }
   let silent = 0
-  new Heartbeat(timers, () => silent++)
+  new Heartbeat(timers, () => silent++).hear()
   for (let i = 0; i < 5; i++) {
     nowMs += 3600_000
     look()
