@@ -317,18 +317,20 @@ export class Control {
     return this.#writer.write(origin, plan, storing)
   }
 
-  /** What a planned write would do. Nothing is stored, nothing changes. */
-  attempt<T>(
+  /** What a planned write would do, the host asked too. Nothing is stored, nothing changes. */
+  async attempt<T>(
     plan: Plan<T>,
     bodyOf: (body: T) => unknown = body => body,
     actor: Actor | null = null,
-  ): PlanDocument {
+  ): Promise<PlanDocument> {
     const { status, body, revision, changes } = this.#writer.attempt(plan, actor)
-    return {
+    const document = {
       ...{ revision, status, body: bodyOf(body) ?? null },
       changes: changes === null ? [] : changesOf(changes).map(differenceOf),
       impact: this.#impact.of(changes ?? {}),
     }
+    if (changes !== null) await this.#applier.examine(changes)
+    return document
   }
 
   listConnections(query: ConnectionQuery, limit: number, cursor: string | undefined) {

@@ -20,7 +20,7 @@ import { SYSTEM } from '../auth/actor.js'
 import { DataplaneGone, OpRefused, type Dataplane } from '../dataplane/dataplane-client.js'
 import { Directory } from '../dataplane/directory.js'
 import { messageOf, Problem } from '../errors.js'
-import { HostKeeper } from '../dataplane/host-keeper.js'
+import { HostKeeper, hostProblem } from '../dataplane/host-keeper.js'
 import type { Announcement, HostControl, HostState } from '../dataplane/host-state.js'
 import { opsOf } from './plan.js'
 import type { Deed } from './commit.js'
@@ -124,6 +124,9 @@ export class Applier {
     if (this.#restorer.refused.has(service)) return 'DATAPLANE_REFUSED'
     return this.#host.unprepared.has(service) ? 'HOST_NOT_PREPARED' : null
   }
+
+  /** For trial runs: throws what the change would be refused with where only the host can tell. */
+  examine = (changes: ChangeSet): Promise<void> => this.#host.examine(changes)
 
   /** Throws unless what is stored is in force: an answer must not promise more than there is. */
   async settle(service: string | null): Promise<void> {
@@ -275,9 +278,7 @@ export class Applier {
     } catch (cause) {
       await this.#host.tidy()
       this.#host.retryLater()
-      if (cause instanceof Problem) throw cause
-      const detail = `The host could not be prepared: ${messageOf(cause)}. Nothing was stored.`
-      throw new Problem('HOST_FAILED', detail, { cause })
+      throw hostProblem(cause)
     }
   }
 

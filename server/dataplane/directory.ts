@@ -70,8 +70,11 @@ export class Directory {
   }
 
   /** What the host is to provide, as it will be after `changes`, without services in `except`. */
-  hostState(changes: ChangeSet = {}, except: ReadonlySet<string> = new Set()): HostState {
-    const rules = this.markRules.rules(changes.markRules)
+  hostState(
+    changes: ChangeSet = {},
+    except: ReadonlySet<string> = new Set(),
+    rules: HostMarkRules = this.markRules.rules(changes.markRules),
+  ): HostState {
     const ftpPorts = changes.settings?.after.config.ftpPorts ?? this.#ftpPorts
     const whole = (host: HostService) => this.#withFtp(this.#withRules(host, rules), ftpPorts)
     const changed = new Map(

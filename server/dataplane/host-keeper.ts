@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino'
 import type { Directory } from './directory.js'
-import { messageOf } from '../errors.js'
+import { messageOf, Problem } from '../errors.js'
 import type { Announcement, HostChange, HostControl, HostState } from './host-state.js'
 import type { ChangeSet } from '../repo/configuration.js'
 
@@ -53,6 +53,19 @@ export class HostKeeper {
   /** Null when the host is not where it should be: only the whole mends that. */
   change(changes: ChangeSet): HostChange | null {
     return this.untidy || this.unprepared.size > 0 ? null : this.#o.directory.hostChange(changes)
+  }
+
+  /** Rejects, as the change itself would, when the host cannot take it; changes nothing. */
+  async examine(changes: ChangeSet): Promise<void> {
+    const { directory, host } = this.#o
+    const rules = directory.markRules.imagined(changes.markRules)
+    const except = new Set(this.unprepared.keys())
+    try {
+      const fresh = this.change(changes)?.fresh
+      await host.examine(fresh ?? directory.hostState(changes, except, rules))
+    } catch (cause) {
+      throw hostProblem(cause)
+    }
   }
 
   /** All or nothing; rejects when the host cannot. */
@@ -114,4 +127,11 @@ export class HostKeeper {
       })
     }, this.#retryMs)
   }
+}
+
+/** Why the host cannot take a change, for whoever asked for it. */
+export function hostProblem(cause: unknown): Problem {
+  if (cause instanceof Problem) return cause
+  const detail = `The host could not be prepared: ${messageOf(cause)}. Nothing was stored.`
+  return new Problem('HOST_FAILED', detail, { cause })
 }

@@ -60,6 +60,8 @@ export interface HostChange {
  * instance INTERFACE_NOT_FOUND when the named interface does not exist).
  */
 export interface HostControl {
+  /** Rejects as `beforeApply` would with the same, as far as looking can tell; changes nothing. */
+  examine(desired: HostState): Promise<void>
   /**
    * Adds what `desired`, the whole or a part of it, needs and is missing; removes nothing. Runs before anything is stored: when
    * it rejects, nothing is stored and `afterApply` is called with the state as it was.

@@ -27,13 +27,19 @@ export class MarkRuleBook {
 
   /** As they will be after `changes`; the same object for as long as they are the same. */
   rules(changes: readonly MarkRuleChange[] = []): readonly MarkRuleConfig[] {
+    const rules = this.imagined(changes)
+    if (rules !== this.#current) this.#planned = rules
+    return rules
+  }
+
+  /** The same for a trial run, which must not displace what a change under way has planned. */
+  imagined(changes: readonly MarkRuleChange[] = []): readonly MarkRuleConfig[] {
     if (changes.length === 0) return this.#current
     const records = new Map(this.#records)
     change(records, changes)
     const rules = [...records.values()].sort(inOrder).map(({ config }) => planeRule(config))
     for (const known of [this.#current, this.#planned])
       if (isDeepStrictEqual(known, rules)) return known
-    this.#planned = rules
     return rules
   }
 }

@@ -57,17 +57,21 @@ export class Addresses {
 
   /** Adds what is missing; all or nothing. Returns what is ours and newly wanted, to be announced. */
   async add(wanted: readonly WantedAddress[]): Promise<Announcement[]> {
-    const fresh = new Map<string, WantedAddress>()
-    for (const each of wanted) {
-      const address = canonical(each.address)
-      if (!this.#wanted.has(address) && !fresh.has(address)) fresh.set(address, each)
-    }
+    const fresh = this.#fresh(wanted)
     const adopted = [...fresh.keys()].filter(address => this.#owned.has(address))
     const added = fresh.size > adopted.length ? await this.#addMissing(fresh) : []
     for (const { address } of wanted) this.#count(canonical(address), 1)
     return [...adopted.map(address => this.#owned.get(address)!), ...added].map(
       ({ address, interface: name }) => ({ address, interface: name }),
     )
+  }
+
+  /** Rejects when these could not be added; changes nothing. */
+  async examine(wanted: readonly WantedAddress[]): Promise<void> {
+    const fresh = this.#fresh(wanted)
+    if ([...fresh.keys()].every(address => this.#owned.has(address))) return
+    for (const each of await this.#missing(fresh))
+      if (isIP(each.address) === 6) await this.#examineIpv6(each)
   }
 
   /** Takes back as many wishes as were added; the addresses stay until `trim`. */
@@ -103,7 +107,18 @@ export class Addresses {
     await this.#remove([...this.#owned.values()])
   }
 
-  async #addMissing(fresh: ReadonlyMap<string, WantedAddress>): Promise<OwnedAddress[]> {
+  /** Those that nobody wanted so far, each once. */
+  #fresh(wanted: readonly WantedAddress[]): ReadonlyMap<string, WantedAddress> {
+    const fresh = new Map<string, WantedAddress>()
+    for (const each of wanted) {
+      const address = canonical(each.address)
+      if (!this.#wanted.has(address) && !fresh.has(address)) fresh.set(address, each)
+    }
+    return fresh
+  }
+
+  /** Those of them that the host does not have, and where they belong. */
+  async #missing(fresh: ReadonlyMap<string, WantedAddress>): Promise<OwnedAddress[]> {
     const present = await listInterfaces(this.#run)
     const missing: OwnedAddress[] = []
     for (const [address, wanted] of fresh) {
@@ -112,6 +127,11 @@ export class Addresses {
       if (!there && !this.#owned.has(address))
         missing.push({ address, interface: link.name, ifIndex: link.ifIndex })
     }
+    return missing
+  }
+
+  async #addMissing(fresh: ReadonlyMap<string, WantedAddress>): Promise<OwnedAddress[]> {
+    const missing = await this.#missing(fresh)
     if (missing.length === 0) return []
     for (const each of missing) this.#owned.set(each.address, each)
     this.#record()
@@ -185,9 +205,19 @@ export class Addresses {
     try {
       await this.#batch(addresses.map(additionOf))
     } catch (error) {
-      const places = addresses.map(each => `${each.address} on ${each.interface}`).join(', ')
-      throw new Error(`could not put ${places}: ${hintOf(error as Error)}`, { cause: error })
+      throw refusalOf(addresses, error)
     }
+  }
+
+  /** The one refusal of the kernel's that can be foreseen: where IPv6 is off, it takes no address. */
+  async #examineIpv6(wanted: OwnedAddress): Promise<void> {
+    const file = `/proc/sys/net/ipv6/conf/${wanted.interface}/disable_ipv6`
+    // A kernel without IPv6 has no such file.
+    const isOff = await this.#run('cat', [file]).then(
+      text => text.trim() !== '0',
+      () => true,
+    )
+    if (isOff) throw refusalOf([wanted], new Error('IPv6 is disabled'))
   }
 
   async #batch(lines: readonly string[]): Promise<void> {
@@ -218,6 +248,11 @@ const prefixOf = (address: string) => `${address}/${isIP(address) === 6 ? 128 : 
 function additionOf({ address, interface: name }: OwnedAddress): string {
   const extra = isIP(address) === 6 ? ' nodad preferred_lft 0' : ''
   return `addr add ${prefixOf(address)} dev ${name}${extra}`
+}
+
+function refusalOf(addresses: readonly OwnedAddress[], error: unknown): Error {
+  const places = addresses.map(each => `${each.address} on ${each.interface}`).join(', ')
+  return new Error(`could not put ${places}: ${hintOf(error as Error)}`, { cause: error })
 }
 
 /** What the kernel means when it refuses an address. */

@@ -80,11 +80,18 @@ export class LinuxHost implements HostControl {
     })
   }
 
+  examine(desired: HostState): Promise<void> {
+    return this.#exclusive(async () => {
+      const fresh = await this.#freshOf(desired)
+      if (fresh.length === 0) return
+      await this.#guard.examine(guardedBy(fresh), markPlans([...this.#heldByMark, ...fresh]))
+      await this.#addresses.examine(fresh.flatMap(wantedOf))
+    })
+  }
+
   beforeApply(desired: HostState): Promise<readonly Announcement[]> {
     return this.#exclusive(async () => {
-      if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
-      const fresh = desired.filter(service => !this.#held.has(service))
-      for (const service of fresh) await this.#refuse(service)
+      const fresh = await this.#freshOf(desired)
       // Guarded first: an address that exists before its guard would be answered by the kernel.
       await this.#guard.add(guardedBy(fresh))
       const wanted = fresh.flatMap(wantedOf)
@@ -190,6 +197,14 @@ export class LinuxHost implements HostControl {
       await attempt(this.#guard.uninstall())
       if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '))
     })
+  }
+
+  /** What the host does not provide yet; rejects when the driver could not serve it. */
+  async #freshOf(desired: HostState): Promise<HostState> {
+    if (this.#stopped) throw new Problem('SHUTTING_DOWN', 'Sluice is stopping.')
+    const fresh = desired.filter(service => !this.#held.has(service))
+    for (const service of fresh) await this.#refuse(service)
+    return fresh
   }
 
   /** The raw-socket driver is told of IPv4 packets only, and sends through the host's routing. */

@@ -43,9 +43,7 @@ export class PacketGuard {
   /** Puts the table in place of whatever an earlier Sluice left, in one transaction. */
   async install(): Promise<void> {
     const token = randomInt(1, 2 ** 31)
-    const table = ruleset(this.#mode, this.#interfaces, token, this.#held.values())
-    const marks = markStatements(TABLE, 0, this.#marks, this.#interfaces)
-    await this.#nft([table, ...marks].join('\n'))
+    await this.#nft(this.#whole(token, this.#held.values(), this.#marks))
     this.#token = token
     this.#markChains = this.#marks.length
   }
@@ -60,6 +58,23 @@ export class PacketGuard {
       for (const element of elementsOfAll(endpoints)) this.#release(element)
       throw error
     }
+  }
+
+  /** Rejects when nft would not guard these too, with marks as in `plans`; changes nothing. */
+  async examine(endpoints: Iterable<Guarded>, plans: readonly MarkPlan[]): Promise<void> {
+    const fresh = new Map<string, SetElement>()
+    for (const element of elementsOfAll(endpoints)) {
+      const key = keyOf(element)
+      if (!this.#held.has(key)) fresh.set(key, element)
+    }
+    const elements = [...fresh.values()]
+    const hasMarks = isDeepStrictEqual(this.#marks, plans)
+    const marks = hasMarks ? [] : markStatements(TABLE, this.#markChains, plans, this.#interfaces)
+    const batch = [...statements('add', elements), ...marks]
+    if (batch.length === 0) return
+    if (this.#token !== null && (await this.#accepts(batch.join('\n')))) return
+    const all = [...this.#held.values(), ...elements]
+    await this.#nft(this.#whole(this.#token ?? 1, all, plans), '--check')
   }
 
   /** Lets these go, each as often as it was added; what nobody holds any more is unguarded. */
@@ -102,6 +117,12 @@ export class PacketGuard {
     await this.#nft(removal())
   }
 
+  /** A batch that puts the table up with all of this in it. */
+  #whole(token: number, held: Iterable<SetElement>, plans: readonly MarkPlan[]): string {
+    const table = ruleset(this.#mode, this.#interfaces, token, held)
+    return [table, ...markStatements(TABLE, 0, plans, this.#interfaces)].join('\n')
+  }
+
   #hold(element: SetElement): boolean {
     const key = keyOf(element)
     const held = this.#held.get(key)
@@ -134,6 +155,17 @@ export class PacketGuard {
     }
   }
 
+  /** Whether nft and the kernel would take a batch, as the table stands. */
+  async #accepts(batch: string): Promise<boolean> {
+    try {
+      await this.#nft(batch, '--check')
+      return true
+    } catch (error) {
+      if (error instanceof CommandError && error.exitCode !== null) return false
+      throw error
+    }
+  }
+
   /** Reads one small set: everything else that nft can list costs a walk over all elements. */
   async #installedToken(): Promise<number | null> {
     try {
@@ -145,9 +177,9 @@ export class PacketGuard {
     }
   }
 
-  async #nft(batch: string): Promise<string> {
+  async #nft(batch: string, ...options: readonly string[]): Promise<string> {
     try {
-      return await this.#run('nft', ['-f', '-'], batch)
+      return await this.#run('nft', [...options, '-f', '-'], batch)
     } catch (error) {
       if (error instanceof CommandError && error.missing)
         throw new CommandError(

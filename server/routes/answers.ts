@@ -174,13 +174,13 @@ export async function carryOut<T>(
   return body === null ? reply.send() : reply.header('etag', body.etag).send(body.view)
 }
 
-export function sendTrial<T>(
+export async function sendTrial<T>(
   request: FastifyRequest,
   reply: FastifyReply,
   control: Control,
   plan: Plan<Resource<T> | null>,
 ) {
-  const trial = control.attempt(plan, body => body?.view, request.actor)
+  const trial = await control.attempt(plan, body => body?.view, request.actor)
   return reply.type(PLAN).header('config-revision', trial.revision).send(trial)
 }
 

@@ -243,9 +243,9 @@ function addLists(app: App, control: Control): void {
         ),
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const plan = control.config.planned(bodyOf(request))
-      return reply.send(control.attempt(plan, undefined, request.actor))
+      return reply.send(await control.attempt(plan, undefined, request.actor))
     },
   )
 }

@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander'
 import type { Test } from 'tap'
 import { addApiCommands } from '../../../cli/commands/index.js'
 import type { Io } from '../../../cli/commands/context.js'
+import type { FakeHost } from '../../server/fixtures/fake-host.js'
 import type { Dataplane } from '../../../server/dataplane/dataplane-client.js'
 import {
   startAppliance,
@@ -35,7 +36,7 @@ export interface Given {
 
 export async function openTerminal<D extends Dataplane>(
   t: Pick<Test, 'teardown'>,
-  options: ApplianceOptions<D> = {},
+  options: ApplianceOptions<D, FakeHost> = {},
 ): Promise<Terminal<D>> {
   const appliance = await startAppliance(options)
   // The path of a socket has 107 octets at most (unix(7)), too few for a folder of tap's.
