@@ -1,5 +1,6 @@
 import { FWD_MASK, MASQ } from '../shared/conn-record.js'
 import { PROTOCOLS } from './config-words.js'
+import { TCP } from '../wire/ip-protocol.js'
 import type { Dest } from './dest.js'
 import { Role, type Guarded } from './guarded.js'
 import type { Service } from './service.js'
@@ -19,11 +20,10 @@ export class GuardedReals {
     if ((dest.connFlags & FWD_MASK) !== MASQ && before === undefined) return
     const protocols = service.fwmark === 0 ? [service.protocol] : Object.values(PROTOCOLS)
     const endpoints = protocols.map(protocol => ({ protocol, port: dest.port }))
-    // Active FTP's data connections come from the port below.
+    // Active FTP's data connections come from the port below; a mark may lead to FTP as well.
     const dataPort = (dest.port || service.port) - 1
-    if (dataPort > 0 && this.#guarded.isFtp(service.protocol, service.port)) {
-      endpoints.push({ protocol: service.protocol, port: dataPort })
-    }
+    const mayBeFtp = service.fwmark !== 0 || this.#guarded.isFtp(service.protocol, service.port)
+    if (dataPort > 0 && mayBeFtp) endpoints.push({ protocol: TCP, port: dataPort })
     for (const { protocol, port } of endpoints) this.#guarded.hold(Role.real, dest, protocol, port)
     this.release(dest)
     this.#held.set(dest, endpoints)

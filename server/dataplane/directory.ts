@@ -76,7 +76,8 @@ export class Directory {
     rules: HostMarkRules = this.markRules.rules(changes.markRules),
   ): HostState {
     const ftpPorts = changes.settings?.after.config.ftpPorts ?? this.#ftpPorts
-    const whole = (host: HostService) => this.#withFtp(this.#withRules(host, rules), ftpPorts)
+    const whole = (host: HostService) =>
+      this.#withFtp(this.#withRules(host, rules, ftpPorts), ftpPorts)
     const changed = new Map(
       (changes.services ?? []).map(({ before, after }) => [(before ?? after)!.name, after]),
     )
@@ -94,7 +95,10 @@ export class Directory {
   hostChange({ services = [], markRules = [], settings }: ChangeSet): HostChange | null {
     if (markRules.length > 0 || settings !== undefined) return null
     const rules = this.markRules.rules()
-    const whole = ({ host }: Entry) => this.#withFtp(this.#withRules(host, rules), this.#ftpPorts)
+    const whole = ({ host }: Entry) => {
+      const marked = this.#withRules(host, rules, this.#ftpPorts)
+      return this.#withFtp(marked, this.#ftpPorts)
+    }
     const entriesOf = (entry: Entry | undefined | null) => (entry ? [whole(entry)] : [])
     const stale = new Set(
       services.flatMap(({ before }) => entriesOf(before && this.#entries.get(before.name))),
@@ -126,11 +130,15 @@ export class Directory {
     return known
   }
 
-  #withRules(host: HostService, markRules: HostMarkRules): HostService {
+  #withRules(host: HostService, markRules: HostMarkRules, ports: readonly number[]): HostService {
     if (!('fwmark' in host.key)) return host
+    // IPVS's own port too: its helper may have no port at all.
+    const ftpPorts = [...new Set([FTP_PORT, ...ports])]
     const made = this.#marked.get(host) ?? new WeakMap<HostMarkRules, HostService>()
     this.#marked.set(host, made)
-    const known = made.get(markRules) ?? { ...host, markRules }
+    const before = made.get(markRules)
+    const same = before !== undefined && isDeepStrictEqual(before.ftpPorts, ftpPorts)
+    const known = same ? before : { ...host, markRules, ftpPorts }
     made.set(markRules, known)
     return known
   }

@@ -37,6 +37,8 @@ export interface HostService {
   tunnelEnds?: readonly string[]
   /** Of a service by mark: what says which packets it takes. */
   markRules?: HostMarkRules
+  /** Of a service by mark: ports of FTP control connections, where its packets go to one. */
+  ftpPorts?: readonly number[]
 }
 
 /** The whole desired state. A service that has not changed is the same object as the last time. */

@@ -26,7 +26,7 @@
  */
 import { DIVERTED_MARK, SEEN_MARK, SENT_MARK } from '../../dataplane/limits.js'
 import type { SetElement } from './guard-elements.js'
-import { markChains, markJump } from './guard-marks.js'
+import { markChains, markJumps, markSets } from './guard-marks.js'
 
 export const TABLE = 'inet sluice'
 
@@ -50,6 +50,7 @@ export function ruleset(
     `table ${TABLE} {`,
     `set owner { type mark; elements = { ${token} }; }`,
     ...sets(),
+    ...markSets(),
     ...markChains(verdict),
     ...chainOf(4, IPV4, verdict),
     ...chainOf(6, IPV6, verdict),
@@ -265,7 +266,7 @@ function chainOf(family: 4 | 6, at: Family, verdict: string): string[] {
     `${ip} saddr @${real}_ftp ${ip} daddr . tcp dport @data${family} ${away} ${verdict}`,
     `${at.fragment} jump fragments${family}`,
     `${at.errors} jump errors${family}`,
-    markJump(family),
+    ...markJumps(family),
     '}',
   ]
 }

@@ -273,9 +273,11 @@ function* guardedOf({ key, dests, ftp = false }: HostService): Generator<Guarded
     const { address, protocol, port } = key
     yield { role: 'vip', address, protocol, port, ftp }
   }
-  for (const { address, protocol, port } of dests)
-    // Of a real server on port 0 every port is guarded anyhow.
-    yield { role: 'real', address, protocol, port, ftp: !('fwmark' in key) && ftp && port !== 0 }
+  for (const { address, protocol, port } of dests) {
+    // Any service by mark may have FTP connections. On port 0 every port is guarded anyhow.
+    const data = protocol === 'tcp' && port !== 0 && ('fwmark' in key || ftp)
+    yield { role: 'real', address, protocol, port, ftp: data }
+  }
 }
 
 /** Addresses of masquerading real servers. */

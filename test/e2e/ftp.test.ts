@@ -1,7 +1,14 @@
 // FTP through NAT with a real server and real clients: active and passive, both families, several
 // transfers over one control connection, replies lost on the way, and a worker lost meanwhile.
 import t from 'tap'
-import { CLIENT_DEVICE, FAMILIES, serverAddress, VIP } from '../lab/cast.js'
+import {
+  CLIENT_DEVICE,
+  DIRECTOR_DEVICES,
+  FAMILIES,
+  OTHER_VIP,
+  serverAddress,
+  VIP,
+} from '../lab/cast.js'
 import { fetchFile, FILES, FTP_PORT, FtpServer, hashOf, LftpSession, putFile } from '../lab/ftp.js'
 import { payload, sha256 } from '../lab/payload.js'
 import { Sluice } from '../lab/sluice.js'
@@ -9,6 +16,8 @@ import { setOffload } from '../lab/topology.js'
 import { endStage, setStage, watchClient } from './stage.js'
 
 const MODES_OF = { ipv4: ['PASV', 'EPSV', 'PORT', 'EPRT'], ipv6: ['EPSV', 'EPRT'] } as const
+
+const NODAD = { ipv4: '', ipv6: 'nodad' }
 
 // Every other segment that starts with "227 " is lost: 32 octets of TCP header with timestamps.
 const LOSS = `table ip loss {
@@ -96,6 +105,37 @@ t.test('a control connection outlives the dataplane', async t => {
   t.equal((await controlConnections()).length, 1, 'the same')
   t.equal(await session.end(), 0)
 })
+
+// Marked is the control connection alone, everything to the address, or that and a server's own port.
+const MARKS = {
+  'the control connection': { ports: ['21'], port: 0 },
+  'the control connection, to a port': { ports: ['21'], port: FTP_PORT },
+  'every connection': { ports: ['1-65535'], port: 0 },
+  'every connection, to a port': { ports: ['21', '1024-65535'], port: FTP_PORT },
+} as const
+
+for (const family of FAMILIES) {
+  const vip = OTHER_VIP[family]
+  t.test(`${family}: FTP by firewall mark`, async t => {
+    const prefix = `${vip}/${family === 'ipv4' ? 32 : 128}`
+    await topology.director.ip(`addr add ${prefix} dev ${DIRECTOR_DEVICES[0]} ${NODAD[family]}`)
+    for (const [what, { ports, port }] of Object.entries(MARKS)) {
+      const rule = { mark: 7, addressFamily: family, protocol: 'tcp', destination: prefix }
+      await director.api('PUT', '/v1/mark-rules/ftp', { ...rule, destinationPorts: ports })
+      await director.api('PUT', '/v1/virtual-services/marked', {
+        ...{ fwmark: 7, addressFamily: family, scheduler: 'rr' },
+        realServers: { a: { address: serverAddress('a', family), port } },
+      })
+      for (const mode of MODES_OF[family]) {
+        const got = await fetchFile(lab, client, vip, { mode, name: 'large' })
+        t.match(got, { exit: 0, sha256: hashOf('large') }, `${what}, ${mode}`)
+      }
+      await director.deleteService('marked')
+      await director.api('DELETE', '/v1/mark-rules/ftp')
+    }
+    await topology.director.ip(`addr del ${prefix} dev ${DIRECTOR_DEVICES[0]}`)
+  })
+}
 
 t.test('another port becomes FTP’s while its service exists', async t => {
   const port = 2121

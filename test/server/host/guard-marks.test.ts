@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { pino } from 'pino'
 import t from 'tap'
 import type { MarkRuleConfig } from '../../../dataplane/protocol.js'
@@ -100,6 +102,7 @@ const rulesOf = (family: 4 | 6): MarkRuleConfig[] => [
 ]
 const rules: HostMarkRules = FAMILIES.flatMap(rulesOf)
 const served = new Set(['ipv4 1', 'ipv6 1'])
+const ftpPorts = [21]
 const ip = (family: 4 | 6, src: string, dst: string) =>
   `${family === 4 ? 'IP' : 'IPv6'}(src='${src}',dst='${dst}')`
 
@@ -123,7 +126,7 @@ for (const family of FAMILIES) {
     async t => {
       const guard = new PacketGuard({ interfaces: ['d0', 'd1'], run: inDirector })
       await guard.add([])
-      await guard.setMarks([{ rules, served }])
+      await guard.setMarks([{ rules, served, ftpPorts }])
       const client = CLIENT[family]
       const other = OTHER_CLIENT[family]
       const vip = VIP[family]
@@ -169,7 +172,7 @@ for (const family of FAMILIES) {
       )
 
       // Nobody asks for mark 1 any more: everything is the kernel's again.
-      await guard.setMarks([{ rules, served: new Set(['ipv4 9']) }])
+      await guard.setMarks([{ rules, served: new Set(['ipv4 9']), ftpPorts }])
       const free = probe(
         sockets,
         [
@@ -185,13 +188,70 @@ for (const family of FAMILIES) {
   )
 }
 
+/** In Python: takes connections to a port of every address until its standard input ends. */
+const LISTENER = `
+import socket, sys
+s = socket.create_server(('', int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True)
+print('listening', flush=True)
+sys.stdin.read()
+`
+
+async function listen(port: number): Promise<() => Promise<unknown>> {
+  const command = ['netns', 'exec', spaces.name('d'), '/usr/bin/python3', '-c', LISTENER]
+  const child = spawn('ip', [...command, String(port)], { stdio: ['pipe', 'pipe', 'inherit'] })
+  await once(child.stdout, 'data')
+  return () => {
+    child.stdin.end()
+    return once(child, 'exit')
+  }
+}
+
+t.test('FTP’s data connections need no mark, and spare what the host listens for', async t => {
+  const guard = new PacketGuard({ interfaces: ['d0', 'd1'], run: inDirector })
+  const ftp = (family: 4 | 6) => ({ ...anything(family), destinationPorts: ports([21, 21]) })
+  await guard.setMarks([{ rules: FAMILIES.map(ftp), served, ftpPorts }])
+  const stop = await listen(6000)
+  for (const family of FAMILIES) {
+    const vip = VIP[family]
+    const from = (client: string, port: number) =>
+      ['c', `${ip(family, client, vip)}/TCP(sport=40000,dport=${port})`] as const
+    const client = CLIENT[family]
+    const other = OTHER_CLIENT[family]
+    const got = probe(
+      sockets,
+      [
+        from(client, 5000),
+        from(client, 21),
+        ...[20, 5001, 65535].map(port => from(client, port)),
+        // From here on: the kernel's.
+        from(client, 19),
+        from(client, 6000),
+        ...[20, 5001].map(port => from(other, port)),
+      ],
+      /tcp 5001>40000/,
+    )
+    const says = (port: number, to: string, flags = 'RA') =>
+      `c ${vip} > ${to} tcp ${port}>40000 ${flags}`
+    t.strictSame(
+      got.sort(),
+      [
+        ...[says(5000, client), says(19, client), says(6000, client, 'SA')],
+        ...[says(20, other), says(5001, other)],
+      ].sort(),
+      `IPv${family}`,
+    )
+  }
+  await stop()
+  await guard.uninstall()
+})
+
 t.test(
   'IPv4: what only a mark makes local is dropped, the host’s own pings are answered',
   async t => {
     const guard = new PacketGuard({ interfaces: ['d0', 'd1'], run: inDirector })
     await guard.add([])
     const all = [{ ...anything(4) }]
-    await guard.setMarks([{ rules: all, served }])
+    await guard.setMarks([{ rules: all, served, ftpPorts }])
     const got = probe(
       sockets,
       [
@@ -216,7 +276,7 @@ t.test('what the dataplane gives to this host passes the guard', async t => {
     port: 80,
   }))
   await guard.add(vips)
-  await guard.setMarks([{ rules: FAMILIES.map(anything), served }])
+  await guard.setMarks([{ rules: FAMILIES.map(anything), served, ftpPorts }])
   for (const family of FAMILIES) {
     const syn = `${ip(family, CLIENT[family], VIP[family])}/TCP(sport=40000,dport=80)`
     // From the wire, which is hidden, then by a raw IP socket, as for a local real server.
@@ -237,7 +297,7 @@ t.test('the chains of several versions come and go', async t => {
   const guard = new PacketGuard({ interfaces: ['d0'], run: inDirector })
   const plan = (port: number) => ({
     rules: [{ ...anything(4), protocol: TCP, destinationPorts: ports([port, port]) }],
-    served,
+    ...{ served, ftpPorts },
   })
   /** Ports of each chain of rules, in order. */
   const chains = async () =>
@@ -335,5 +395,8 @@ t.test('raw-socket: marks for IPv4, and what it has to refuse', async t => {
     service({ markRules: named, forwardings: ['tunnel'], tunnelEnds: [SERVER[4]] }),
   ])
   t.match(await listing(), /iifname "d0"[^\n]*goto marked4/)
-  t.match(await listing(), /chain marked4 {\n[^\n]*\n[^\n]*meta mark set meta mark \| 0x20000000/)
+  t.match(
+    await listing(),
+    /chain marked4 {\n(?:[^\n]*\n){2}[^\n]*meta mark set meta mark \| 0x20000000/,
+  )
 })
