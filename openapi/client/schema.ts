@@ -1311,11 +1311,11 @@ export interface components {
             statuses?: string[];
             match?: components["schemas"]["HealthCheckMatch"];
             /**
-             * @description http, https: so much of the body is read for `match`.
+             * @description http, https: so much of the body is read for `match`; 65536 at most for a pattern.
              * @default 65536
              */
             maxBodyBytes?: number;
-            /** @description tls, https: SNI, and who the certificate must be for. */
+            /** @description tls, https: SNI, and who the certificate must be for; any name is taken when absent. */
             serverName?: string;
             /**
              * @description tls, https: chain, dates and name of the certificate must be right.
@@ -1491,11 +1491,11 @@ export interface components {
             statuses?: string[];
             match?: components["schemas"]["HealthCheckMatch"];
             /**
-             * @description http, https: so much of the body is read for `match`.
+             * @description http, https: so much of the body is read for `match`; 65536 at most for a pattern.
              * @default 65536
              */
             maxBodyBytes?: number;
-            /** @description tls, https: SNI, and who the certificate must be for. */
+            /** @description tls, https: SNI, and who the certificate must be for; any name is taken when absent. */
             serverName?: string;
             /**
              * @description tls, https: chain, dates and name of the certificate must be right.
@@ -1668,11 +1668,11 @@ export interface components {
             statuses?: string[];
             match?: components["schemas"]["HealthCheckMatch"];
             /**
-             * @description http, https: so much of the body is read for `match`.
+             * @description http, https: so much of the body is read for `match`; 65536 at most for a pattern.
              * @default 65536
              */
             maxBodyBytes?: number;
-            /** @description tls, https: SNI, and who the certificate must be for. */
+            /** @description tls, https: SNI, and who the certificate must be for; any name is taken when absent. */
             serverName?: string;
             /**
              * @description tls, https: chain, dates and name of the certificate must be right.

@@ -9,7 +9,8 @@ import type { CheckFields, MatchFields, PayloadFields } from '../schemas/health-
 import { HealthCheckConfig, type HealthCheckFields } from '../schemas/health-check.js'
 import { faultsOf, isObject, quote } from '../schemas/walk.js'
 import { statusRange } from './check-specs.js'
-import { faultOfPattern } from './pattern.js'
+import { isQueryName, isQueryType, RCODES } from './dns-question.js'
+import { faultOfPattern, PATTERN_OCTETS_MAX } from './pattern.js'
 
 /** RFC 9110 section 5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/
@@ -67,6 +68,10 @@ function valueOf(fields: Fields, name: CheckField): unknown {
       return certificatesOf(fields)
     case 'statuses':
       return statusesOf(fields)
+    case 'queryName':
+    case 'queryType':
+    case 'expectedRcode':
+      return questionPartOf(fields, name)
     default:
       return fields.get(name)
   }
@@ -133,8 +138,30 @@ function statusesOf(fields: Fields): string[] | undefined {
   return undefined
 }
 
+const QUESTION_PARTS = {
+  queryName: { isRight: isQueryName, what: 'a name with labels of 1 to 63 ASCII characters' },
+  queryType: { isRight: isQueryType, what: 'a type of records that is known here' },
+  expectedRcode: {
+    isRight: (code: string) => RCODES.includes(code),
+    what: `one of ${RCODES.join(', ')}`,
+  },
+}
+
+/** What nobody could answer rightly would only ever be down. */
+function questionPartOf(fields: Fields, name: keyof typeof QUESTION_PARTS): string | undefined {
+  const text = fields.get<string>(name)
+  const { isRight, what } = QUESTION_PARTS[name]
+  if (text === undefined || isRight(text)) return text
+  fields.fault(name, 'INVALID_VALUE', `${quote(text)} is not ${what}.`)
+  return undefined
+}
+
 function checkTogether(fields: Fields, check: CheckFields): void {
   const { via, targetAddress, match, replyRequired } = check
+  if (via === 'service' && check.sourceAddress !== undefined) {
+    const detail = "With 'via' service probes come from the probe network."
+    fields.fault('sourceAddress', 'CONFLICTING_FIELDS', detail)
+  }
   if (via === 'service' && targetAddress !== undefined) {
     const detail = "With 'via' service the target is the virtual address."
     fields.fault('targetAddress', 'CONFLICTING_FIELDS', detail)
@@ -142,6 +169,12 @@ function checkTogether(fields: Fields, check: CheckFields): void {
   if (via === 'service' && check.targetPort !== undefined) {
     const detail = "With 'via' service the port is the virtual one."
     fields.fault('targetPort', 'CONFLICTING_FIELDS', detail)
+  }
+  if (check.method === 'HEAD' && match !== undefined)
+    fields.fault('match', 'CONFLICTING_FIELDS', 'The answer to HEAD has no body to look in.')
+  if (match?.pattern !== undefined && (check.maxBodyBytes ?? 0) > PATTERN_OCTETS_MAX) {
+    const detail = `A pattern is looked for in the first ${PATTERN_OCTETS_MAX} octets only.`
+    fields.fault('maxBodyBytes', 'CONFLICTING_FIELDS', detail, "Look for a 'text' instead.")
   }
   if (check.kind === 'udp' && match !== undefined && replyRequired === false) {
     const detail = "With 'match' a reply is always required."

@@ -6,6 +6,7 @@ import { Run, type ProbeTarget } from './run.js'
 import type { CheckHistory, CheckStatus, RunResult } from './run-result.js'
 import type { ServicePath } from './service-path.js'
 import type { Slots } from './slots.js'
+import { faultOfSource } from './target.js'
 import type { Timers } from './timers.js'
 
 /** Failed runs whose transcripts are kept, each check. */
@@ -149,7 +150,9 @@ export class CheckLane {
     const { timeoutMs, sourceAddress } = spec
     const target = targetOf(this.#subject, spec)
     const run = new Run({ target, timeoutMs, sourceAddress, timers, wallClock, done })
-    if (spec.via === 'direct') startProbe(spec, this.#tools, this.#key, run)
+    const fault = spec.via === 'direct' ? faultOfSource(sourceAddress, target.address) : null
+    if (fault !== null) run.fail('unsupported', fault)
+    else if (spec.via === 'direct') startProbe(spec, this.#tools, this.#key, run)
     else if (servicePath === null || this.#subject.vip === null)
       run.fail('unsupported', 'The service cannot be probed through the dataplane here.')
     else

@@ -10,7 +10,7 @@ import { askedOf, targetOf, type AskedCheck } from './checked-servers.js'
 import type { CheckSpec } from './check-spec.js'
 import { specOf } from './check-specs.js'
 import { unavailable } from './check-platform.js'
-import { isAllowed } from './target.js'
+import { faultOfSource, isAllowed } from './target.js'
 
 type Checks = Pick<
   Configuration,
@@ -108,6 +108,8 @@ function checkTarget(
     const where = overridden ? `${at}/targetAddress` : pointer
     add(where, 'TARGET_NOT_ALLOWED', notAllowed(name, target), ALLOW_HINT)
   }
+  const source = hasTarget(spec) ? faultOfSource(spec.sourceAddress, target) : null
+  if (source !== null) add(pointer, 'CONFLICTING_FIELDS', source)
   if (spec.via === 'service') {
     if (service.config.fwmark === undefined && (service.config.port ?? 0) > 0) return
     const detail = `The check '${name}' goes through the service, which has no address or port.`

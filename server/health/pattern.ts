@@ -4,21 +4,33 @@
  * RegExp, behind a switch of V8), whose time is the product of pattern and input, both bounded.
  * What that engine cannot run (back references, look-around, large counts) is refused when the
  * pattern is written down, not when it is used. Without the engine every pattern is refused.
+ * Linear is not always quick: a pattern of 256 characters can have the engine follow hundreds of ways
+ * at once, minutes for one answer. So a search is broken off after a time as well.
  */
 import { setFlagsFromString } from 'node:v8'
+import { createContext, Script } from 'node:vm'
 import type { Match } from './check-spec.js'
 
 /** Octets of an answer that are looked at; probes read no more, whatever a check asks for. */
 export const ANSWER_OCTETS_MAX = 256 * 1024
 export const PATTERN_LENGTH_MAX = 256
-/** Octets that a pattern is tried on: the worst ones take a tenth of a second for so many. */
+/** Octets that a pattern is tried on. */
 export const PATTERN_OCTETS_MAX = 64 * 1024
+/**
+ * Of one search, in the thread of all checks. Reasonable patterns take 20 ms for the longest answer;
+ * the rest is for machines that are busy otherwise. Far below what a hung thread is known by.
+ */
+export const PATTERN_TIME_MS = 500
 
 // Read by V8 whenever a pattern is compiled, so that a change after start is seen.
 setFlagsFromString('--enable-experimental-regexp-engine')
 
+/** For people, of a search that was broken off. */
+export const TOO_LONG = `The pattern is too hard: it took more than ${PATTERN_TIME_MS} ms on this answer.`
+
 export interface Matcher {
-  matches(answer: Buffer): boolean
+  /** Null: it could not be told in time. */
+  matches(answer: Buffer): boolean | null
   /** What is looked for, for a sentence. */
   description: string
 }
@@ -53,11 +65,25 @@ export function matcherOf(match: Match): Matcher {
       const fault = faultOfPattern(match.pattern)
       if (fault !== null) throw new RangeError(`pattern ${quoted(match.pattern)}: ${fault}`)
       const expression = linear(match.pattern)
-      const description = `a match of ${quoted(match.pattern)}`
+      const description = `text like ${quoted(match.pattern)}`
       const matches = (answer: Buffer) =>
-        expression.test(answer.toString('utf8', 0, Math.min(answer.length, PATTERN_OCTETS_MAX)))
+        search(expression, answer.toString('utf8', 0, Math.min(answer.length, PATTERN_OCTETS_MAX)))
       return { matches, description }
     }
+  }
+}
+
+const place = createContext({ expression: /^$/, text: '' })
+const SEARCH = new Script('expression.test(text)')
+
+/** Only a script's run has a time limit in Node.js; V8's engine stops where it is. */
+function search(expression: RegExp, text: string): boolean | null {
+  Object.assign(place, { expression, text })
+  try {
+    return SEARCH.runInContext(place, { timeout: PATTERN_TIME_MS }) as boolean
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return null
+    throw error
   }
 }
 

@@ -11,6 +11,12 @@ export function isGuarded(address: string): boolean {
 export const isAllowed = (address: string, allowed: readonly string[]): boolean =>
   !isGuarded(address) || has(listOf(allowed), address)
 
+/** Why nothing can be sent from a source to a target, or null; a null source is the host's choice. */
+export const faultOfSource = (source: string | null, target: string): string | null =>
+  source === null || isIPv6(source) === isIPv6(target)
+    ? null
+    : `Nothing can be sent from ${source} to ${target}: IPv4 and IPv6 do not mix.`
+
 const has = (list: BlockList, address: string): boolean =>
   list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
 

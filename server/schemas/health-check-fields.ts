@@ -13,6 +13,8 @@ export type InitialState = (typeof INITIAL_STATES)[number]
 /** One path segment: it can leave no folder. */
 const FILE_NAME_PATTERN = '^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$'
 const HEX_PATTERN = '^(?:[0-9A-Fa-f]{2}){0,1024}$'
+/** A name as TLS sends it, or an address that is only compared with the certificate. */
+const HOST_NAME_PATTERN = '^[A-Za-z0-9_.:-]+$'
 export const HOST_PATTERN = '^[\\x21-\\x7e]+$'
 const DAY_MS = 86_400_000
 
@@ -161,7 +163,11 @@ const target = {
   ),
 }
 const tls = {
-  serverName: words(253, of('tls, https', 'SNI, and who the certificate must be for.')),
+  serverName: words(
+    253,
+    of('tls, https', 'SNI, and who the certificate must be for; any name is taken when absent.'),
+    { pattern: HOST_NAME_PATTERN },
+  ),
   verify: Type.Optional(
     Type.Boolean({
       default: false,
@@ -231,10 +237,14 @@ const http = {
     }),
   ),
   match: Type.Optional(Match),
+  // ANSWER_OCTETS_MAX of health/pattern.ts.
   maxBodyBytes: Type.Optional(
     Type.Integer({
-      ...{ minimum: 1, maximum: 1_048_576, default: 65_536 },
-      description: of('http, https', 'so much of the body is read for `match`.'),
+      ...{ minimum: 1, maximum: 262_144, default: 65_536 },
+      description: of(
+        'http, https',
+        'so much of the body is read for `match`; 65536 at most for a pattern.',
+      ),
     }),
   ),
 }

@@ -2,6 +2,7 @@ import { rootCertificates } from 'node:tls'
 import t from 'tap'
 import { buildApp } from '../../server/app.js'
 import { Gate } from '../../server/auth/gate.js'
+import { ANSWER_OCTETS_MAX } from '../../server/health/pattern.js'
 import { startAppliance, web, type Appliance } from './fixtures/appliance.js'
 
 const url = '/v1/health-checks/web'
@@ -139,6 +140,24 @@ t.test('every fault is found', async t => {
       { kind: 'udp', match: { text: 'a' }, replyRequired: false },
       '/replyRequired CONFLICTING_FIELDS',
     ],
+    [{ kind: 'http', method: 'HEAD', match: { text: 'a' } }, '/match CONFLICTING_FIELDS'],
+    [
+      { kind: 'http', match: { pattern: 'a' }, maxBodyBytes: 65_537 },
+      '/maxBodyBytes CONFLICTING_FIELDS',
+    ],
+    [{ kind: 'http', maxBodyBytes: ANSWER_OCTETS_MAX + 1 }, '/maxBodyBytes OUT_OF_RANGE'],
+    [{ kind: 'tls', serverName: 'a b' }, '/serverName INVALID_VALUE'],
+    [{ kind: 'tls', serverName: '' }, '/serverName INVALID_VALUE'],
+    [{ kind: 'dns', queryType: 'FOO' }, '/queryType INVALID_VALUE'],
+    [{ kind: 'dns', expectedRcode: 'NXDOMAN' }, '/expectedRcode INVALID_VALUE'],
+    ...['a..b', '', '.a', `${'a'.repeat(64)}.b`, 'münchen.example'].map(queryName => [
+      { kind: 'dns', queryName },
+      '/queryName INVALID_VALUE',
+    ]),
+    [
+      { kind: 'tcp', via: 'service', sourceAddress: '10.0.0.254' },
+      '/sourceAddress CONFLICTING_FIELDS',
+    ],
     [{ kind: 'command' }, '/program MISSING_FIELD'],
     [{ kind: 'command', program: '../sh' }, '/program INVALID_VALUE'],
     [{ kind: 'command', program: '..' }, '/program INVALID_VALUE'],
@@ -250,6 +269,10 @@ t.test('what is asked for has to be there, and to be possible', async t => {
   await inService(
     { inline: { x: { kind: 'tcp', targetAddress: '::1' } } },
     '/healthChecks/inline/x TARGET_NOT_ALLOWED',
+  )
+  await inService(
+    { inline: { x: { kind: 'icmp', sourceAddress: '2001:db8:2::fe' } } },
+    '/healthChecks/inline/x CONFLICTING_FIELDS',
   )
   const server = `${service}/real-servers/a`
   await refused(

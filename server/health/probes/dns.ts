@@ -8,8 +8,8 @@ import type { FieldsOf, Probe } from './probe.js'
 import { openStream, send } from './stream.js'
 
 const RECURSION_DESIRED = 0x0100
-/** What a question of EDNS would allow is not asked for, so an answer over UDP is no longer. */
-const TCP_OCTETS_MAX = 65_535
+/** Over TCP; over UDP datagrams.ts has its own bound. */
+const MESSAGES_MAX = 100
 const ANSWERS_TOLD_MAX = 5
 
 export const probeDns: Probe<'dns'> = (check, run) => {
@@ -27,13 +27,19 @@ export const probeDns: Probe<'dns'> = (check, run) => {
   openStream(run, null, socket => {
     const length = Buffer.from([query.length >> 8, query.length & 255])
     let pending = Buffer.alloc(0)
+    let messages = 0
     socket.on('data', chunk => {
       pending = Buffer.concat([pending, chunk])
-      if (pending.length < 2) return
-      const size = pending.readUInt16BE(0)
-      if (pending.length < size + 2) return
-      run.note('receive', 'a message', pending.subarray(2, 2 + size))
-      judgeOne(pending.subarray(2, 2 + Math.min(size, TCP_OCTETS_MAX)))
+      while (!run.ended && pending.length >= 2) {
+        const end = pending.readUInt16BE(0) + 2
+        if (pending.length < end) return
+        if (++messages > MESSAGES_MAX)
+          return run.fail('oversize', 'There are too many answers to other questions.')
+        const message = pending.subarray(2, end)
+        pending = pending.subarray(end)
+        run.note('receive', 'a message', message)
+        judgeOne(message)
+      }
     })
     socket.once('end', () =>
       run.fail('closed', 'The peer closed the connection without an answer.'),

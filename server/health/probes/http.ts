@@ -1,7 +1,7 @@
 /** One HTTP/1.1 request. Redirects are answers like any other: nothing is asked elsewhere. */
 import type { Socket } from 'node:net'
 import type { HttpFields, TlsFields } from '../check-spec.js'
-import { matcherOf } from '../pattern.js'
+import { matcherOf, TOO_LONG } from '../pattern.js'
 import { printableText } from '../printable.js'
 import type { Run } from '../run.js'
 import { HttpReader, type HttpHead } from './http-reader.js'
@@ -76,8 +76,9 @@ function judgeOf(check: HttpFields, run: Run) {
     const matcher = matcherOf(check.match!)
     const read = `${body.length} octets of the body${whole ? '' : ' that were read'}`
     run.note('receive', read, body)
-    if (matcher.matches(body))
-      run.succeed(`The answer is ${answer}, with ${matcher.description} in its body.`)
+    const found = matcher.matches(body)
+    if (found === null) run.fail('timeout', TOO_LONG)
+    else if (found) run.succeed(`The answer is ${answer}, with ${matcher.description} in its body.`)
     else run.fail('mismatch', `There is no ${matcher.description} in the ${read}.`)
   }
   return { onHead, onBody }

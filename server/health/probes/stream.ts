@@ -1,5 +1,5 @@
 /** TCP and TLS connections of probes: bounded by their run, every error a reason and a sentence. */
-import { connect, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
 import {
   checkServerIdentity,
   connect as connectTls,
@@ -67,7 +67,8 @@ function startTls(
       rejectUnauthorized: false,
       checkServerIdentity: (_host, certificate) =>
         serverName === null ? undefined : checkServerIdentity(serverName, certificate),
-      ...(serverName === null ? {} : { servername: serverName }),
+      // An address is only compared: RFC 6066 section 3 has no SNI for it.
+      ...(serverName === null || isIP(serverName) > 0 ? {} : { servername: serverName }),
     },
     tls.ca,
   )
@@ -109,11 +110,18 @@ const REASONS: Readonly<Record<string, readonly [FailureReason, string]>> = {
   ENOBUFS: ['internal', 'The host is out of memory for sockets.'],
 }
 
-/** An error of a socket as reason and sentence. */
+/** What openssl says of an answer that is not TLS at all. */
+const NO_TLS = ['wrong version number', 'http request', 'unknown protocol']
+
+/** An error of a socket as reason and sentence. Of OpenSSL's, `reason` is the part for people. */
 export function faultOf(
-  error: Error & { code?: string },
+  error: Error & { code?: string; reason?: string },
   other: FailureReason = 'internal',
 ): [FailureReason, string] {
+  if (error.code?.startsWith('ERR_SSL_') === true && error.reason !== undefined) {
+    if (NO_TLS.includes(error.reason)) return ['tls', 'The peer does not speak TLS.']
+    return ['tls', `The TLS handshake failed: ${printableText(error.reason)}.`]
+  }
   const known = REASONS[error.code ?? '']
   return known ? [...known] : [other, `${printableText(error.message)}.`]
 }

@@ -1,5 +1,5 @@
 /** A datagram and what comes back. */
-import { matcherOf } from '../pattern.js'
+import { matcherOf, TOO_LONG } from '../pattern.js'
 import { openDatagrams } from './datagrams.js'
 import type { Probe } from './probe.js'
 
@@ -11,7 +11,9 @@ export const probeUdp: Probe<'udp'> = (check, run) => {
   const receive = (octets: Buffer) => {
     if (check.match === null) return run.succeed('There is an answer.')
     const matcher = matcherOf(check.match)
-    if (matcher.matches(octets)) run.succeed(`The answer contains ${matcher.description}.`)
+    const found = matcher.matches(octets)
+    if (found === null) run.fail('timeout', TOO_LONG)
+    else if (found) run.succeed(`The answer contains ${matcher.description}.`)
     else run.fail('mismatch', `There is no ${matcher.description} in the answer.`)
   }
   if (!check.replyRequired)

@@ -40,6 +40,10 @@ t.test('HTTP: hostile servers', async t => {
   t.match(await probe({ ...http, timeoutMs: 100 }, silent), { reason: 'timeout' })
   const banner = await tcp(t, socket => socket.write('SSH-2.0-OpenSSH_9.2\r\n'))
   t.match(await probe(http, banner), { reason: 'protocol' })
+  t.match(await probe(check('https'), banner), {
+    reason: 'tls',
+    detail: 'The peer does not speak TLS.',
+  })
   const closing = await tcp(t, socket => socket.end())
   t.match(await probe(http, closing), { reason: 'closed' })
   const resetting = await tcp(t, socket => socket.once('data', () => socket.resetAndDestroy()))
@@ -146,6 +150,26 @@ t.test('DNS', async t => {
     }),
   )
   t.match(await probe(dns({ transport: 'tcp', expectedAnswers: ['192.0.2.7'] }), stream), OK)
+  const others = Buffer.from('000c00008180' + '00'.repeat(8), 'hex')
+  const endless = await tcp(t, socket => {
+    const more = () => {
+      while (socket.writable && socket.write(others));
+    }
+    socket.on('drain', more)
+    more()
+  })
+  t.match(
+    await probe(dns({ transport: 'tcp' }), endless),
+    { reason: 'oversize', detail: /too many answers/ },
+    'answers to other questions, without end',
+  )
+  const second = await tcp(t, socket =>
+    socket.on('data', octets => {
+      const message = answerTo(octets.subarray(2), 0x8180, A)
+      socket.write(Buffer.concat([others, Buffer.from([0, message.length]), message]))
+    }),
+  )
+  t.match(await probe(dns({ transport: 'tcp' }), second), OK, 'what is not for us is passed over')
 })
 
 t.test('ICMP echo to the kernel', async t => {
