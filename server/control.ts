@@ -43,6 +43,7 @@ import { tellOfConfiguration } from './metrics/configuration-metrics.js'
 import { DataplaneMetrics } from './metrics/dataplane-metrics.js'
 import { Metrics } from './metrics/metrics.js'
 import { ServiceMetrics } from './metrics/service-metrics.js'
+import type { Author } from './http/conditions.js'
 import { decodeCursor, encodeCursor, NUMBER } from './http/paging.js'
 import { CheckStateRepo } from './repo/check-states.js'
 import { endLost } from './policy/on-down.js'
@@ -99,6 +100,8 @@ export interface ControlOptions {
   engine?: CheckEngine
   /** Monotonic. */
   nowMs?: () => number
+  /** Who did the last of these to a thing; absent: nobody remembers. */
+  author?: Author
   /** Writes down what happens by itself. */
   record?: (...occurrences: readonly Occurrence[]) => void
   /** Calls `work` once, after so long; returns what prevents it. The default is a timer. */
@@ -219,10 +222,11 @@ export class Control {
     })
     this.kills = new KillControl(runner, standings, name => state.service(name))
     const writer = this.#writer
+    const { author = () => 'somebody' } = options
     const figures = new DrainFigures(memories, rows, options.connections)
     this.drains = new DrainControl({
       ...{ ...options, state, writer, applier: this.#applier, standings, runner, ledger, now },
-      ...{ figures, successor: (service, server) => book.drainFor(service, server) },
+      ...{ author, figures, successor: (service, server) => book.drainFor(service, server) },
     })
     const { confirmations, drains } = this
     this.operations = new OperationControl({ operations, confirmations, drains })
@@ -236,7 +240,9 @@ export class Control {
     })
     const follow = (commits: readonly Commit[]) => clock.look(servicesOf(commits))
     const impact = this.#impact
-    this.maintenances = new MaintenanceControl({ book, clock, state, writer, impact, now })
+    this.maintenances = new MaintenanceControl({
+      ...{ book, clock, state, writer, impact, now, author },
+    })
     this.#statistics = new StatisticsReader(dataplane, rows)
     this.metrics.onFailure(reason =>
       options.logger.error({ reason }, 'a part of /metrics could not be told'),

@@ -142,7 +142,18 @@ async function start(
   const record = (...all: readonly Occurrence[]) => journal.record(...all)
   const lost = tellOfHealthThreads(journal)
   const engine = new HealthEngine({ logger, commandFolder, fileFolder, gateway, lost })
-  const parts = { database, dataplane, host, connections, logger, listeners, engine, record }
+  const { author } = journal
+  const parts = {
+    database,
+    dataplane,
+    host,
+    connections,
+    logger,
+    listeners,
+    engine,
+    record,
+    author,
+  }
   const platform = { serviceProbes: network !== null, sctp: false }
   const control = createControl({ ...parts, platform })
   undo.push('control', () => control.stop())

@@ -3,6 +3,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Cause } from './actor.js'
 import type { Database } from '../db.js'
 import { Problem } from '../errors.js'
+import { checkTag, tagOver, type Conditions } from '../http/conditions.js'
 import { TokenRepo, type TokenRecord } from '../repo/tokens.js'
 import type { Scope } from './scope.js'
 import { hashOf, newSecret } from './secret.js'
@@ -85,8 +86,13 @@ export class Tokens {
   }
 
   /** Revoked at once: the next request with it is refused. */
-  revoke(name: string, by: Cause): void {
+  revoke(name: string, by: Cause, conditions: Conditions = {}): void {
     const token = this.get(name)
+    checkTag(
+      conditions,
+      tokenTag(token),
+      () => `'${name}' was made at ${token.createdAt} by ${token.createdBy}`,
+    )
     this.#store(() => {
       this.#repo.delete(name)
       this.#onChange(token, null, by)
@@ -147,5 +153,9 @@ export class Tokens {
     this.#byHash.set(keyOf(token.hash), token)
   }
 }
+
+/** Over what it was made to be, never over its uses. */
+export const tokenTag = ({ name, scope, createdAt, createdBy, expiresAt }: TokenRecord): string =>
+  tagOver([name, scope, createdAt, createdBy, expiresAt])
 
 const keyOf = (hash: Buffer): string => hash.toString('latin1')

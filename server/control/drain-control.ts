@@ -10,7 +10,7 @@ import type { Origin } from '../change/commit.js'
 import { operationIdOf, type DrainLedger } from '../change/drain-ledger.js'
 import { DrainClock, type After } from './drain-clock.js'
 import type { ServiceChange } from '../repo/configuration.js'
-import { checkConditions, type Conditions } from '../http/conditions.js'
+import { checkConditions, type Author, type Conditions } from '../http/conditions.js'
 import type { DrainFigures } from '../live/drain-figures.js'
 import { drainView, nextDrain, readDrain } from '../documents/drain-document.js'
 import { assigned, type Assignment, type Place } from '../maintenance/assignment.js'
@@ -36,6 +36,8 @@ export interface DrainOptions {
   ledger: DrainLedger
   logger: Logger
   now: () => Date
+  /** Who did the last of these to a thing, for messages. */
+  author: Author
   /** The drain that a maintenance wants there once an operator's own is gone; null: none. */
   successor: (service: ServiceRecord, server: ServerRecord) => DrainRecord | null
   /** Calls `work` after so long; returns what prevents it. The default is a timer. */
@@ -189,7 +191,14 @@ export class DrainControl {
 
   #check(conditions: Conditions, { service, server }: Place): void {
     const { drain } = server
-    checkConditions(conditions, drain === undefined ? null : identity({ service, server }, drain))
+    checkConditions(
+      conditions,
+      drain === undefined ? null : identity({ service, server }, drain),
+      () => {
+        const name = `${service.name}/${server.name}`
+        return this.#o.author('realServer', name, 'drain.started', 'drain.changed')
+      },
+    )
   }
 
   /** An operator's own drain ends; another one may follow. */

@@ -13,7 +13,7 @@ import type { Writer } from '../change/writer.js'
 import { readMaintenance } from '../documents/maintenance-document.js'
 import { etagOf, type Resource } from '../documents/views.js'
 import { Problem, problemOf } from '../errors.js'
-import { checkConditions, type Conditions } from '../http/conditions.js'
+import { checkConditions, type Author, type Conditions } from '../http/conditions.js'
 import { listPage, NAME_ORDER, type Page, type Paging } from '../http/paging.js'
 import { begun, type MaintenanceBook } from '../maintenance/maintenance-book.js'
 import type { MaintenanceClock } from '../maintenance/maintenance-clock.js'
@@ -25,6 +25,8 @@ import type { PlanDocument } from '../schemas/plan.js'
 import { assigned, type Assignment } from '../maintenance/assignment.js'
 
 export interface MaintenancesOptions {
+  /** Who did the last of these to a thing, for messages. */
+  author: Author
   book: MaintenanceBook
   clock: MaintenanceClock
   state: State
@@ -81,7 +83,7 @@ export class MaintenanceControl {
       const { book, clock } = this.#o
       const { dryRun, by, conditions } = requested
       const before = book.get(name)
-      checkConditions(conditions, before === null ? null : identity(before))
+      this.#checkConditions(conditions, before)
       const spec = readMaintenance(name, body)
       const after = this.#next(name, before, spec)
       if (after === before) return this.#unchanged(before, dryRun)
@@ -114,7 +116,7 @@ export class MaintenanceControl {
     return this.#o.writer.exclusive(async () => {
       const { book, clock } = this.#o
       const before = book.get(name)
-      checkConditions(conditions, before === null ? null : identity(before))
+      this.#checkConditions(conditions, before)
       if (before === null) {
         if (!missingOk) throw notFound(name)
         return dryRun ? this.#trial(204, null, []) : { status: 204, resource: null }
@@ -129,6 +131,13 @@ export class MaintenanceControl {
       clock.wind()
       return { status: 204, resource: null }
     })
+  }
+
+  #checkConditions(conditions: Conditions, before: MaintenanceRecord | null): void {
+    if (before === null) return checkConditions(conditions, null)
+    const types = ['scheduled', 'started', 'changed'].map(verb => `maintenance.${verb}`)
+    const tell = () => this.#o.author('maintenance', before.name, ...types)
+    checkConditions(conditions, identity(before), tell)
   }
 
   /** `before` itself when nothing is to be done. */

@@ -107,6 +107,9 @@ export class ServiceControl {
     return listPage([...servers.keys()].sort(), passing, paging, SERVER_ORDERS, view)
   }
 
+  /** Of the set of its real servers, which moves whenever one of them does. */
+  serversTag = (name: string): string => etagOf(serviceOf(this.#state, name))
+
   declaredServers(name: string, filter: ServerFilter, paging: Paging) {
     const { items, nextCursor } = this.listServers(name, filter, paging)
     return { items: items.map(each => this.declaredServer(name, each.name).view), nextCursor }

@@ -1,12 +1,12 @@
 /** Webhooks: made, changed, tried and set to work. Kept beside the configuration, as tokens are. */
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import type { Cause } from '../auth/actor.js'
 import type { Database } from '../db.js'
 import { messageOf, Problem } from '../errors.js'
 import { systemTimers, type Timers } from '../health/timers.js'
-import { checkConditions, checkTag, type Conditions } from '../http/conditions.js'
+import { checkConditions, checkTag, tagOver, type Conditions } from '../http/conditions.js'
 import { viewOf } from '../journal/event-view.js'
 import type { Journal } from '../journal/journal.js'
 import { WebhookRepo, type WebhookRecord } from '../repo/webhooks.js'
@@ -110,7 +110,7 @@ export class Webhooks {
     conditions: Conditions = {},
   ): { hook: WebhookRecord; created: boolean } {
     const before = this.#hooks.get(name)
-    check(conditions, name, before)
+    this.#check(conditions, name, before)
     const { spec, secret } = readWebhook(body, command =>
       faultOfCommand(this.#commandFolder, command),
     )
@@ -143,7 +143,7 @@ export class Webhooks {
 
   delete(name: string, by: Cause, conditions: Conditions = {}): void {
     const hook = this.get(name)
-    check(conditions, name, hook)
+    this.#check(conditions, name, hook)
     this.#store(() => {
       this.#tools.journal.webhookChanged(name, { before: describe(hook), after: null }, by)
       this.#repo.delete(name)
@@ -169,6 +169,14 @@ export class Webhooks {
     const { signal } = this.#stopping
     const { delivered, detail } = await attempt(hook, event, id, this.#tools, { signal })
     return { delivered, detail, durationMs: Math.round(timers.now() - began), event }
+  }
+
+  #check(conditions: Conditions, name: string, hook: WebhookRecord | undefined): void {
+    if (hook === undefined) return checkConditions(conditions, null)
+    checkTag(conditions, webhookTag(hook), () => {
+      const author = this.#tools.journal.author('webhook', name, 'webhook.changed')
+      return `'${name}' was changed at ${hook.updatedAt} by ${author}`
+    })
   }
 
   #feed(hook: WebhookRecord): void {
@@ -201,18 +209,8 @@ const describe = (hook: WebhookRecord | undefined) =>
   hook === undefined ? null : { ...hook.spec, signed: hook.secret !== null }
 
 /** Over what it shall be, never over how deliveries go. */
-export const webhookTag = ({ spec, createdAt, updatedAt }: WebhookRecord): string => {
-  const text = JSON.stringify([spec, createdAt, updatedAt])
-  return `"${createHash('sha256').update(text).digest('base64url').slice(0, 16)}"`
-}
-
-function check(conditions: Conditions, name: string, hook: WebhookRecord | undefined): void {
-  if (hook === undefined) return checkConditions(conditions, null)
-  checkTag(conditions, webhookTag(hook), () => {
-    const log = `/v1/audit-log?type=webhook&name=${name}`
-    return `'${name}' was changed at ${hook.updatedAt}, by whom says ${log}`
-  })
-}
+export const webhookTag = ({ spec, createdAt, updatedAt }: WebhookRecord): string =>
+  tagOver([spec, createdAt, updatedAt])
 
 const isSame = (
   before: WebhookRecord,

@@ -1,4 +1,5 @@
 /** Conditional requests, RFC 9110 section 13. */
+import { createHash } from 'node:crypto'
 import { Problem } from '../errors.js'
 import type { ServiceRecord } from '../repo/records.js'
 import { etagOf } from '../documents/views.js'
@@ -7,6 +8,9 @@ export interface Conditions {
   ifMatch?: string | undefined
   ifNoneMatch?: string | undefined
 }
+
+/** Who did the last of these to a thing, as the journal knows it: kind, name, types of entries. */
+export type Author = (kind: string, name: string, ...types: readonly string[]) => string
 
 type Identified = Pick<ServiceRecord, 'name' | 'meta'>
 
@@ -43,6 +47,10 @@ export function checkTag(
   if (ifNoneMatch !== undefined && hasTag(ifNoneMatch, tag, false))
     throw new Problem('PRECONDITION_FAILED', `If-None-Match: it exists, as ${tag}.`, extras)
 }
+
+/** A strong tag over what a document says, for what has no revision. */
+export const tagOver = (parts: readonly unknown[]): string =>
+  `"${createHash('sha256').update(JSON.stringify(parts)).digest('base64url').slice(0, 16)}"`
 
 /** Whether a client that sent If-None-Match with a GET has what it would get. */
 export const isFresh = (ifNoneMatch: string | undefined, tag: string): boolean =>

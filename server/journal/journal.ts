@@ -104,6 +104,10 @@ export class Journal implements CommitListener {
     setImmediate(() => this.#tell())
   }
 
+  /** Who did the last of these to a thing: for what has no revision that would tell. */
+  author = (kind: string, name: string, ...types: readonly string[]): string =>
+    this.#repo.author(kind, name, types) ?? 'somebody (the journal has forgotten who)'
+
   /** Within the transaction that stores or deletes a token. */
   tokenChanged(before: TokenRecord | null, after: TokenRecord | null, by: Cause): void {
     const type = after === null ? 'token.revoked' : 'token.created'

@@ -88,6 +88,7 @@ export class JournalRepo {
   readonly #insert: Statement<Values>
   readonly #after: Statement<[number, number], Row>
   readonly #last: Statement<[], { id: number }>
+  readonly #author: Statement<[string, string, string], { actor: string | null }>
   readonly #removed: Statement<[], { through: number }>
   readonly #setRemoved: Statement<[number]>
   readonly #surplus: Statement<[string, number], { id: number }>
@@ -102,6 +103,10 @@ export class JournalRepo {
     )
     // Also when every entry has been removed.
     this.#last = database.prepare("SELECT seq AS id FROM sqlite_sequence WHERE name = 'journal'")
+    this.#author = database.prepare(
+      'SELECT actor FROM journal WHERE kind = ? AND name = ? ' +
+        'AND type IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT 1',
+    )
     this.#removed = database.prepare('SELECT through FROM journal_removed')
     this.#setRemoved = database.prepare('UPDATE journal_removed SET through = max(through, ?)')
     this.#surplus = database.prepare(
@@ -147,6 +152,11 @@ export class JournalRepo {
   /** The newest entry that was removed; 0 for none. */
   removedThrough(): number {
     return this.#removed.get()!.through
+  }
+
+  /** Whose the newest entry of these types about a thing is; null when none is kept. */
+  author(kind: string, name: string, types: readonly string[]): string | null {
+    return this.#author.get(kind, name, JSON.stringify(types))?.actor ?? null
   }
 
   /** Oldest first. */

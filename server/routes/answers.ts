@@ -85,18 +85,21 @@ export const tagged = (description: string, schema: TSchema) => answer(descripti
 export const document = (description: string, schema: TSchema) =>
   answer(description, schema, { ...ETAG, ...REVISION })
 
-/** A document or a list that can also be had without its defaults, which is what may be written. */
-export const shown = (
+/** A document that can also be had without its defaults, which is what may be written. */
+export const shown = (description: string, schema: TSchema, declared: TSchema) =>
+  withMedia(document(description, schema), DECLARED, declared)
+
+/** The same of a list. */
+export const shownList = (
   description: string,
   schema: TSchema,
   declared: TSchema,
   others: Readonly<Record<string, string>> = {},
-) =>
-  withMedia(
-    answer(description, schema, { ...ETAG, ...REVISION, ...LINK }, others),
-    DECLARED,
-    declared,
-  )
+) => withMedia(listAnswer(description, schema, others), DECLARED, declared)
+
+/** Of a list that is replaced as one. */
+export const taggedList = (description: string, schema: TSchema, declared: TSchema) =>
+  withMedia(answer(description, schema, { ...ETAG, ...REVISION, ...LINK }), DECLARED, declared)
 
 /** The answer to a write; to a trial run, what the write would do. */
 export const written = (description: string, schema: TSchema) =>

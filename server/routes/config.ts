@@ -1,5 +1,6 @@
 /** /v1/config, /v1/changesets, /v1/plans and what the configuration was */
 import type { Control } from '../control.js'
+import { isFresh } from '../http/conditions.js'
 import { linked } from '../schemas/components.js'
 import { ChangeList, Configuration, DifferenceList, PlanRequest } from '../schemas/configuration.js'
 import { Revision, RevisionList, RollbackRequest } from '../schemas/configuration.js'
@@ -58,7 +59,7 @@ function addReads(app: App, control: Control): void {
       const { view = 'full' } = request.query
       const etag = control.config.etag()
       void reply.headers({ etag, 'config-revision': control.revision() })
-      if (conditionsOf(request).ifNoneMatch?.includes(etag)) return reply.code(304).send()
+      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
       return reply.send(control.config.get(view).view)
     },
   )
@@ -146,13 +147,20 @@ function addRevisions(app: App, control: Control): void {
         tags,
         params: RevisionPath,
         querystring: ReadQuery,
-        response: answers({ 200: whole('The configuration of that time.') }, 400, 404, 410),
+        response: answers(
+          { 200: whole('The configuration of that time.'), 304: empty('It never changes.') },
+          ...[400, 404, 410],
+        ),
       },
     },
     (request, reply) => {
       const { view = 'full' } = request.query
       const revision = Number(request.params.revision)
-      return reply.send(control.history.documentAt(revision, view))
+      const document = control.history.documentAt(revision, view)
+      const etag = `"${revision}"`
+      void reply.headers({ etag, 'config-revision': control.revision() })
+      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      return reply.send(document)
     },
   )
 

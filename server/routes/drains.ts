@@ -11,6 +11,7 @@ import {
   empty,
   conditionsOf,
   originOf,
+  sendRead,
   WRITE_PROBLEMS,
   type App,
 } from './answers.js'
@@ -35,12 +36,15 @@ export function addDrains(app: App, control: Control): void {
         tags,
         params: ServerPath,
         querystring: Type.Object({}),
-        response: answers({ 200: answer('The drain.', Drain, ETAG) }, 400, 404),
+        response: answers(
+          { 200: answer('The drain.', Drain, ETAG), 304: empty('Asked for as before.') },
+          ...[400, 404],
+        ),
       },
     },
     (request, reply) => {
       const { view, etag } = control.drains.get(request.params.name, request.params.server)
-      return reply.header('etag', etag).send(view)
+      return sendRead(request, reply, control, { view, etag })
     },
   )
 

@@ -24,7 +24,15 @@ import {
   empty,
   labelsOf,
 } from './answers.js'
-import { sendPage, sendRead, shown, written, WRITE_PROBLEMS, type App } from './answers.js'
+import {
+  sendPage,
+  sendRead,
+  shown,
+  shownList,
+  written,
+  WRITE_PROBLEMS,
+  type App,
+} from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Health checks']
@@ -45,7 +53,7 @@ function addReads(app: App, control: Control): void {
         tags,
         querystring: HealthCheckQuery,
         response: answers(
-          { 200: shown('One page.', HealthCheckList, DeclaredHealthCheckList) },
+          { 200: shownList('One page.', HealthCheckList, DeclaredHealthCheckList) },
           400,
         ),
       },

@@ -24,7 +24,15 @@ import {
   empty,
   labelsOf,
 } from './answers.js'
-import { sendPage, sendRead, shown, written, WRITE_PROBLEMS, type App } from './answers.js'
+import {
+  sendPage,
+  sendRead,
+  shown,
+  shownList,
+  written,
+  WRITE_PROBLEMS,
+  type App,
+} from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Mark rules']
@@ -44,7 +52,7 @@ function addReads(app: App, control: Control): void {
         summary: 'Lists mark rules in the order in which they are asked',
         tags,
         querystring: MarkRuleQuery,
-        response: answers({ 200: shown('One page.', MarkRuleList, DeclaredMarkRuleList) }, 400),
+        response: answers({ 200: shownList('One page.', MarkRuleList, DeclaredMarkRuleList) }, 400),
       },
     },
     (request, reply) => {

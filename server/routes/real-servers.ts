@@ -1,5 +1,6 @@
 /** /v1/virtual-services/{name}/real-servers */
 import type { Control } from '../control.js'
+import { isFresh } from '../http/conditions.js'
 import { linked } from '../schemas/components.js'
 import {
   DeleteQuery,
@@ -21,7 +22,15 @@ import {
   empty,
   labelsOf,
 } from './answers.js'
-import { sendPage, sendRead, shown, written, WRITE_PROBLEMS, type App } from './answers.js'
+import {
+  sendPage,
+  sendRead,
+  shown,
+  taggedList,
+  written,
+  WRITE_PROBLEMS,
+  type App,
+} from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Real servers']
@@ -44,7 +53,13 @@ function addCollection(app: App, control: Control): void {
         tags,
         params: ServicePath,
         querystring: ServerQuery,
-        response: answers({ 200: shown('One page.', RealServerList, RealServerSet) }, 400, 404),
+        response: answers(
+          {
+            200: taggedList('One page.', RealServerList, RealServerSet),
+            304: empty('Unchanged.'),
+          },
+          ...[400, 404],
+        ),
       },
     },
     (request, reply) => {
@@ -56,6 +71,10 @@ function addCollection(app: App, control: Control): void {
         view === 'full'
           ? services.listServers(name, filter, paging)
           : services.declaredServers(name, filter, paging)
+      // A page belongs to the whole set, which is what a PUT replaces.
+      const etag = services.serversTag(name)
+      void reply.headers({ etag, 'config-revision': control.revision() })
+      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
       return sendPage(request, reply, page, view)
     },
   )

@@ -1,6 +1,7 @@
 /** /v1/tokens */
 import { Type } from 'typebox'
-import type { TokenRecord, Tokens } from '../auth/tokens.js'
+import { tokenTag, type TokenRecord, type Tokens } from '../auth/tokens.js'
+import { isFresh } from '../http/conditions.js'
 import { Problem, problemOf } from '../errors.js'
 import { listPage, NAME_ORDER, type Order } from '../http/paging.js'
 import { linked } from '../schemas/components.js'
@@ -8,7 +9,7 @@ import { NAME_PATTERN } from '../schemas/common.js'
 import { NewToken, TokenDocument, TokenList, TokenRequest } from '../schemas/token.js'
 import { TokensQuery } from '../schemas/parameters.js'
 import { faultsOf } from '../schemas/walk.js'
-import { answer, answers, bodyOf, listAnswer, sendPage, type App } from './answers.js'
+import { answers, bodyOf, conditionsOf, listAnswer, sendPage, tagged, type App } from './answers.js'
 
 const ORDERS = {
   name: NAME_ORDER,
@@ -56,10 +57,22 @@ export function addTokens(app: App, tokens: Tokens): void {
         tags,
         params: TokenPath,
         querystring: Type.Object({}),
-        response: answers({ 200: answer('The token.', TokenDocument) }, 400, 404, 500),
+        response: answers(
+          {
+            200: tagged('The token.', TokenDocument),
+            304: { description: 'Unchanged, but for its uses.', type: 'null' },
+          },
+          ...[400, 404, 500],
+        ),
       },
     },
-    request => view(tokens.get(request.params.name)),
+    (request, reply) => {
+      const token = tokens.get(request.params.name)
+      const etag = tokenTag(token)
+      void reply.header('etag', etag)
+      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
+      return reply.send(view(token))
+    },
   )
   app.delete(
     path,
@@ -72,12 +85,13 @@ export function addTokens(app: App, tokens: Tokens): void {
         querystring: Type.Object({}),
         response: answers(
           { 204: { description: 'Revoked.', type: 'null' } },
-          ...[400, 404, 500, 503],
+          ...[400, 404, 412, 500, 503],
         ),
       },
     },
     (request, reply) => {
-      tokens.revoke(request.params.name, { actor: request.actor!, requestId: request.id })
+      const by = { actor: request.actor!, requestId: request.id }
+      tokens.revoke(request.params.name, by, conditionsOf(request))
       return reply.code(204).send()
     },
   )
@@ -94,7 +108,7 @@ function addCreate(app: App, tokens: Tokens): void {
         querystring: Type.Object({}),
         body: linked(TokenRequest),
         response: answers(
-          { 201: answer('The token with its secret.', NewToken) },
+          { 201: tagged('The token with its secret.', NewToken) },
           ...[400, 409, 413, 415, 422, 500, 503],
         ),
       },
@@ -106,6 +120,7 @@ function addCreate(app: App, tokens: Tokens): void {
       return reply
         .code(201)
         .headers({ location: `/v1/tokens/${token.name}`, 'cache-control': 'no-store' })
+        .header('etag', tokenTag(token))
         .send({ ...view(token), token: secret })
     },
   )

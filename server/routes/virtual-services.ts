@@ -21,7 +21,15 @@ import {
   empty,
   labelsOf,
 } from './answers.js'
-import { sendPage, sendRead, shown, written, WRITE_PROBLEMS, type App } from './answers.js'
+import {
+  sendPage,
+  sendRead,
+  shown,
+  shownList,
+  written,
+  WRITE_PROBLEMS,
+  type App,
+} from './answers.js'
 import { serviceTable } from '../live/service-table.js'
 import { MergePatch } from './merge-patch-schema.js'
 
@@ -48,7 +56,7 @@ export function addVirtualServices(app: App, control: Control): void {
         tags,
         querystring: ServiceQuery,
         response: answers(
-          { 200: shown('One page.', VirtualServiceList, DeclaredServiceList, TABLE) },
+          { 200: shownList('One page.', VirtualServiceList, DeclaredServiceList, TABLE) },
           400,
         ),
       },
