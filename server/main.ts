@@ -27,6 +27,7 @@ import { ownProbeNetwork, type ProbeNetwork } from './health/probe-network.js'
 import { gatewayThrough } from './health/service-gateway.js'
 import { examine, formatReport, thisHost } from './host/doctor.js'
 import { LinuxHost } from './host/host-control.js'
+import { HostWatch } from './host/host-watch.js'
 import { Journal, type Occurrence } from './journal/journal.js'
 import { PROBE_INTERFACE } from './host/interfaces.js'
 import { lockInstance } from './host/instance.js'
@@ -51,8 +52,6 @@ const TOUCH_MS = 60_000
 const EVENT_LOOP_DELAY_MS = 2000
 /** How often memory for new connections is looked after: less than it takes to use the reserve. */
 const RESERVE_MS = 100
-/** How often the host is looked at for what others took away. */
-const VERIFY_MS = 10_000
 
 /** Runs until told to stop; resolves with the exit status. */
 export async function serve(config: Config): Promise<number> {
@@ -162,14 +161,8 @@ async function start(
   control.metrics.add(databaseMetrics.collect, processMetrics.collect)
   told.throwIfTold()
   await control.start()
-  const verifying = setInterval(() => {
-    host.verify().then(
-      lost => lost.forEach(each => void dataplane.call({ op: 'announce', ...each }).catch(ignore)),
-      (error: unknown) =>
-        logger.warn({ reason: messageOf(error) }, 'the host could not be checked'),
-    )
-  }, VERIFY_MS)
-  undo.push('host checks', () => clearInterval(verifying))
+  const watch = new HostWatch({ verify: () => mend(host, dataplane, logger) })
+  undo.push('host checks', () => watch.close())
 
   told.throwIfTold()
   const tokens = new Tokens({ database, onChange: (...change) => journal.tokenChanged(...change) })
@@ -187,6 +180,16 @@ async function start(
   const access = { gate, tokens, journal, webhooks }
   const app = buildApp({ control, access, defences, logger })
   return serveApi(app, config, { logger, undo, journal })
+}
+
+/** Puts back on the host what somebody took off, and announces the addresses among it. */
+async function mend(host: LinuxHost, dataplane: Dataplane, logger: Logger): Promise<void> {
+  try {
+    for (const each of await host.verify())
+      void dataplane.call({ op: 'announce', ...each }).catch(ignore)
+  } catch (error) {
+    logger.warn({ reason: messageOf(error) }, 'the host could not be checked')
+  }
 }
 
 /** Null when nobody asked for it; what a Sluice that was killed left is cleared away all the same. */

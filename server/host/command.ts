@@ -27,7 +27,7 @@ export class CommandError extends Error {
 }
 
 /** `nft` and `ip` live in sbin, which is not on the path of every account that has capabilities. */
-const searchPath = () => `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`
+export const searchPath = () => `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`
 
 export const run: Run = (file, args, input) =>
   new Promise((resolve, reject) => {

@@ -173,9 +173,10 @@ export class LinuxHost implements HostControl {
   verify(): Promise<readonly Announcement[]> {
     return this.#exclusive(async () => {
       if (this.#stopped) return []
-      await this.#giveBack()
+      // First: while it is gone, the kernel resets connections.
       if (await this.#guard.verify())
         this.#logger.warn('the packet guard was gone from nftables and has been put back')
+      await this.#giveBack()
       // An address may have come to this host, or gone, since the service was made.
       await this.#followOwn()
       const announcements = await this.#addresses.repair()
