@@ -21,7 +21,7 @@ export interface LaneTools extends ProbeTools {
   servicePath: ServicePath | null
 }
 
-/** Told of each scheduled run; `news`: the state is another one, or the reason of being down is. */
+/** Told of each scheduled run; `news`: the state, the reason of being down or being warned is another. */
 export type RanListener = (lane: CheckLane, result: RunResult, news: boolean) => void
 
 export class CheckLane {
@@ -37,6 +37,7 @@ export class CheckLane {
   #last: RunResult | null = null
   #runs = 0
   #failed = 0
+  #warned = false
   #run: Run | null = null
   #cancel: () => void = () => undefined
   #closed = false
@@ -60,6 +61,11 @@ export class CheckLane {
 
   get spec(): CheckSpec {
     return this.#spec
+  }
+
+  /** Whether the last success came with a warning. */
+  get warned(): boolean {
+    return this.#warned
   }
 
   status(): CheckStatus {
@@ -129,6 +135,8 @@ export class CheckLane {
 
   #take(result: RunResult, startMs: number): void {
     const reasonBefore = this.#last?.reason
+    const warnedBefore = this.#warned
+    if (result.outcome === 'success') this.#warned = result.warnings.length > 0
     this.#last = result
     this.#runs++
     if (result.outcome === 'failure') {
@@ -141,7 +149,8 @@ export class CheckLane {
     const nowMs = this.#tools.timers.now()
     this.#schedule(Math.max(0, this.#checker.nextStartMs(startMs, nowMs) - nowMs))
     const failsOtherwise = result.outcome === 'failure' && result.reason !== reasonBefore
-    this.#ran(this, result, changed || (failsOtherwise && this.#checker.state === 'down'))
+    const isDownOtherwise = failsOtherwise && this.#checker.state === 'down'
+    this.#ran(this, result, changed || isDownOtherwise || this.#warned !== warnedBefore)
   }
 
   #start(done: (result: RunResult) => void): Run {

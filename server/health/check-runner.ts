@@ -18,6 +18,8 @@ export interface CheckChange {
   since: string
   /** The last result's sentence. */
   detail: string | null
+  /** The last success came with a warning: of a certificate that is about to end. */
+  warned: boolean
 }
 
 export interface NamedResult {
@@ -27,7 +29,7 @@ export interface NamedResult {
 
 export interface CheckRunnerOptions extends LaneTools {
   latencies: Latencies
-  /** Called for every new check, with its initial state, and for every change of a state. */
+  /** Called for every new check, with its initial state, and for whatever is news of one. */
   changed: (change: CheckChange) => void
 }
 
@@ -119,13 +121,15 @@ export class CheckRunner {
     entry.lanes.delete(lane.name)
     const { service, server } = entry.subject
     const since = this.#options.wallClock().toISOString()
-    this.#options.changed({ service, server, check: lane.name, state: null, since, detail: null })
+    const gone = { state: null, since, detail: null, warned: false }
+    this.#options.changed({ service, server, check: lane.name, ...gone })
   }
 
   #tell({ subject: { service, server } }: Entry, lane: CheckLane): void {
     const { state, since, last } = lane.status()
     const detail = last?.detail ?? null
-    this.#options.changed({ service, server, check: lane.name, state, since, detail })
+    const { name: check, warned } = lane
+    this.#options.changed({ service, server, check, state, since, detail, warned })
   }
 }
 

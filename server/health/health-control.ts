@@ -51,6 +51,7 @@ const RUNS = { burst: 3, periodMs: 1000 }
 interface Entry {
   subject: CheckedServer
   states: Map<string, CheckState>
+  warned: ReadonlySet<string>
 }
 
 export class HealthControl {
@@ -109,7 +110,7 @@ export class HealthControl {
   }
 
   /** Every server that has checks, and what these have found. */
-  *checked(): Iterable<{ subject: CheckedServer; states: ReadonlyMap<string, CheckState> }> {
+  *checked(): Iterable<Readonly<Entry>> {
     for (const servers of this.#services.values()) yield* servers.values()
   }
 
@@ -204,7 +205,7 @@ export class HealthControl {
     const entry = known.get(subject.server)
     if (entry !== undefined && isSame(entry.subject, subject)) return
     const states = entry?.states ?? new Map<string, CheckState>()
-    known.set(subject.server, { subject, states })
+    known.set(subject.server, { subject, states, warned: entry?.warned ?? new Set() })
     this.#forgetChecks(entry?.subject, subject)
     this.#write(subject, states)
     engine.set(subject)
@@ -243,11 +244,12 @@ export class HealthControl {
     this.#o.book.set(service, server, { state: verdictOf(all, required), since, detail })
   }
 
-  #hear({ service, server, health, states }: ServerVerdict): void {
+  #hear({ service, server, health, states, warned }: ServerVerdict): void {
     const entry = this.#services.get(service)?.get(server)
     // Of a server that has gone since.
     if (entry === undefined) return
     entry.states = new Map(states)
+    entry.warned = warned
     for (const [name, state] of states)
       if (state !== 'unknown') this.#o.states.set(service, server, name, state)
     this.#o.book.set(service, server, health)

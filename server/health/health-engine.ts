@@ -23,6 +23,8 @@ export interface ServerVerdict {
   health: ServerHealth
   /** By the names of the checks. */
   states: ReadonlyMap<string, CheckState>
+  /** Checks whose last success came with a warning. */
+  warned: ReadonlySet<string>
 }
 
 export interface HealthEngineOptions {
@@ -176,7 +178,8 @@ export class HealthEngine {
     const known = entry.changes.get(change.check)
     // A new thread says again what is known, and has no reason for it yet.
     const hasOtherReason = change.state === 'down' && change.detail !== null
-    if (known?.state === change.state && !(hasOtherReason && known.detail !== change.detail)) return
+    const isSame = known?.state === change.state && known.warned === change.warned
+    if (isSame && !(hasOtherReason && known.detail !== change.detail)) return
     if (change.state === null) entry.changes.delete(change.check)
     else entry.changes.set(change.check, change)
     entry.health = healthOf(entry, change)
@@ -208,7 +211,8 @@ function verdictOn(entry: Entry): ServerVerdict | undefined {
   const { subject, changes, health } = entry
   if (health === null || !subject.checks.every(({ name }) => changes.has(name))) return undefined
   const { service, server } = subject
-  return { service, server, health, states: new Map(statesOf(entry)) }
+  const warned = new Set([...changes].flatMap(([name, each]) => (each.warned ? [name] : [])))
+  return { service, server, health, states: new Map(statesOf(entry)), warned }
 }
 
 /** For a thread that follows another: from where that one was. */

@@ -9,7 +9,11 @@ export interface CheckMetricsOptions {
   histograms: () => readonly (LatencyHistogram & { via: CheckSpec['via'] })[]
   losses: () => readonly Loss[]
   /** All that is checked, with the states of the checks by their names. */
-  checked: () => Iterable<{ subject: CheckedServer; states: ReadonlyMap<string, CheckState> }>
+  checked: () => Iterable<{
+    subject: CheckedServer
+    states: ReadonlyMap<string, CheckState>
+    warned: ReadonlySet<string>
+  }>
 }
 
 const DURATIONS: Family = {
@@ -26,6 +30,11 @@ const UP: Family = {
   name: 'sluice_health_check_up',
   type: 'gauge',
   help: '1 where a check has found its real server up, 0 down; absent while it does not know.',
+}
+const WARNED: Family = {
+  name: 'sluice_health_check_warned',
+  type: 'gauge',
+  help: '1 where the last success of a check warned: of a certificate that is about to end.',
 }
 const LOSSES: Family = {
   name: 'sluice_health_check_threads_lost',
@@ -47,14 +56,18 @@ export class CheckMetrics {
     this.#durations(out)
     const counts = { up: 0, down: 0, unknown: 0 }
     const sample = textOf(out.family(UP))
-    for (const { subject, states } of this.#o.checked()) {
+    const warnings: Text[] = []
+    for (const { subject, states, warned } of this.#o.checked()) {
       const labels = this.#labelsOf(subject)
       subject.checks.forEach(({ name }, i) => {
         const state = states.get(name) ?? 'unknown'
         counts[state]++
         if (state !== 'unknown') out.sample(sample, labels[i]!, state === 'up' ? 1 : 0)
+        if (warned.has(name)) warnings.push(labels[i]!)
       })
     }
+    const warning = textOf(out.family(WARNED))
+    for (const labels of warnings) out.sample(warning, labels, 1)
     out.each(
       COUNTS,
       STATES.map(state => [labelsText({ state }), counts[state]]),

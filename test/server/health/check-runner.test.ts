@@ -1,13 +1,18 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server } from 'node:net'
+import tls from 'node:tls'
 import t, { type Test } from 'tap'
 import { CheckRunner, type CheckChange } from '../../../server/health/check-runner.js'
 import type { CheckSpec } from '../../../server/health/check-spec.js'
 import { Latencies } from '../../../server/health/latencies.js'
 import { ReportBook } from '../../../server/health/probes/external.js'
 import { Slots } from '../../../server/health/slots.js'
+import { CertificateFolder } from '../../fixtures/certificates.js'
 import { check, checkedServer } from '../../fixtures/health/checks.js'
 import { NO_PINGER } from '../../fixtures/health/probe.js'
 import { ManualTimers } from '../../fixtures/manual-timers.js'
+import { until } from '../../lab/until.js'
 
 /** A runner whose time stands still until it is moved. External input needs no network. */
 function stage(slotsMax = 100) {
@@ -62,6 +67,31 @@ t.test('who is down for another reason says so once', async t => {
   timers.advance(2200)
   t.match(changes, [{ state: 'down', detail: /^The last report is/ }])
   t.equal(changes.length, 1)
+  runner.close()
+})
+
+t.test('a certificate that is about to end is news, and that it is not any more', async t => {
+  const certificates = new CertificateFolder()
+  t.teardown(() => certificates.remove())
+  const { certificate, key } = certificates.issue('a.example', -1, 5)
+  const server = tls.createServer({ cert: readFileSync(certificate), key: readFileSync(key) })
+  t.teardown(() => void server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { runner, timers, changes, jumpWall } = stage()
+  const lasting = { initialState: 'up', timeoutMs: 60_000 } as const
+  const spec = check('tls', { verify: false, warnDays: 14, ...lasting })
+  const { port } = server.address() as AddressInfo
+  runner.set(checkedServer({ address: '127.0.0.1', port, checks: [named('tls', spec)] }))
+  jumpWall(Date.now() - Date.UTC(2026, 10, 22))
+  const warnedAfterRun = async () => {
+    changes.length = 0
+    timers.advance(spec.intervalMs)
+    await until('a run', async () => changes.length > 0)
+    return changes.map(({ state, warned }) => ({ state, warned }))
+  }
+  t.strictSame(await warnedAfterRun(), [{ state: 'up', warned: true }])
+  jumpWall(-30 * 86_400_000)
+  t.strictSame(await warnedAfterRun(), [{ state: 'up', warned: false }])
   runner.close()
 })
 

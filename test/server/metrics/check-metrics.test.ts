@@ -12,7 +12,7 @@ t.test('states and durations', async t => {
   t.teardown(() => a.close())
   const inline = { port: { kind: 'tcp' }, page: { kind: 'http' }, late: { kind: 'udp' } }
   await a.send('PUT', service, { ...web, healthChecks: { inline } })
-  engine.find('web/a', { port: 'up', page: 'down', late: 'unknown' })
+  engine.find('web/a', { port: 'up', page: 'down', late: 'unknown' }, null, ['port'])
   engine.latencies.add('http', 'failure', 2)
   engine.latencies.add('http', 'failure', 40)
   engine.latencies.add('http', 'failure', 60_000)
@@ -25,6 +25,9 @@ t.test('states and durations', async t => {
   t.strictSame(lines('check_up').sort(), [
     `sluice_health_${up('page', 'http')} 0`,
     `sluice_health_${up('port', 'tcp')} 1`,
+  ])
+  t.strictSame(lines('check_warned'), [
+    `sluice_health_${up('port', 'tcp').replace('check_up', 'check_warned')} 1`,
   ])
   t.strictSame(lines('checks{'), [
     'sluice_health_checks{state="up"} 1',

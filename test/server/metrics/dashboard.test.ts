@@ -9,6 +9,7 @@ import { ProcessMetrics } from '../../../server/metrics/process-metrics.js'
 import { checkFile } from '../../fixtures/promtool.js'
 import { ROOT } from '../../lab/root.js'
 import { Receiver } from '../webhooks/receiver.js'
+import { FakeEngine } from '../fixtures/fake-engine.js'
 import { startAppliance, web } from '../fixtures/appliance.js'
 
 interface Panel {
@@ -32,11 +33,14 @@ const targets = dashboard.panels.flatMap(({ title, targets = [] }) =>
 
 /** Names of samples that a whole appliance with something in it tells. */
 async function samplesOf(): Promise<ReadonlySet<string>> {
-  const a = await startAppliance()
+  const engine = new FakeEngine()
+  const a = await startAppliance({ engine })
   const process = new ProcessMetrics()
   a.control.metrics.before(process.prepare)
   a.control.metrics.add(new DatabaseMetrics(a.database).collect, process.collect)
-  await a.send('PUT', '/v1/virtual-services/web', web)
+  const healthChecks = { inline: { tls: { kind: 'tls' } } }
+  await a.send('PUT', '/v1/virtual-services/web', { ...web, healthChecks })
+  engine.find('web/a', { tls: 'up' }, null, ['tls'])
   const health = { state: 'up', since: '2030-01-01T00:00:00.000Z', detail: null } as const
   const to = await Receiver.open()
   await a.send('PUT', '/v1/webhooks/pager', { url: to.url, events: ['change'] })
