@@ -1,9 +1,11 @@
 /** YAML 1.2 (core schema) in and out: the same values as JSON, nothing that JSON does not have. */
-import { parseDocument, stringify } from 'yaml'
+import { parseDocument, stringify, type YAMLParseError } from 'yaml'
 
 /** As with JSON: no document of this API nests deeper than a few levels. */
 const DEPTH_MAX = 32
 const ALIASES_MAX = 100
+const TOO_DEEP = `It is nested deeper than ${DEPTH_MAX} levels`
+const TOO_MANY_ALIASES = `It has more than ${ALIASES_MAX} aliases, those within aliases counted`
 
 export type YamlResult =
   | { value: unknown }
@@ -20,17 +22,26 @@ export function parseYaml(text: string): YamlResult {
     const [error] = document.errors
     if (error !== undefined) {
       const { line = 1, col: column = 1 } = error.linePos?.[0] ?? {}
-      const detail = error.message.split(' at line ')[0]!.split('\n')[0]!.replace(/[.:]$/, '')
+      const detail = wordsOf(error)
       const kind = error.code === 'DUPLICATE_KEY' ? 'duplicate' : 'syntax'
       return { fault: { kind, line, column, detail } }
     }
     const value: unknown = document.toJS({ maxAliasCount: ALIASES_MAX })
-    if (isTooDeep(value, DEPTH_MAX)) return broken(`It is nested deeper than ${DEPTH_MAX} levels`)
+    if (isTooDeep(value, DEPTH_MAX)) return broken(TOO_DEEP)
     return { value }
   } catch (error) {
-    // Nesting that exhausts the stack, or aliases that exhaust memory.
-    return broken(error instanceof Error ? error.message : 'It cannot be read')
+    // Nesting that exhausts the stack, or aliases that would exhaust memory.
+    if (error instanceof RangeError) return broken(TOO_DEEP)
+    const detail = error instanceof Error ? error.message : 'It cannot be read'
+    return broken(detail.startsWith('Excessive alias') ? TOO_MANY_ALIASES : detail)
   }
+}
+
+/** The parser's own words, but for those that speak to programmers. */
+function wordsOf({ code, message }: YAMLParseError): string {
+  if (code === 'MULTIPLE_DOCS') return 'There is a second document; only one is taken'
+  if (message.includes('call stack')) return TOO_DEEP
+  return message.split(' at line ')[0]!.split('\n')[0]!.replace(/[.:]$/, '')
 }
 
 const broken = (detail: string): YamlResult => ({

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Problem } from '../errors.js'
 import { faultOf } from '../http/json-text.js'
+import { DECLARED } from '../http/media-types.js'
 import { formatYaml, parseYaml } from '../http/yaml-text.js'
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
@@ -12,14 +13,15 @@ const YAML_TYPES = [YAML, 'application/x-yaml', 'text/yaml', 'text/x-yaml']
 export function addBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   const parser = (types: string[], parse: (body: Buffer) => unknown) =>
-    app.addContentTypeParser(types, { parseAs: 'buffer' }, (_request, body: Buffer, done) => {
+    app.addContentTypeParser(types, { parseAs: 'buffer' }, (request, body: Buffer, done) => {
       try {
+        checkEncoding(request.headers['content-encoding'])
         done(null, parse(body))
       } catch (error) {
         done(error as Error)
       }
     })
-  parser(['application/json', 'application/merge-patch+json'], parseBody)
+  parser(['application/json', 'application/merge-patch+json', DECLARED], parseBody)
   parser(YAML_TYPES, parseYamlBody)
   app.addHook('preSerialization', (request, reply, payload, done) => {
     const type = String(reply.getHeader('content-type') ?? 'application/json')
@@ -29,6 +31,15 @@ export function addBodies(app: FastifyInstance): void {
       if (wantsYaml(request.headers.accept)) void reply.type(YAML).serializer(formatYaml)
     }
     done(null, payload)
+  })
+}
+
+/** Nothing is unpacked: a small body could become a large one. */
+function checkEncoding(encoding = 'identity'): void {
+  if (encoding === 'identity') return
+  const detail = `Send the body as it is, without the Content-Encoding ${encoding.slice(0, 64)}.`
+  throw new Problem('UNSUPPORTED_MEDIA_TYPE', detail, {
+    headers: { 'accept-encoding': 'identity' },
   })
 }
 

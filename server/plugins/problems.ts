@@ -29,15 +29,17 @@ export function problemBody(problem: Problem, instance: string, requestId: strin
 
 export function addProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError | Error, request, reply) =>
-    sendProblem(toProblem(error), request, reply),
+    sendProblem(toProblem(error, request.routeOptions.bodyLimit), request, reply),
   )
 }
 
-export function toProblem(error: unknown): Problem {
+/** `limitOctets` is what the route takes as a body. */
+export function toProblem(error: unknown, limitOctets?: number): Problem {
   if (error instanceof Problem) return error
   const { code, statusCode } = error as { code?: string; statusCode?: number }
   const known = code === undefined ? undefined : KNOWN[code]
-  if (known !== undefined) return new Problem(known, detailOf(known, error), { cause: error })
+  if (known !== undefined)
+    return new Problem(known, detailOf(known, error, limitOctets), { cause: error })
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return new Problem('INVALID_REQUEST', messageOf(error), { cause: error })
   }
@@ -59,8 +61,9 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
     .send(problemBody(problem, request.url, request.id))
 }
 
-function detailOf(code: ProblemCode, error: unknown): string {
-  if (code === 'BODY_TOO_LARGE') return 'The body is larger than this resource takes.'
+function detailOf(code: ProblemCode, error: unknown, limitOctets: number | undefined): string {
+  if (code === 'BODY_TOO_LARGE' && limitOctets !== undefined)
+    return `The body is larger than the ${limitOctets} octets that this resource takes.`
   if (code === 'UNSUPPORTED_MEDIA_TYPE') {
     return 'Send application/json or application/yaml; PATCH also takes application/merge-patch+json.'
   }

@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TSchema } from 'typebox'
 import type { Origin } from '../change/commit.js'
 import { isFresh, type Conditions } from '../http/conditions.js'
+import { DECLARED, PLAN } from '../http/media-types.js'
 import type { Control } from '../control.js'
 import type { Manner } from '../documents/declared.js'
 import type { Plan } from '../change/ground.js'
@@ -119,11 +120,6 @@ export const deleted = () => ({
     content: { [PLAN]: { schema: linked(PlanDocument) } },
   },
 })
-
-/** What a trial run answers with. */
-export const PLAN = 'application/vnd.sluice.plan+json'
-/** A document without its defaults. */
-export const DECLARED = 'application/vnd.sluice.declared+json'
 
 export const empty = (description: string) => ({ description, type: 'null', headers: REVISION })
 

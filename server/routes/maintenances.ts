@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Control } from '../control.js'
 import type { MaintenanceAnswer, MaintenanceRequested } from '../control/maintenance-control.js'
+import { PLAN } from '../http/media-types.js'
 import { linked } from '../schemas/components.js'
 import { Maintenance, MaintenanceList, MaintenanceRequest } from '../schemas/maintenance.js'
 import {
@@ -12,15 +13,7 @@ import {
   MaintenanceQuery,
 } from '../schemas/parameters.js'
 import { answers, bodyOf, conditionsOf, deleted, document, empty } from './answers.js'
-import {
-  listAnswer,
-  PLAN,
-  sendPage,
-  sendRead,
-  written,
-  WRITE_PROBLEMS,
-  type App,
-} from './answers.js'
+import { listAnswer, sendPage, sendRead, written, WRITE_PROBLEMS, type App } from './answers.js'
 
 const tags = ['Maintenances']
 const path = '/v1/maintenances/:name'

@@ -164,7 +164,9 @@ async function obeys(t: Test, a: Appliance, url: string, patch: object): Promise
   for (const view of ['full', 'declared']) {
     const read = await a.send('GET', `${url}?view=${view}`)
     t.equal(read.headers.etag, etag, `${view}: the same ETag`)
-    const put = await a.send('PUT', url, read.body)
+    // What was read can be sent back under the very type that it came under.
+    const type = { 'content-type': String(read.headers['content-type']) }
+    const put = await a.send('PUT', url, read.body, type)
     t.match([put.statusCode, put.headers.etag], [200, etag], `GET ${view} | PUT: ${put.body}`)
     t.equal((await a.send('GET', `${url}?view=${view}`)).body, read.body, 'to the octet')
   }

@@ -271,6 +271,16 @@ t.test('every code of the table is made by a test, and explained', async t => {
   }
 })
 
+t.test('what a body may be is said where it was not that', async t => {
+  const a = await startAppliance()
+  t.teardown(() => a.close())
+  const large = await a.send('PUT', url, `"${'x'.repeat(1024 * 1024)}"`)
+  t.match(large.json(), { code: 'BODY_TOO_LARGE', detail: /larger than the 1048576 octets/ })
+  const packed = await a.send('PUT', url, web, { 'content-encoding': 'gzip' })
+  t.match(packed.json(), { code: 'UNSUPPORTED_MEDIA_TYPE', detail: /Content-Encoding gzip/ })
+  t.equal(packed.headers['accept-encoding'], 'identity')
+})
+
 t.test('parameters: every fault at once', async t => {
   const a = await startAppliance()
   t.teardown(() => a.close())
