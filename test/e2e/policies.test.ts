@@ -1,24 +1,16 @@
 // What follows from health, on real packets: policies by what is reported, faults by what is checked.
 import t, { type Test } from 'tap'
-import {
-  FAMILIES,
-  inUrl,
-  OTHER_VIP,
-  serverAddress,
-  VIP,
-  type Family,
-  type ServerName,
-} from '../lab/cast.js'
+import { FAMILIES, serverAddress, VIP, type Family, type ServerName } from '../lab/cast.js'
 import { fetchMany, fetchOne, tally } from '../lab/curl.js'
-import { HTTP_PORT, UDP_PORT } from '../lab/real-server.js'
+import { HTTP_PORT } from '../lab/real-server.js'
 import { Sluice } from '../lab/sluice.js'
 import { askUdp } from '../lab/udp.js'
 import { until } from '../lab/until.js'
-import { endStage, setStage, type Stage } from './stage.js'
+import { sctpIsRefused, withdrawn } from './policy-link.js'
+import { ramps } from './policy-ramps.js'
+import { DOWN, put, python, say, SERVICES, urlOf, type SluiceStage } from './policy-stage.js'
+import { endStage, setStage } from './stage.js'
 
-type SluiceStage = Stage<Sluice>
-const SERVICES = '/v1/virtual-services'
-const APP = { kind: 'external', initialState: 'up' }
 /** Sends a datagram from a port of its own choice and prints who answers, or why nobody does. */
 const DATAGRAM = `
 import socket, sys
@@ -32,63 +24,13 @@ try: print(s.recv(100)[:16].rstrip(b'\\0').decode())
 except OSError as error: print(type(error).__name__)
 `
 
-interface Shape {
-  family: Family
-  port: number
-  policy: object
-  protocol?: 'tcp' | 'udp'
-  address?: string
-  names?: readonly ServerName[]
-  extra?: Partial<Record<ServerName, object>>
-  checks?: object
-}
-
-/** Named after what it is about; its real servers are up. */
-async function put({ director }: SluiceStage, name: string, shape: Shape): Promise<string> {
-  const { family, port, policy, protocol = 'tcp', names = ['a', 'b'], extra = {} } = shape
-  const service = `${name}-${family}`
-  await director.api('PUT', `${SERVICES}/${service}`, {
-    ...{ protocol, address: shape.address ?? VIP[family], port, scheduler: 'rr', policy },
-    healthChecks: { inline: shape.checks ?? { app: APP } },
-    realServers: Object.fromEntries(
-      names.map(each => [
-        each,
-        {
-          ...{ address: serverAddress(each, family), weight: 1, ...extra[each] },
-          port: protocol === 'tcp' ? HTTP_PORT : UDP_PORT,
-        },
-      ]),
-    ),
-  })
-  return service
-}
-
-/** Resolves once what follows is in force. */
-async function say(
-  { director }: SluiceStage,
-  service: string,
-  states: Partial<Record<ServerName, 'up' | 'down'>>,
-): Promise<void> {
-  for (const [server, state] of Object.entries(states)) {
-    const path = `${SERVICES}/${service}/real-servers/${server}`
-    await director.api('PUT', `${path}/checks/app/state`, { state })
-    await until(`${server} of ${service} ${state}`, async () => {
-      const { status } = (await director.api('GET', path)) as { status: { health: object } }
-      return Reflect.get(status.health, 'state') === state
-    })
-  }
-}
-
-const urlOf = (family: Family, port: number, path = '/') =>
-  `http://${inUrl(VIP[family])}:${port}${path}`
-const DOWN = { a: 'down', b: 'down' } as const
-
 t.test('when servers fail', async t => {
   const stage = await setStage(t, (lab, director) => Sluice.start(lab, director))
   for (const family of FAMILIES) {
     t.test(`${family}: nobody is left`, t => nobodyLeft(t, stage, family))
     t.test(`${family}: withdrawn`, t => withdrawn(t, stage, family))
     t.test(`${family}: connections of the dead`, t => connections(t, stage, family))
+    t.test(`${family}: slow start under real connections`, t => ramps(t, stage, family))
     t.test(`${family}: quorum and priorities`, t => groups(t, stage, family))
   }
   t.test('faults of real servers', t => faults(t, stage))
@@ -118,6 +60,7 @@ async function nobodyLeft(t: Test, stage: SluiceStage, family: Family): Promise<
     const { errors } = await askUdp(client, { address: VIP[family], port: 1001, sizes: [10] })
     return errors['ECONNREFUSED'] === 1
   })
+  await sctpIsRefused(t, stage, family)
   const open = await put(stage, 'open', { family, port: 1002, policy: { allDown: 'failOpen' } })
   await say(stage, open, DOWN)
   const answers = await fetchMany(lab, client, urlOf(family, 1002), { times: 4 })
@@ -128,25 +71,6 @@ async function nobodyLeft(t: Test, stage: SluiceStage, family: Family): Promise<
   await becomes(1003, 0, 'c')
   await say(stage, sorry, { a: 'up' })
   await becomes(1003, 0, 'a')
-}
-
-async function withdrawn(t: Test, stage: SluiceStage, family: Family): Promise<void> {
-  const { topology } = stage
-  const address = OTHER_VIP[family]
-  const shape = { family, port: 80, address, policy: { allDown: 'withdraw' } }
-  const service = await put(stage, 'withdraw', shape)
-  const has = async () =>
-    (await topology.director.must(['ip', '-brief', 'address'])).includes(`${address}/`)
-  const reach = async () => {
-    const url = `http://${inUrl(address)}/`
-    return (await topology.client.run(['curl', '-sSg', '-m', '2', url])).code === 0
-  }
-  t.ok((await has()) && (await reach()))
-  await say(stage, service, DOWN)
-  await until('the address to go', async () => !(await has()))
-  t.notOk(await reach())
-  await say(stage, service, { b: 'up' })
-  await until('the address to come back', async () => (await has()) && (await reach()))
 }
 
 async function connections(t: Test, stage: SluiceStage, family: Family): Promise<void> {
@@ -175,7 +99,7 @@ async function connections(t: Test, stage: SluiceStage, family: Family): Promise
   const shape = { family, port, protocol: 'udp', policy: { onDown: 'reselect' } } as const
   const service = await put(stage, 'reselect', shape)
   const who = async () => {
-    const command = ['/usr/bin/python3', '-c', DATAGRAM, VIP[family], String(port), '40000']
+    const command = python(DATAGRAM, VIP[family], String(port), '40000')
     return (await topology.client.must(command)).trim() as ServerName
   }
   const first = await who()
