@@ -28,6 +28,8 @@ export interface ConfirmationOptions {
 }
 
 const KIND = 'confirmation'
+/** Operations that are looked through for what else was taken back: more than can wait at a time. */
+const REMEMBERED_MAX = 1000
 /** Pause before a rollback that could not be carried out is tried again. */
 const RETRY_MS = 1000
 /** Longest delay that a timer of Node takes. */
@@ -146,7 +148,8 @@ export class Confirmations {
       ground => {
         // Confirmed while this waited for its turn.
         this.#mustWait(this.get(operation.id))
-        return config.undo(revisionOf(operation))(ground)
+        const revision = revisionOf(operation)
+        return config.undo(revision, this.#takenBackSince(revision))(ground)
       },
       head => void (ended = this.#endUndone(operation, state, head.revision)),
     )
@@ -159,7 +162,8 @@ export class Confirmations {
     const { state, repo, config, now, logger } = this.#options
     const draft = new Draft(state)
     const stamp = { revision: state.revision + 1, now: now().toISOString() }
-    config.undo(revisionOf(operation))({ draft, stamp, tell: () => null })
+    const revision = revisionOf(operation)
+    config.undo(revision, this.#takenBackSince(revision))({ draft, stamp, tell: () => null })
     const changes = draft.changes()
     if (changes === null) return void this.#endUndone(operation, 'rolledBack', state.revision)
     const head = { revision: stamp.revision, at: stamp.now, ...this.#own(operation) }
@@ -167,6 +171,16 @@ export class Confirmations {
     repo.commit([{ head, changes, storing }])
     state.apply(changes, head.revision)
     logger.warn({ revision: revisionOf(operation) }, 'not confirmed in time: taken back at start')
+  }
+
+  /** Revisions before this one that were taken back after it, the newest first. */
+  #takenBackSince(revision: number): number[] {
+    const newest = { createdAt: '9999', id: '' }
+    const ended = this.#options.operations.page({ kind: KIND }, newest, REMEMBERED_MAX)
+    return ended
+      .filter(each => revisionOf(each) < revision && Number(each.document.rolledBackBy) >= revision)
+      .map(revisionOf)
+      .sort((a, b) => b - a)
   }
 
   #own(operation: OperationRecord): Origin {

@@ -1,4 +1,5 @@
 /** What the configuration was: revisions, older states walked back to, differences between them. */
+import { isDeepStrictEqual } from 'node:util'
 import type { CommittedChange, Kind } from './commit.js'
 import type { Manner } from '../documents/declared.js'
 import { differenceOf } from './difference.js'
@@ -7,6 +8,7 @@ import { Problem } from '../errors.js'
 import { decodeCursor, encodeCursor, NUMBER, type Page } from '../http/paging.js'
 import type { RevisionHeading, RevisionRepo } from '../repo/revisions.js'
 import type { Difference } from '../schemas/plan.js'
+import { isObject } from '../schemas/walk.js'
 import {
   documentsOf,
   keyOfDocument,
@@ -97,11 +99,31 @@ export class History {
     })
   }
 
-  /** The present configuration with what a revision changed changed back. */
-  without(revision: number): Past {
+  /**
+   * The present configuration without what a revision changed, and with what others changed since.
+   * `takenBack` are older revisions that were taken back after it, the newest first: they are no
+   * part of what there was before it.
+   */
+  without(revision: number, takenBack: readonly number[] = []): Past {
     const parts = this.#present()
-    for (const change of this.#revisions.changes(revision)) takeBack(parts, change)
+    const older = takenBack.map(each => this.#byKey(each))
+    for (const change of this.#revisions.changes(revision)) {
+      const key = keyOfDocument(change.kind, change.name)
+      let { before } = change
+      for (const changes of older) {
+        const earlier = changes.get(key)
+        if (earlier !== undefined) before = changedBack(before, earlier) as object | null
+      }
+      const present = parts.documents.get(key) ?? null
+      const left = before === null ? null : changedBack(present, { before, after: change.after })
+      takeBack(parts, { ...change, before: left as object | null })
+    }
     return { document: wholeOf(parts.documents), places: parts.places }
+  }
+
+  #byKey(revision: number): Map<string, CommittedChange> {
+    const changes = this.#revisions.changes(revision)
+    return new Map(changes.map(each => [keyOfDocument(each.kind, each.name), each]))
   }
 
   #present(): Parts {
@@ -148,4 +170,15 @@ function takeBack(parts: Parts, { kind, name, before, positions }: CommittedChan
   else documents.set(key, before)
   if (before === null) places.delete(key)
   else if (typeof positions?.before === 'number') places.set(key, positions.before)
+}
+
+/** `present` with what is in it as `after` made it as it was before; absent is null or undefined. */
+function changedBack(present: unknown, { before, after }: { before: unknown; after: unknown }) {
+  if (isDeepStrictEqual(present, after)) return before
+  if (!isObject(present) || !isObject(before) || !isObject(after)) return present
+  const fields = Object.keys({ ...present, ...before }).map((name): [string, unknown] => [
+    name,
+    changedBack(present[name], { before: before[name], after: after[name] }),
+  ])
+  return Object.fromEntries(fields.filter(([, value]) => value !== undefined))
 }

@@ -64,12 +64,12 @@ export class ConfigControl {
    * Takes back what one revision changed and leaves what others changed since; where that makes no
    * configuration any more, everything goes back to before that revision.
    */
-  undo(revision: number): Plan<null> {
+  undo(revision: number, takenBack: readonly number[] = []): Plan<null> {
     return ground => {
       const { draft } = ground
       const own = draft.fork()
       try {
-        this.#replace({ ...ground, draft: own }, this.#history.without(revision))
+        this.#replace({ ...ground, draft: own }, this.#history.without(revision, takenBack))
         draft.absorb(own)
       } catch {
         this.#replace(ground, this.#history.at(revision - 1))

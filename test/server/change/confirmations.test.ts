@@ -128,3 +128,47 @@ t.test('a rollback that cannot be carried out is tried again', async t => {
   await a.send('PATCH', '/v1/settings', {})
   t.equal((await a.send('GET', '/v1/config')).body, before)
 })
+
+t.test('what others changed since stays, also in what the change itself had changed', async t => {
+  const { a, clock } = await begin()
+  t.teardown(() => a.close())
+  // Somebody who has seen that b is gone makes another of that name, and names the service's owner.
+  const b = { address: '10.0.0.9', port: 8099 }
+  await a.send('PUT', `${url}/real-servers/b`, b)
+  await a.send('PATCH', url, { labels: { owner: 'them' } })
+  clock.advance(60)
+  await a.send('PATCH', '/v1/settings', {})
+  t.match((await a.send('GET', `${url}/real-servers/b`)).json(), b)
+  t.match((await a.send('GET', url)).json(), { labels: { owner: 'them' } })
+})
+
+t.test('two that wait for the same field: what there was before both of them is back', async t => {
+  const clock = new Clock()
+  const a = await startAppliance({ now: clock.now, after: clock.after })
+  t.teardown(() => a.close())
+  await a.send('PUT', url, { ...web, labels: { colour: 'red', env: 'prod' } })
+  const before = (await a.send('GET', '/v1/config')).body
+  const change = async (withinS: number, labels: object) =>
+    a.send('PATCH', `/v1/config?confirmWithinSeconds=${withinS}`, {
+      virtualServices: { web: { labels } },
+    })
+  const settled = () => a.send('PATCH', '/v1/settings', {})
+  const labels = async () => (await a.send('GET', url)).json<{ labels: object }>().labels
+  await change(10, { colour: 'green', env: 'test' })
+  await change(20, { colour: 'blue' })
+  clock.advance(10)
+  await settled()
+  t.strictSame(await labels(), { colour: 'blue', env: 'prod' }, 'the second goes on waiting')
+  clock.advance(10)
+  await settled()
+  t.equal((await a.send('GET', '/v1/config')).body, before)
+  // In the other order, the second is back at the first.
+  await change(20, { colour: 'green' })
+  await change(10, { colour: 'blue' })
+  clock.advance(10)
+  await settled()
+  t.match(await labels(), { colour: 'green' })
+  clock.advance(10)
+  await settled()
+  t.equal((await a.send('GET', '/v1/config')).body, before)
+})
