@@ -153,7 +153,10 @@ async function start(
     record,
     author,
   }
-  const platform = { serviceProbes: network !== null, sctp: false }
+  const platform = {
+    ...{ serviceProbes: network !== null },
+    ...{ commands: commandFolder !== null, files: fileFolder !== null },
+  }
   const control = createControl({ ...parts, platform })
   undo.push('control', () => control.stop())
   const processMetrics = new ProcessMetrics()

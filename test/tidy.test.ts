@@ -43,7 +43,7 @@ const LAYERS: readonly (readonly [from: string, allowed: RegExp])[] = [
   ],
   [
     'server/',
-    /^(server\/|dataplane\/(shared\/|(protocol|limits|counters|slots|wire\/address)\.js))/,
+    /^(server\/|dataplane\/(shared\/|(protocol|limits|counters|slots|wire\/(address|crc32c))\.js))/,
   ],
   // A replay runs the engine in the command's own process.
   ['cli/replay/', /^(cli|server|dataplane)\//],

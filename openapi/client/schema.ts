@@ -1278,7 +1278,7 @@ export interface components {
             /** @description Instead of the real server’s own. */
             targetPort?: number;
             /**
-             * @description service: the probe goes to the virtual address and through the dataplane to this real server, by whatever forwarding it has.
+             * @description service: the probe goes to the virtual address and through the dataplane to this real server, by whatever forwarding it has. sctp: only of a service for SCTP.
              * @default direct
              * @enum {string}
              */
@@ -1735,7 +1735,7 @@ export interface components {
             /** @description Instead of the real server’s own. */
             targetPort?: number;
             /**
-             * @description service: the probe goes to the virtual address and through the dataplane to this real server, by whatever forwarding it has.
+             * @description service: the probe goes to the virtual address and through the dataplane to this real server, by whatever forwarding it has. sctp: only of a service for SCTP.
              * @default direct
              * @enum {string}
              */
@@ -1912,7 +1912,7 @@ export interface components {
             /** @description Instead of the real server’s own. */
             targetPort?: number;
             /**
-             * @description service: the probe goes to the virtual address and through the dataplane to this real server, by whatever forwarding it has.
+             * @description service: the probe goes to the virtual address and through the dataplane to this real server, by whatever forwarding it has. sctp: only of a service for SCTP.
              * @default direct
              * @enum {string}
              */

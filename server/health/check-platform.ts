@@ -4,11 +4,12 @@ import type { CheckFields } from '../schemas/health-check-fields.js'
 export interface CheckPlatform {
   /** There is a way for probes through services. */
   serviceProbes: boolean
-  /** SCTP endpoints can be asked. */
-  sctp: boolean
+  /** There are folders of check commands and of check files. */
+  commands: boolean
+  files: boolean
 }
 
-export const EVERYTHING: CheckPlatform = { serviceProbes: true, sctp: true }
+export const EVERYTHING: CheckPlatform = { serviceProbes: true, commands: true, files: true }
 
 export interface Unavailable {
   /** The field that wants it. */
@@ -24,9 +25,14 @@ export function unavailable(check: CheckFields, platform: CheckPlatform): Unavai
     const hint = 'Start it with --service-probes (SLUICE_SERVICE_PROBES=1), or check directly.'
     return { field: 'via', detail, hint }
   }
-  if (check.kind === 'sctp' && !platform.sctp) {
-    const detail = 'SCTP cannot be checked on this platform: Node.js has no SCTP sockets.'
-    const hint = 'Use icmp, tcp at another port, a command, or external.'
+  if (check.kind === 'command' && !platform.commands) {
+    const detail = 'This Sluice was started without a folder of check commands.'
+    const hint = 'Start it with --check-commands FOLDER (SLUICE_CHECK_COMMANDS).'
+    return { field: 'kind', detail, hint }
+  }
+  if (check.kind === 'file' && !platform.files) {
+    const detail = 'This Sluice was started without a folder of check files.'
+    const hint = 'Start it with --check-files FOLDER (SLUICE_CHECK_FILES).'
     return { field: 'kind', detail, hint }
   }
   return null

@@ -110,7 +110,10 @@ function checkTarget(
   }
   const source = hasTarget(spec) ? faultOfSource(spec.sourceAddress, target) : null
   if (source !== null) add(pointer, 'CONFLICTING_FIELDS', source)
-  if (spec.via === 'service') {
+  if (spec.kind === 'sctp' && spec.via === 'service' && service.config.protocol !== 'sctp') {
+    const detail = `The check '${name}' sends SCTP through a service that is not for SCTP.`
+    add(pointer, 'CONFLICTING_FIELDS', detail, "Check directly, or give the service 'sctp'.")
+  } else if (spec.via === 'service') {
     if (service.config.fwmark === undefined && (service.config.port ?? 0) > 0) return
     const detail = `The check '${name}' goes through the service, which has no address or port.`
     add(pointer, 'CONFLICTING_FIELDS', detail, 'Check directly, with a targetPort.')

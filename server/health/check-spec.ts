@@ -158,10 +158,6 @@ export const CHECK_KINDS = [
   ...(['tcp', 'tls', 'http', 'https', 'udp', 'dns'] as const),
   ...(['icmp', 'smtp', 'sctp', 'command', 'file', 'external'] as const),
 ] satisfies CheckKind[]
-/** What can be asked through a virtual service: what goes to its port. */
-export const VIA_SERVICE_KINDS: readonly CheckKind[] = [
-  ...(['tcp', 'tls', 'http', 'https', 'udp', 'dns', 'smtp'] as const),
-]
 export type CheckSpec = CheckCommon & KindFields
 
 /** A check of one server: `name` is unique among that server's. */

@@ -5,7 +5,9 @@
  */
 import type { Logger } from 'pino'
 import type { CheckChange, NamedResult } from './check-runner.js'
+import { openRawSocket } from '../host/raw-library.js'
 import type { CheckedServer, CheckSpec, CheckState } from './check-spec.js'
+import { withinNetwork } from './enter-network.js'
 import type { ServerHealth } from './health-book.js'
 import { HealthThread } from './health-thread.js'
 import type { LossReason, ServiceGateway, StartHealthWorker } from './health-thread.js'
@@ -13,6 +15,7 @@ import type { LatencyHistogram } from './latencies.js'
 import { RawPinger, type Pinger } from './pinger.js'
 import type { Report } from './probes/external.js'
 import type { CheckHistory, CheckStatus } from './run-result.js'
+import { RawSctpAsker, type SctpAsker } from './sctp-asker.js'
 import { systemTimers, type Timers } from './timers.js'
 import { verdictOf } from './verdict.js'
 import type { Questions } from './worker-messages.js'
@@ -33,6 +36,7 @@ export interface HealthEngineOptions {
   commandFolder: string | null
   fileFolder: string | null
   pinger?: Pinger & { close?(): void }
+  sctpAsker?: SctpAsker & { close?(): void }
   /** Null or absent: checks `via: 'service'` fail and say so. */
   gateway?: ServiceGateway | null
   timers?: Timers
@@ -57,21 +61,31 @@ interface Entry {
 export class HealthEngine {
   readonly #servers = new Map<string, Entry>()
   readonly #listeners = new Set<(verdict: ServerVerdict) => void>()
-  readonly #pinger: Pinger & { close?(): void }
+  /** To be closed with it. */
+  readonly #raw: readonly { close?(): void }[]
   readonly #direct: HealthThread
   /** For checks that go through their service, when there is a way. */
   readonly #through: HealthThread | null
   readonly #losses: Loss[] = []
 
-  constructor({ pinger = new RawPinger(), gateway = null, ...options }: HealthEngineOptions) {
-    this.#pinger = pinger
+  constructor({ gateway = null, ...options }: HealthEngineOptions) {
+    const { pinger = new RawPinger(), sctpAsker = new RawSctpAsker() } = options
+    // From the network of the probes, where the thread itself is, too.
+    const throughAsker = gateway && new RawSctpAsker(openWithin(gateway.place.path))
+    this.#raw = [pinger, sctpAsker, ...(throughAsker ? [throughAsker] : [])]
     const { timers = systemTimers } = options
     const thread = (own: ServiceGateway | null) => {
       const vias: CheckSpec['via'][] =
         gateway === null ? ['direct', 'service'] : own === null ? ['direct'] : ['service']
       return new HealthThread({
         ...options,
-        ...{ pinger, gateway: own, vias, timers },
+        ...{
+          pinger,
+          sctpAsker: own === null ? sctpAsker : throughAsker!,
+          gateway: own,
+          vias,
+          timers,
+        },
         lost: reason => {
           const via = own === null ? 'direct' : 'service'
           this.#count(via, reason)
@@ -148,7 +162,7 @@ export class HealthEngine {
 
   async close(): Promise<void> {
     await Promise.all(this.#threads.map(each => each.close()))
-    this.#pinger.close?.()
+    for (const each of this.#raw) each.close?.()
   }
 
   get #threads(): HealthThread[] {
@@ -187,6 +201,11 @@ export class HealthEngine {
     if (verdict !== undefined) for (const listener of [...this.#listeners]) listener(verdict)
   }
 }
+
+const openWithin =
+  (path: string): typeof openRawSocket =>
+  (protocol, family) =>
+    withinNetwork(path, () => openRawSocket(protocol, family))
 
 const nameOf = ({ service, server }: { service: string; server: string }) =>
   JSON.stringify([service, server])

@@ -5,7 +5,8 @@ import type { CheckChange } from './check-runner.js'
 import type { CheckedServer, CheckSpec } from './check-spec.js'
 import { Heartbeat } from './heartbeat.js'
 import { Latencies, type LatencyHistogram } from './latencies.js'
-import type { Pinger } from './pinger.js'
+import type { Pinger, PingFailure } from './pinger.js'
+import type { SctpAsker } from './sctp-asker.js'
 import type { Timers } from './timers.js'
 import type {
   FromWorker,
@@ -41,6 +42,7 @@ export interface HealthThreadOptions {
   commandFolder: string | null
   fileFolder: string | null
   pinger: Pinger
+  sctpAsker: SctpAsker
   /** For the thread that probes through services; null for the other. */
   gateway: ServiceGateway | null
   /** Of which checks. */
@@ -197,7 +199,9 @@ export class HealthThread {
         return waiting?.resolve(message.answer as never)
       }
       case 'ping':
-        return this.#ping(message)
+        return this.#ping(message.id, done => this.#options.pinger.ping(message.order, done))
+      case 'askSctp':
+        return this.#ping(message.id, done => this.#options.sctpAsker.ask(message.order, done))
       case 'stopPing':
         this.#pings.get(message.id)?.()
         this.#pings.delete(message.id)
@@ -218,9 +222,9 @@ export class HealthThread {
     this.#worker?.postMessage({ op: 'opened', id, failure })
   }
 
-  #ping({ id, order }: Extract<FromWorker, { event: 'ping' }>): void {
+  #ping(id: number, start: (done: (failure: PingFailure) => void) => () => void): void {
     let done = false
-    const stop = this.#options.pinger.ping(order, failure => {
+    const stop = start(failure => {
       done = true
       this.#pings.delete(id)
       this.#worker?.postMessage({ op: 'pinged', id, failure })

@@ -10,6 +10,7 @@ import { Latencies } from './latencies.js'
 import type { Pinger } from './pinger.js'
 import { ReportBook } from './probes/external.js'
 import { RemotePath } from './remote-path.js'
+import type { SctpAsker } from './sctp-asker.js'
 import { Slots } from './slots.js'
 import { systemTimers } from './timers.js'
 import type { FromWorker, HealthWorkerData, QuestionMessage, ToWorker } from './worker-messages.js'
@@ -22,16 +23,20 @@ const post = (message: FromWorker) => port.postMessage(message)
 const pings = new Map<number, Parameters<Pinger['ping']>[1]>()
 let nextId = 0
 
-/** npm raw-socket lives on the main thread. */
+/** npm raw-socket lives on the main thread. Returns what stops waiting. */
+function raw(message: (id: number) => FromWorker, done: Parameters<Pinger['ping']>[1]) {
+  const id = ++nextId
+  pings.set(id, done)
+  post(message(id))
+  return () => {
+    if (pings.delete(id)) post({ event: 'stopPing', id })
+  }
+}
 const pinger: Pinger = {
-  ping(order, done) {
-    const id = ++nextId
-    pings.set(id, done)
-    post({ event: 'ping', id, order })
-    return () => {
-      if (pings.delete(id)) post({ event: 'stopPing', id })
-    }
-  },
+  ping: (order, done) => raw(id => ({ event: 'ping', id, order }), done),
+}
+const sctpAsker: SctpAsker = {
+  ask: (order, done) => raw(id => ({ event: 'askSctp', id, order }), done),
 }
 
 const path =
@@ -44,7 +49,7 @@ const path =
 setInterval(() => post({ event: 'beat' }), BEAT_MS)
 
 const runner = new CheckRunner({
-  ...{ commandFolder, fileFolder, pinger, servicePath: path },
+  ...{ commandFolder, fileFolder, pinger, sctpAsker, servicePath: path },
   ...{ timers: systemTimers, wallClock: () => new Date(), random: Math.random },
   latencies: new Latencies(latencies),
   slots: new Slots(slots),

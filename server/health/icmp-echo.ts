@@ -3,6 +3,7 @@
  * came from anywhere, so that lengths and checksums are tested before anything is believed.
  */
 import type { FamilyName } from '../../dataplane/protocol.js'
+import { messageIn } from './ip-packet.js'
 
 interface Types {
   request: number
@@ -16,7 +17,6 @@ export const TYPES: Readonly<Record<FamilyName, Types>> = {
 }
 export const PROTOCOLS: Readonly<Record<FamilyName, number>> = { ipv4: 1, ipv6: 58 }
 const ECHO_HEADER = 8
-const HEADERS: Readonly<Record<FamilyName, number>> = { ipv4: 20, ipv6: 40 }
 
 export interface Echo {
   kind: 'reply' | 'unreachable' | 'timeExceeded'
@@ -42,40 +42,20 @@ export function echoRequest(
   return message
 }
 
-/** In an IP packet of its own, for a source address that is chosen. Addresses are octets. */
-export function echoPacket(
-  family: FamilyName,
-  message: Buffer,
-  source: Buffer,
-  destination: Buffer,
-): Buffer {
-  const header = Buffer.alloc(HEADERS[family])
-  if (family === 'ipv4') {
-    // Identification, total length and checksum are the kernel's to fill in (raw(7)).
-    header[0] = 0x45
-    header[8] = 64
-    header[9] = PROTOCOLS.ipv4
-    source.copy(header, 12)
-    destination.copy(header, 16)
-    return Buffer.concat([header, message])
-  }
-  header[0] = 0x60
-  header.writeUInt16BE(message.length, 4)
-  header[6] = PROTOCOLS.ipv6
-  header[7] = 64
-  source.copy(header, 8)
-  destination.copy(header, 24)
-  // RFC 4443 section 2.3: over a pseudo-header. Nobody else computes it under a header of our own.
+/**
+ * RFC 4443 section 2.3: over a pseudo-header. Nobody else computes it under a header of our own.
+ * Addresses are octets.
+ */
+export function setIcmpv6Checksum(message: Buffer, source: Buffer, destination: Buffer): void {
   const pseudo = Buffer.alloc(8)
   pseudo.writeUInt32BE(message.length, 0)
   pseudo[7] = PROTOCOLS.ipv6
   message.writeUInt16BE(checksum([source, destination, pseudo, message]), 2)
-  return Buffer.concat([header, message])
 }
 
 /** What a raw socket received: with its IP header over IPv4, without over IPv6. Null: not for us. */
 export function readEcho(family: FamilyName, octets: Buffer): Echo | null {
-  const message = family === 'ipv4' ? behindIpv4(octets) : octets
+  const message = family === 'ipv4' ? messageIn(family, octets, PROTOCOLS.ipv4) : octets
   if (message === null || message.length < ECHO_HEADER) return null
   // The kernel hands IPv4 messages to raw sockets before it looks at the checksum.
   if (family === 'ipv4' && checksum([message]) !== 0) return null
@@ -94,7 +74,7 @@ export function readEcho(family: FamilyName, octets: Buffer): Echo | null {
 
 /** An error quotes the packet that it is about: only one of our requests counts. */
 function quoted(family: FamilyName, kind: Echo['kind'], packet: Buffer): Echo | null {
-  const message = family === 'ipv4' ? behindIpv4(packet) : behindIpv6(packet)
+  const message = messageIn(family, packet, PROTOCOLS[family])
   const isOurs = message !== null && message.length >= ECHO_HEADER
   return isOurs && message[0] === TYPES[family].request ? echoIn(kind, message) : null
 }
@@ -106,20 +86,8 @@ const echoIn = (kind: Echo['kind'], message: Buffer): Echo => ({
   payload: message.subarray(ECHO_HEADER),
 })
 
-function behindIpv4(packet: Buffer): Buffer | null {
-  if (packet.length < HEADERS.ipv4 || packet[9] !== PROTOCOLS.ipv4) return null
-  const header = (packet[0]! & 15) * 4
-  return header < HEADERS.ipv4 || header > packet.length ? null : packet.subarray(header)
-}
-
-/** We send no extension headers, so a quoted packet of ours has none. */
-const behindIpv6 = (packet: Buffer) =>
-  packet.length < HEADERS.ipv6 || packet[6] !== PROTOCOLS.ipv6
-    ? null
-    : packet.subarray(HEADERS.ipv6)
-
 /** RFC 1071, over all parts in a row; each but the last is of even length. */
-function checksum(parts: readonly Buffer[]): number {
+export function checksum(parts: readonly Buffer[]): number {
   let sum = 0
   for (const part of parts)
     for (let i = 0; i < part.length; i += 2) sum += (part[i]! << 8) | (part[i + 1] ?? 0)

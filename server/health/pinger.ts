@@ -6,9 +6,10 @@
  */
 import { randomBytes, randomInt } from 'node:crypto'
 import type { FamilyName } from '../../dataplane/protocol.js'
-import { openRawSocket, type RawHandle } from '../host/raw-library.js'
+import type { openRawSocket } from '../host/raw-library.js'
 import { addressOctets, parseAddress } from '../ip-address.js'
-import { echoPacket, echoRequest, PROTOCOLS, readEcho, TYPES } from './icmp-echo.js'
+import { echoRequest, PROTOCOLS, readEcho, setIcmpv6Checksum, TYPES } from './icmp-echo.js'
+import { ProbeSockets, type TakeMessage } from './probe-sockets.js'
 import type { FailureReason } from './run-result.js'
 
 /** Null is an answer. */
@@ -31,28 +32,23 @@ interface Waiting {
   done: (failure: PingFailure) => void
 }
 
-/** An IPPROTO_RAW socket sends whole packets (raw(7)), which is how a source is chosen. */
-const PROTOCOL_RAW = 255
-const SOL_RAW = 255
-const ICMP_FILTER = 1
-const SOL_ICMPV6 = 58
-const ICMP6_FILTER = 1
 /** Octets of each payload that cannot be guessed. */
 const TOKEN_OCTETS = 8
-const MESSAGE_OCTETS_MAX = 65_535
-/** Packets taken in one turn of the event loop. */
-const TURN_MAX = 64
+const ICMP_TYPES = {
+  ipv4: [TYPES.ipv4.reply, TYPES.ipv4.unreachable, TYPES.ipv4.timeExceeded],
+  ipv6: [TYPES.ipv6.reply, TYPES.ipv6.unreachable, TYPES.ipv6.timeExceeded],
+}
 
 export class RawPinger implements Pinger {
-  readonly #sockets = new Map<string, RawHandle>()
+  readonly #sockets: ProbeSockets
   readonly #waiting: Record<FamilyName, Map<number, Waiting>> = { ipv4: new Map(), ipv6: new Map() }
-  readonly #buffer = Buffer.alloc(MESSAGE_OCTETS_MAX)
   readonly #identifier = randomInt(0x10000)
-  readonly #open: typeof openRawSocket
   #sequence = randomInt(0x10000)
 
-  constructor(open = openRawSocket) {
-    this.#open = open
+  constructor(open?: typeof openRawSocket) {
+    const take: TakeMessage = (family, _protocol, octets, source) =>
+      this.#take(family, octets, source)
+    this.#sockets = new ProbeSockets({ icmpTypes: ICMP_TYPES, take, open })
   }
 
   ping(order: PingOrder, done: (failure: PingFailure) => void): () => void {
@@ -70,14 +66,13 @@ export class RawPinger implements Pinger {
       this.#send(family, text, order.sourceAddress, sequence, payload)
     } catch (error) {
       waiting.delete(sequence)
-      done(faultOf((error as Error).message))
+      done(sendingFault('ICMP echo', (error as Error).message))
     }
     return () => waiting.delete(sequence)
   }
 
   close(): void {
-    for (const socket of this.#sockets.values()) socket.close()
-    this.#sockets.clear()
+    this.#sockets.close()
   }
 
   /** A number that nobody waits for, or null. */
@@ -95,37 +90,10 @@ export class RawPinger implements Pinger {
     sequence: number,
     payload: Buffer,
   ): void {
-    const receiving = this.#socket(family, PROTOCOLS[family])
-    const message = echoRequest(family, this.#identifier, sequence, payload)
-    if (source === null) return receiving.send(message, 0, message.length, address, ignore)
-    const packet = echoPacket(family, message, addressOctets(source), addressOctets(address))
-    this.#socket(family, PROTOCOL_RAW).send(packet, 0, packet.length, address, ignore)
-  }
-
-  #socket(family: FamilyName, protocol: number): RawHandle {
-    const key = `${family} ${protocol}`
-    const known = this.#sockets.get(key)
-    if (known !== undefined) return known
-    const socket = this.#open(protocol, family)
-    this.#sockets.set(key, socket)
-    // An error of one packet is none of the others' business.
-    socket.on('error', ignore)
-    if (protocol !== PROTOCOL_RAW) {
-      filter(socket, family)
-      socket.on('recvReady', () => this.#receive(socket, family))
-    }
-    return socket
-  }
-
-  #receive(socket: RawHandle, family: FamilyName): void {
-    try {
-      for (let i = 0; i < TURN_MAX; i++)
-        socket.recv(this.#buffer, (buffer, octets, source) =>
-          this.#take(family, buffer.subarray(0, octets), source),
-        )
-    } catch {
-      // Empty, or one packet that cannot be had.
-    }
+    const octets = echoRequest(family, this.#identifier, sequence, payload)
+    if (family === 'ipv6' && source !== null)
+      setIcmpv6Checksum(octets, addressOctets(source), addressOctets(address))
+    this.#sockets.send({ family, protocol: PROTOCOLS[family], to: address, source, octets })
   }
 
   #take(family: FamilyName, octets: Buffer, source: string): void {
@@ -150,24 +118,13 @@ export class RawPinger implements Pinger {
   }
 }
 
-/** Lets the kernel leave out everything but replies and errors: a mask of types that are not wanted. */
-function filter(socket: RawHandle, family: FamilyName): void {
-  const { reply, unreachable, timeExceeded } = TYPES[family]
-  const words = new Uint32Array(family === 'ipv4' ? 1 : 8).fill(0xffffffff)
-  for (const type of [reply, unreachable, timeExceeded])
-    words[type >>> 5] = words[type >>> 5]! & ~(1 << (type & 31))
-  const octets = Buffer.from(words.buffer)
-  if (family === 'ipv4') socket.setOption(SOL_RAW, ICMP_FILTER, octets, octets.length)
-  else socket.setOption(SOL_ICMPV6, ICMP6_FILTER, octets, octets.length)
-}
-
-function faultOf(message: string): NonNullable<PingFailure> {
-  if (/unreachable/i.test(message))
+/** What the host says when a packet cannot be sent. `what` begins a sentence: `ICMP echo`. */
+export function sendingFault(what: string, message: string): NonNullable<PingFailure> {
+  // As the kernel says ENETUNREACH and EHOSTUNREACH.
+  if (/unreachable|no route/i.test(message))
     return { reason: 'unreachable', detail: 'There is no route to the target.' }
   const detail = /not permitted/i.test(message)
-    ? 'ICMP echo needs CAP_NET_RAW.'
-    : `An echo request cannot be sent: ${message}.`
+    ? `${what} needs CAP_NET_RAW.`
+    : `${what} cannot be sent: ${message}.`
   return { reason: 'internal', detail }
 }
-
-const ignore = () => undefined

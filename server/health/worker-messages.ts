@@ -5,6 +5,7 @@ import type { CheckedServer } from './check-spec.js'
 import type { PingFailure, PingOrder } from './pinger.js'
 import type { ProbeAddresses } from './probe-network.js'
 import type { Report } from './probes/external.js'
+import type { SctpOrder } from './sctp-asker.js'
 import type { CheckHistory, CheckStatus, FailureReason } from './run-result.js'
 
 export interface HealthWorkerData {
@@ -68,6 +69,8 @@ export type FromWorker =
   /** Null: there is no such server or check. */
   | { event: 'answer'; id: number; answer: Questions[keyof Questions]['answer'] | null }
   | { event: 'ping'; id: number; order: PingOrder }
+  /** Answered and stopped as a ping. */
+  | { event: 'askSctp'; id: number; order: SctpOrder }
   | { event: 'stopPing'; id: number }
   | { event: 'open'; id: number; order: PathOrder }
   | { event: 'close'; id: number }

@@ -158,7 +158,7 @@ const target = {
       default: 'direct',
       description:
         'service: the probe goes to the virtual address and through the dataplane to this real ' +
-        'server, by whatever forwarding it has.',
+        'server, by whatever forwarding it has. sctp: only of a service for SCTP.',
     }),
   ),
 }

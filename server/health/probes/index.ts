@@ -2,6 +2,7 @@
 import type { CheckKind, CheckSpec } from '../check-spec.js'
 import type { Pinger } from '../pinger.js'
 import type { Run } from '../run.js'
+import type { SctpAsker } from '../sctp-asker.js'
 import { commandProbe } from './command.js'
 import { probeDns } from './dns.js'
 import { externalProbe, type ReportBook } from './external.js'
@@ -9,7 +10,7 @@ import { fileProbe } from './file.js'
 import { probeHttp, probeHttps } from './http.js'
 import { icmpProbe } from './icmp.js'
 import type { Probe } from './probe.js'
-import { probeSctp } from './sctp.js'
+import { sctpProbe } from './sctp.js'
 import { probeSmtp } from './smtp.js'
 import { probeTcp } from './tcp.js'
 import { probeTls } from './tls.js'
@@ -17,6 +18,7 @@ import { probeUdp } from './udp.js'
 
 export interface ProbeTools {
   pinger: Pinger
+  sctpAsker: SctpAsker
   reports: ReportBook
   /** Folders of check commands and check files; null switches them off. */
   commandFolder: string | null
@@ -34,7 +36,7 @@ const PROBES: Probes = {
   dns: () => probeDns,
   icmp: ({ pinger }) => icmpProbe(pinger),
   smtp: () => probeSmtp,
-  sctp: () => probeSctp,
+  sctp: ({ sctpAsker }) => sctpProbe(sctpAsker),
   command: ({ commandFolder }) => commandProbe(commandFolder),
   file: ({ fileFolder }) => fileProbe(fileFolder),
   external: ({ reports }, key) => externalProbe(reports, key),

@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startAppliance, web, type Appliance } from '../fixtures/appliance.js'
 
-const NOTHING = { platform: { serviceProbes: false, sctp: false } }
+const NOTHING = { platform: { serviceProbes: false, commands: false, files: false } }
 const url = '/v1/health-checks/vip'
 const service = '/v1/virtual-services/web'
+const COMMAND = { kind: 'command', program: 'check' }
+const FILE = { kind: 'file', file: 'state' }
 const through = { kind: 'tcp', via: 'service' }
 
 interface Refusal {
@@ -28,10 +30,14 @@ t.test('refused wherever they come in', async t => {
   t.strictSame(faultsIn(refused), [422, '/via NOT_AVAILABLE_HERE'])
   t.match(refused.json(), { code: 'VALIDATION_FAILED', detail: /probes through services/ })
   t.match(refused.json<Refusal>().errors[0]!.hint, /--service-probes/)
-  t.strictSame(faultsIn(await a.send('PUT', url, { kind: 'sctp' })), [
-    422,
-    '/kind NOT_AVAILABLE_HERE',
-  ])
+  for (const [check, option] of [
+    [COMMAND, /--check-commands/],
+    [FILE, /--check-files/],
+  ] as const) {
+    const answer = await a.send('PUT', url, check)
+    t.strictSame(faultsIn(answer), [422, '/kind NOT_AVAILABLE_HERE'])
+    t.match(answer.json<Refusal>().errors[0]!.hint, option)
+  }
   await a.send('PUT', url, { kind: 'tcp' })
   const patched = await a.send('PATCH', url, { via: 'service' })
   t.strictSame(faultsIn(patched), [422, '/via NOT_AVAILABLE_HERE'])
@@ -46,7 +52,7 @@ t.test('refused wherever they come in', async t => {
   t.strictSame(faultsIn(server), [422, at])
   const list = [{ op: 'patch', path: service, value: inline }]
   t.strictSame(faultsIn(await a.send('POST', '/v1/changesets', list)), [422, `/0/value${at}`])
-  const config = { healthChecks: { vip: through, s: { kind: 'sctp' } }, virtualServices: {} }
+  const config = { healthChecks: { vip: through, s: FILE }, virtualServices: {} }
   const whole = await a.send('PUT', '/v1/config', config)
   t.strictSame(faultsIn(whole), [
     422,
@@ -56,7 +62,9 @@ t.test('refused wherever they come in', async t => {
 
 t.test('what was stored when they could be had stays, and can be worked with', async t => {
   const file = join(mkdtempSync(join(tmpdir(), 'sluice-platform-')), 'db')
-  const inline = { healthChecks: { named: ['vip'], inline: { own: through } } }
+  const inline = {
+    healthChecks: { named: ['vip'], inline: { own: through, program: COMMAND, state: FILE } },
+  }
   const before = await startAppliance({ file })
   t.equal((await before.send('PUT', url, through)).statusCode, 201)
   t.equal((await before.send('PUT', service, { ...web, ...inline })).statusCode, 201)

@@ -10,7 +10,7 @@ import { ReportBook } from '../../../server/health/probes/external.js'
 import { Slots } from '../../../server/health/slots.js'
 import { CertificateFolder } from '../../fixtures/certificates.js'
 import { check, checkedServer } from '../../fixtures/health/checks.js'
-import { NO_PINGER } from '../../fixtures/health/probe.js'
+import { NO_PINGER, NO_SCTP } from '../../fixtures/health/probe.js'
 import { ManualTimers } from '../../fixtures/manual-timers.js'
 import { until } from '../../lab/until.js'
 
@@ -23,7 +23,12 @@ function stage(slotsMax = 100) {
   const slots = new Slots(slotsMax)
   const runner = new CheckRunner({
     ...{ timers, latencies, slots, random: () => 0.5, wallClock: () => new Date(wallMs) },
-    ...{ pinger: NO_PINGER, reports: new ReportBook(timers), servicePath: null },
+    ...{
+      pinger: NO_PINGER,
+      sctpAsker: NO_SCTP,
+      reports: new ReportBook(timers),
+      servicePath: null,
+    },
     ...{ commandFolder: null, fileFolder: null },
     changed: change => changes.push(change),
   })

@@ -235,10 +235,6 @@ t.test('commands and files', async t => {
   t.match(await look({ file: 'missing', expect: 'exists' }), { reason: 'mismatch' })
 })
 
-t.test('SCTP says what is missing', async t => {
-  t.match(await probe(check('sctp'), {}), { reason: 'unsupported', detail: /no|neither/i })
-})
-
 function tcp(t: Test, serve: (socket: Socket) => void): Promise<{ port: number }> {
   const sockets = new Set<Socket>()
   const server = createServer(socket => {
