@@ -21,12 +21,14 @@ export const PATTERN_OCTETS_MAX = 64 * 1024
  * the rest is for machines that are busy otherwise. Far below what a hung thread is known by.
  */
 export const PATTERN_TIME_MS = 500
+/** Of the next ones with a pattern that took longer, so that many servers with it leave others theirs. */
+export const HARD_PATTERN_TIME_MS = 50
 
 // Read by V8 whenever a pattern is compiled, so that a change after start is seen.
 setFlagsFromString('--enable-experimental-regexp-engine')
 
 /** For people, of a search that was broken off. */
-export const TOO_LONG = `The pattern is too hard: it took more than ${PATTERN_TIME_MS} ms on this answer.`
+export const TOO_LONG = `The pattern is too hard: it may take ${PATTERN_TIME_MS} ms, then ${HARD_PATTERN_TIME_MS} ms.`
 
 export interface Matcher {
   /** Null: it could not be told in time. */
@@ -73,17 +75,27 @@ export function matcherOf(match: Match): Matcher {
   }
 }
 
+/** Patterns whose last search was broken off. */
+const hard = new Set<string>()
+const HARD_MAX = 1000
+
 const place = createContext({ expression: /^$/, text: '' })
 const SEARCH = new Script('expression.test(text)')
 
 /** Only a script's run has a time limit in Node.js; V8's engine stops where it is. */
 function search(expression: RegExp, text: string): boolean | null {
   Object.assign(place, { expression, text })
+  const { source } = expression
+  const timeout = hard.has(source) ? HARD_PATTERN_TIME_MS : PATTERN_TIME_MS
   try {
-    return SEARCH.runInContext(place, { timeout: PATTERN_TIME_MS }) as boolean
+    const found = SEARCH.runInContext(place, { timeout }) as boolean
+    hard.delete(source)
+    return found
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return null
-    throw error
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
+    if (hard.size >= HARD_MAX) hard.clear()
+    hard.add(source)
+    return null
   }
 }
 
