@@ -16,8 +16,6 @@ export function processIo(): Io {
       if (stop === null) {
         stop = new AbortController()
         process.once('SIGINT', () => stop!.abort())
-        // Whoever reads our output may stop early.
-        process.stdout.on('error', () => process.exit(0))
       }
       return stop.signal
     },

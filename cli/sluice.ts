@@ -66,6 +66,11 @@ program
   .description('manage the appliance as ipvsadm manages a kernel: same options, same output')
   .usage('[--api http(s)://host:port|unix:/path] COMMAND [OPTIONS]')
 
+// `sluice … | head`: who reads has read enough. The appliance goes on without an audience.
+process.stdout.on('error', () => {
+  if (process.argv[2] !== 'serve') process.exit()
+})
+
 try {
   if (process.argv[2] === 'ipvsadm') {
     const { ipvsadm } = await import('./ipvsadm-command.js')

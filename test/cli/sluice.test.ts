@@ -27,6 +27,13 @@ t.test('help names every setting with its variable, the exit statuses, and examp
   }
 })
 
+t.test('a reader that has read enough is no error', async t => {
+  const command = [process.execPath, ...process.execArgv, COMMAND, '--help']
+  const pipe = '("$@"; echo "status $?" >&2) | true'
+  const { stderr } = spawnSync('sh', ['-c', pipe, 'sh', ...command], { encoding: 'utf8' })
+  t.equal(stderr, 'status 0\n')
+})
+
 t.test('the version is that of the package', async t => {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   const { version } = JSON.parse(text) as { version: string }
