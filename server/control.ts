@@ -11,6 +11,7 @@ import {
   type ConnectionQuery,
   type ConnectionSource,
 } from './live/connections.js'
+import { Courtesy } from './live/courtesy.js'
 import { Confirmations } from './change/confirmations.js'
 import { memoriesOf, type Dataplane } from './dataplane/dataplane-client.js'
 import type { Database } from './db.js'
@@ -129,6 +130,7 @@ export class Control {
   readonly confirmations: Confirmations
   readonly operations: OperationControl
   readonly idempotency: IdempotencyRepo
+  readonly courtesy: Courtesy
   /** What /metrics tells; others add what they have to tell. */
   readonly metrics = new Metrics()
   readonly #dataplane: Dataplane
@@ -261,6 +263,7 @@ export class Control {
         checked: () => this.checks.checked(),
       }).collect,
     )
+    this.courtesy = new Courtesy({ loops: memories.map(memory => memory.loop) })
     const service = (name: string) => state.service(name)
     this.#connections = new ConnectionLister(options.connections, rows, directory, service)
   }

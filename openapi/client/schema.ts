@@ -665,7 +665,7 @@ export interface paths {
         };
         /**
          * Lists connections and persistence templates
-         * @description Read straight from the table while it changes; the order has no meaning. As NDJSON or text it is a stream of all of them, unless `limit` says how many.
+         * @description Read straight from the table while it changes; the order has no meaning. As NDJSON or text it is a stream of all of them, unless `limit` says how many. While packets leave no core of the machine idle, long lists take rests in between.
          *
          *     Needs the scope `read`.
          */

@@ -1,10 +1,11 @@
 /**
  * All connections as a stream of text: a slice is read when the reader has taken the one before,
- * and others get their turn in between, so a million cost neither memory nor anybody's time.
+ * and others get their turn in between, so a million cost neither memory nor anybody's time; where
+ * packets leave none, it rests in between.
  */
-import { setImmediate } from 'node:timers'
 import { Readable } from 'node:stream'
 import type { ConnectionDocument } from '../ipvsadm/documents.js'
+import type { Courtesy, Rest } from './courtesy.js'
 import { connectionsTitle, connectionText } from './text-tables.js'
 
 /** Connections of a slice: below what V8 keeps apart as large objects, which live long. */
@@ -18,15 +19,23 @@ export type ReadSlice = (limit: number, cursor: string | undefined) => Page
 
 type Render = (items: readonly ConnectionDocument[]) => Promise<string>
 
-/** One JSON document a line (NDJSON). `most` bounds how many, from `cursor` on. */
-export const connectionLines = (read: ReadSlice, cursor?: string, most = Infinity): Readable =>
-  new SliceStream(read, cursor, most, '', async items =>
+/** `most` bounds how many, from `cursor` on. */
+export interface Listing {
+  read: ReadSlice
+  courtesy: Courtesy
+  cursor: string | undefined
+  most: number | undefined
+}
+
+/** One JSON document a line (NDJSON). */
+export const connectionLines = (listing: Listing): Readable =>
+  new SliceStream(listing, '', async items =>
     items.map(item => `${JSON.stringify(item)}\n`).join(''),
   )
 
 /** ipvsadm's table. */
-export const connectionTable = (read: ReadSlice, cursor?: string, most = Infinity): Readable =>
-  new SliceStream(read, cursor, most, connectionsTitle(), async items =>
+export const connectionTable = (listing: Listing): Readable =>
+  new SliceStream(listing, connectionsTitle(), async items =>
     (await Promise.all(items.map(connectionText))).join(''),
   )
 
@@ -38,23 +47,19 @@ export const connectionTable = (read: ReadSlice, cursor?: string, most = Infinit
 class SliceStream extends Readable {
   readonly #readSlice: ReadSlice
   readonly #render: Render
+  readonly #rest: Rest
   #page: Page
   #left: number
   #head: string
   #begun = false
 
   /** Reads the first slice at once: a wrong parameter is an answer then, not a broken stream. */
-  constructor(
-    readSlice: ReadSlice,
-    cursor: string | undefined,
-    most: number,
-    head: string,
-    render: Render,
-  ) {
+  constructor({ read, courtesy, cursor, most = Infinity }: Listing, head: string, render: Render) {
     super({ objectMode: true, highWaterMark: 1 })
-    this.#readSlice = readSlice
+    this.#readSlice = read
     this.#render = render
-    this.#page = readSlice(Math.min(SLICE, most), cursor)
+    this.#rest = courtesy.begin()
+    this.#page = read(Math.min(SLICE, most), cursor)
     this.#left = most - this.#page.items.length
     this.#head = head
   }
@@ -62,7 +67,7 @@ class SliceStream extends Readable {
   override _read(): void {
     if (!this.#begun) this.#push()
     else if (this.#ended()) this.push(null)
-    else setImmediate(() => this.#next())
+    else this.#rest(this.#next)
     this.#begun = true
   }
 
@@ -70,7 +75,7 @@ class SliceStream extends Readable {
     return this.#page.nextCursor === null || this.#left <= 0
   }
 
-  #next(): void {
+  readonly #next = (): void => {
     if (this.destroyed) return
     try {
       this.#page = this.#readSlice(Math.min(SLICE, this.#left), this.#page.nextCursor!)

@@ -30,6 +30,9 @@ const STATISTICS_TABLE =
   '  -> RemoteAddress:Port\n' +
   'TCP  198.51.100.10:80                   12       96       72    11520   864000\n'
 
+/** Connections of a page that is worth a rest. */
+const LONG = 1000
+
 export function addLive(app: App, control: Control): void {
   app.get(
     '/v1/connections',
@@ -39,21 +42,25 @@ export function addLive(app: App, control: Control): void {
         summary: 'Lists connections and persistence templates',
         description:
           'Read straight from the table while it changes; the order has no meaning. As NDJSON or ' +
-          'text it is a stream of all of them, unless `limit` says how many.',
+          'text it is a stream of all of them, unless `limit` says how many. While packets leave ' +
+          'no core of the machine idle, long lists take rests in between.',
         tags: ['Live state'],
         querystring: ConnectionsQuery,
         response: answers({ 200: listAnswer('One page.', ConnectionList, LINES) }, 400),
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const { limit, cursor, ...query } = request.query
       const type = preferred(request.headers.accept, ['application/json', NDJSON, TEXT])
       if (type !== 'application/json') {
         const read: ReadSlice = (most, from) => control.listConnections(query, most, from)
         const lines = type === NDJSON ? connectionLines : connectionTable
-        return reply.type(`${type}; charset=utf-8`).send(lines(read, cursor, limit))
+        const { courtesy } = control
+        const listing = { read, courtesy, cursor, most: limit }
+        return reply.type(`${type}; charset=utf-8`).send(lines(listing))
       }
       const page = control.listConnections(query, limit ?? 100, cursor)
+      if (page.items.length >= LONG) await new Promise<void>(control.courtesy.betweenPages)
       linkNext(request, reply, page.nextCursor)
       return reply.send(page)
     },
