@@ -164,7 +164,7 @@ export class Admin {
     }
     dest.serviceRow = service.row
     dest.available = true
-    dest.lastWeight = config.weight
+    dest.rememberWeight(config.weight)
     this.#set(dest, config)
     setRamp(service, dest, config.ramp, this.#o.nowMs)
     this.#o.destEstimator.resume(dest.row)
@@ -351,7 +351,7 @@ export class Admin {
     dest.upperThreshold = upperThreshold
     dest.lowerThreshold = lowerThreshold
     dest.weight = config.weight
-    if (config.weight !== 0) dest.lastWeight = config.weight
+    if (config.weight !== 0) dest.rememberWeight(config.weight)
     const method = METHODS[config.forwarding]
     dest.connFlags = method | INACTIVE | (method === MASQ ? 0 : NOOUTPUT)
     dest.tunnelType = config.tunnel === null ? 0 : TUNNELS[config.tunnel.type]

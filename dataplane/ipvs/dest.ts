@@ -82,6 +82,12 @@ export class Dest {
     this.ramp = other.ramp?.copy() ?? null
   }
 
+  /** Tells it outside as well. */
+  rememberWeight(weight: number): void {
+    this.lastWeight = weight
+    this.#stats[this.#at + Col.lastWeight] = weight
+  }
+
   /** After an edit: the next packet looks the route up again. */
   invalidateRoute(): void {
     this.adjacency = null

@@ -18,7 +18,8 @@ export const COLUMNS = [
   'persistConns',
   'overloaded',
   'held',
-  'spare',
+  // Of a real server: what `mh` goes by, for whoever wants to foresee its table.
+  'lastWeight',
 ] as const
 
 export type Column = (typeof COLUMNS)[number]

@@ -5,9 +5,8 @@
  */
 import type { SharedMemory } from '../../dataplane/protocol.js'
 import { Col, STRIDE } from '../../dataplane/shared/statistics.js'
-import { isHashing, slotsOf, type SlotDest } from '../../dataplane/slots.js'
-import { restingWeight } from '../documents/effective-weight.js'
-import { isInDataplane, type StandingSource } from './plan.js'
+import { isHashing, slotsOf, type HashingScheduler, type SlotDest } from '../../dataplane/slots.js'
+import { destsOf, isInDataplane, type StandingSource } from './plan.js'
 import { policyOf } from '../policy/standing.js'
 import type { ChangeSet } from '../repo/configuration.js'
 import type { ServerRecord, ServiceRecord } from '../repo/records.js'
@@ -62,13 +61,41 @@ export class ImpactReader {
       usableServersBefore: this.#usable(before),
       usableServersAfter: this.#usable(after),
       minimumUsable: after === null ? 0 : policyOf(after).minimumUsable,
-      slots: before === null || after === null ? null : slotImpact(before, after),
+      slots: before === null || after === null ? null : this.#slotImpact(key, before, after),
     } satisfies ImpactDocument['services'][number]
   }
 
   #usable(service: ServiceRecord | null): number {
     if (service === null) return 0
     return [...this.#standings.of(service).servers.values()].filter(({ usable }) => usable).length
+  }
+
+  #slotImpact(key: string, before: ServiceRecord, after: ServiceRecord): SlotImpact | null {
+    const { scheduler } = after.config
+    if (!isHashing(scheduler) || before.config.scheduler !== scheduler) return null
+    const was = this.#slotDests(key, before)
+    const old = slots(scheduler, before, was)
+    const kept = new Set(was.map(endpointOf))
+    const wanted = slots(scheduler, after, this.#slotDests(key, after, kept))
+    const total = Math.max(old.length, wanted.length)
+    let moved = 0
+    for (let i = 0; i < total; i++) if (old[i] !== wanted[i]) moved++
+    return { scheduler, total, moved, share: total === 0 ? 0 : moved / total }
+  }
+
+  /**
+   * As the dataplane has them or would have them, newest first. One that is there, or was (`kept`),
+   * has a weight that `mh` goes by while it is at 0; one that comes with weight 0 has none.
+   */
+  #slotDests(key: string, service: ServiceRecord, kept?: ReadonlySet<string>): SlotDest[] {
+    const dests = destsOf(service, this.#standings).reverse()
+    return dests.map(({ address, port, weight }): SlotDest => {
+      const row = this.#rows.dest(key, endpointOf({ address, port }))
+      const isThere =
+        row !== null && (kept === undefined || kept.has(endpointOf({ address, port })))
+      const held = isThere ? this.#dests[0]![row * STRIDE + Col.lastWeight]! : 0
+      return { address, port, weight, lastWeight: weight || held }
+    })
   }
 
   /** Of one real server, persistence templates not counted. */
@@ -81,35 +108,12 @@ export class ImpactReader {
   }
 }
 
-function slotImpact(before: ServiceRecord, after: ServiceRecord): SlotImpact | null {
-  const { scheduler } = after.config
-  if (!isHashing(scheduler) || before.config.scheduler !== scheduler) return null
-  const old = slots(scheduler, before, null)
-  const wanted = slots(scheduler, after, before)
-  const total = Math.max(old.length, wanted.length)
-  let moved = 0
-  for (let i = 0; i < total; i++) if (old[i] !== wanted[i]) moved++
-  return { scheduler, total, moved, share: total === 0 ? 0 : moved / total }
-}
-
 /** The endpoint at each slot; undefined where nobody is. */
 function slots(
-  scheduler: 'mh' | 'sh',
+  scheduler: HashingScheduler,
   service: ServiceRecord,
-  before: ServiceRecord | null,
+  dests: readonly SlotDest[],
 ): (string | undefined)[] {
-  // Newest first, as the dataplane has them.
-  const servers = inDataplane(service).sort((a, b) => b.position - a.position)
-  const known = new Map(inDataplane(before).map(each => [endpointOf(each.config), each]))
-  const dests = servers.map((server): SlotDest => {
-    const { address, port } = server.config
-    const was = before === null ? server : known.get(endpointOf(server.config))
-    // While one drains, and after it was set to 0, its slots stay with it; one that comes with
-    // weight 0 has none. Of one that was at 0 before, what is configured is the best guess.
-    const held = was === undefined ? 0 : restingWeight(was) || was.config.weight
-    const weight = restingWeight(server)
-    return { address, port, weight, lastWeight: weight || held }
-  })
   const endpoints = dests.map(endpointOf)
   const family = service.family === 'ipv6' ? 6 : 4
   return Array.from(slotsOf(scheduler, dests, family), place => endpoints[place])

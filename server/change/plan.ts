@@ -44,7 +44,7 @@ export function serviceConfig(service: ServiceRecord, standing?: Standing): Serv
 }
 
 /** What the dataplane has of the real servers of a service, the sorry server included. */
-function destsOf(service: ServiceRecord, source: StandingSource): DestConfig[] {
+export function destsOf(service: ServiceRecord, source: StandingSource): DestConfig[] {
   const standing = source.of(service)
   const dests: DestConfig[] = []
   for (const server of service.servers) {

@@ -3,6 +3,9 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { SharedConnections } from '../../../server/live/connections.js'
+import type { Dest } from '../../../dataplane/ipvs/dest.js'
+import { fillTable } from '../../../dataplane/ipvs/sched/mh.js'
+import { fillBuckets } from '../../../dataplane/ipvs/sched/sh.js'
 import { startAppliance } from '../fixtures/appliance.js'
 import { EngineDataplane } from '../fixtures/engine-dataplane.js'
 import { seed } from '../fixtures/seed.js'
@@ -44,23 +47,34 @@ const wordsOf = (name: string, family: Family) =>
     : [0x20010db8, 0x00020000, 0, parseInt(String(number(name)), 16)]
 
 interface Change {
-  was: Servers
+  /** What the service was made as, and what it was then made, one after the other. */
+  past: readonly Servers[]
   is: Servers
   /** Of those that were; a drain stays until somebody sets another adminState. */
   drained: readonly string[]
 }
 
-/** As the kernel has them before and after: who stays keeps its place, who is new comes first. */
-function tables({ was, is, drained }: Change, family: Family, scheduler: 'mh' | 'sh') {
-  const there = (all: Servers) => Object.keys(all).filter(name => isThere(all[name]!))
+const there = (all: Servers) => Object.keys(all).filter(name => isThere(all[name]!))
+
+/** Kernel: last_weight is set when a server comes, later only to what is not 0. */
+function lastWeights(past: readonly Servers[]): Map<string, number> {
+  let held = new Map<string, number>()
+  for (const all of past) {
+    const last = (name: string) => effective(all[name]!) || (held.get(name) ?? 0)
+    held = new Map(there(all).map(name => [name, last(name)]))
+  }
+  return held
+}
+
+/** As the kernel has them before and after. */
+function tables({ past, is, drained }: Change, family: Family, scheduler: 'mh' | 'sh') {
+  const was = past.at(-1)!
   const old = there(was)
-  const kept = old.filter(name => there(is).includes(name))
-  const fresh = there(is).filter(name => !old.includes(name))
-  // Kernel: last_weight is set when a server comes, later only to what is not 0.
-  const held = new Map(old.map(name => [name, effective(was[name]!)]))
+  const held = lastWeights(past)
   const table = (all: Servers, names: readonly string[]) => {
     const list = names.map((name): TableServer => {
-      const isDrained = drained.includes(name) && old.includes(name)
+      const isSame = was[name]?.adminState === all[name]!.adminState
+      const isDrained = drained.includes(name) && old.includes(name) && isSame
       const weight = isDrained ? 0 : effective(all[name]!)
       const lastWeight = weight || (held.get(name) ?? 0)
       const words = wordsOf(name, family)
@@ -68,7 +82,30 @@ function tables({ was, is, drained }: Change, family: Family, scheduler: 'mh' | 
     })
     return scheduler === 'mh' ? maglev(list) : sourceHash(list)
   }
-  return [table(was, [...old].reverse()), table(is, [...kept, ...fresh].reverse())] as const
+  const newestFirst = (all: Servers, places: Map<string, number>) =>
+    there(all).sort((a, b) => places.get(b)! - places.get(a)!)
+  return [
+    table(was, newestFirst(was, placesOf(past))),
+    table(is, newestFirst(is, placesOf([...past, is]))),
+  ] as const
+}
+
+/** Who stays keeps its place, who is new or comes back from being disabled is put behind. */
+function placesOf(past: readonly Servers[]): Map<string, number> {
+  let places = new Map<string, number>()
+  let was: Servers = {}
+  for (const all of past) {
+    let last = Math.max(0, ...places.values())
+    const keeps = (name: string) => {
+      const before = was[name]
+      if (before === undefined) return false
+      return isThere(before) || JSON.stringify(before) === JSON.stringify(all[name])
+    }
+    const place = (name: string) => (keeps(name) ? places.get(name)! : ++last)
+    places = new Map(Object.keys(all).map(name => [name, place(name)]))
+    was = all
+  }
+  return places
 }
 
 const someNames = fc
@@ -87,8 +124,9 @@ const servers = (least: number, ...states: Server['adminState'][]): fc.Arbitrary
     .map(([names, each]) => Object.fromEntries(names.map(name => [name, each[name]])))
 }
 
-// Before: whoever was at weight 0 or drained may have had another weight once, which no test knows.
-const before = servers(1, 'enabled')
+// Whoever is at weight 0 may have had another weight once, which the slots of mh go on going by.
+const between = fc.array(servers(0, 'enabled', 'enabled', 'draining', 'disabled'), { maxLength: 2 })
+const first = servers(1, 'enabled')
 const after = servers(0, 'enabled', 'draining', 'disabled')
 const FLAGS = { mh: ['mh-fallback', 'mh-port'], sh: ['sh-fallback', 'sh-port'] } as const
 
@@ -106,12 +144,12 @@ t.test('impact is what counting by hand finds', async t => {
   const property = fc.asyncProperty(
     fc.constantFrom<Family>('ipv4', 'ipv6'),
     fc.constantFrom('mh', 'sh'),
-    before,
+    fc.tuple(first, between).map(([made, changed]) => [made, ...changed]),
     fc.option(after, { nil: null }),
     fc.subarray([0, 1]),
     fc.subarray([0, 1]),
     fc.subarray([...NAMES], { maxLength: 2 }),
-    async (family, scheduler, was, is, oldFlags, newFlags, drained) => {
+    async (family, scheduler, past, is, oldFlags, newFlags, drained) => {
       const flags = (places: number[]) => places.map(place => FLAGS[scheduler][place]!)
       const dataplane = new EngineDataplane(256)
       const connections = new SharedConnections(dataplane.memory)
@@ -121,24 +159,33 @@ t.test('impact is what counting by hand finds', async t => {
       )
       const a = await startAppliance({ dataplane, connections })
       try {
-        const made = await a.send('PUT', url, documentOf(was, family, scheduler, flags(oldFlags)))
+        const made = await a.send(
+          'PUT',
+          url,
+          documentOf(past[0]!, family, scheduler, flags(oldFlags)),
+        )
         if (made.statusCode !== 201) throw new Error(made.body)
         for (let i = 1; i <= 30; i++) {
           const tcp = { srcPort: 4000 + i, dstPort: 80, flags: 'S' }
           dataplane.receive({ src: clientOf(i, family), dst: vipOf(family), tcp })
         }
+        for (const next of past.slice(1)) {
+          const put = documentOf(next, family, scheduler, flags(oldFlags))
+          const changed = await a.send('PUT', url, put)
+          if (changed.statusCode !== 200) throw new Error(changed.body)
+        }
+        const was = past.at(-1)!
+        for (const name of drained.filter(each => each in was && isThere(was[each]!)))
+          await a.send('PUT', `${url}/real-servers/${name}/drain`, { deadlineSeconds: 3600 })
         const { items } = (await a.send('GET', '/v1/connections?service=web&limit=1000')).json<{
           items: { realServer: { address: string } | string }[]
         }>()
         if (items.length === 0) throw new Error('there are no connections to count')
-        for (const name of drained.filter(each => each in was))
-          await a.send('PUT', `${url}/real-servers/${name}/drain`, { deadlineSeconds: 3600 })
-        const stays = new Set(
-          Object.entries(is ?? {})
-            .filter(([, server]) => isThere(server))
-            .map(([name]) => addressOf(name, family)),
-        )
-        const lost = items.filter(({ realServer }) => !stays.has(hostOf(realServer))).length
+        const hosts = (all: Servers) => there(all).map(name => addressOf(name, family))
+        const lost = items
+          .map(({ realServer }) => hostOf(realServer))
+          .filter(host => hosts(was).includes(host) && !hosts(is ?? {}).includes(host)).length
+        const before = placed(dataplane, scheduler, family)
         const trial =
           is === null
             ? await a.send('DELETE', `${url}?dryRun=true`)
@@ -153,21 +200,40 @@ t.test('impact is what counting by hand finds', async t => {
         if (found.join() !== expected.join())
           throw new Error(`lost: ${found.join()}, not ${expected.join()}`)
         if (is === null || impact.services.length === 0) return
-        const [old, wanted] = tables({ was, is, drained }, family, scheduler)
+        const [old, wanted] = tables({ past, is, drained }, family, scheduler)
         const total = Math.max(old.length, wanted.length)
-        const moved = Array.from({ length: total }, (_, i) => i).filter(
-          i => (old[i] || null) !== (wanted[i] || null),
-        ).length
+        const moved = movedOf(old, wanted)
         const { slots } = impact.services[0]!
         if (slots?.moved !== moved || slots.total !== total)
           throw new Error(`slots: ${JSON.stringify(slots)}, not ${moved} of ${total}`)
+        const put = documentOf(is, family, scheduler, flags(newFlags))
+        const done = await a.send('PUT', url, put)
+        if (done.statusCode !== 200) throw new Error(done.body)
+        const really = movedOf(before, placed(dataplane, scheduler, family))
+        if (really !== moved) throw new Error(`in the dataplane ${really} moved, not ${moved}`)
       } finally {
         await a.close()
       }
     },
   )
-  await fc.assert(property, { seed: seed(t), numRuns: 60 })
+  await fc.assert(property, { seed: seed(t), numRuns: 40 })
 })
+
+/** Who serves each slot in the dataplane itself. */
+function placed(dataplane: EngineDataplane, scheduler: 'mh' | 'sh', family: Family) {
+  const [service] = dataplane.ipvs.services
+  const dests = service!.dests
+  const table: readonly (Dest | null)[] =
+    scheduler === 'mh' ? fillTable(dests, family === 'ipv6' ? 6 : 4) : fillBuckets(dests)
+  return table.map(dest =>
+    dest === null || dest.weight === 0 ? null : [dest.w0, dest.w1, dest.w2, dest.w3].join(),
+  )
+}
+
+const movedOf = (old: readonly (string | null)[], wanted: readonly (string | null)[]): number =>
+  Array.from({ length: Math.max(old.length, wanted.length) }, (_, i) => i).filter(
+    i => (old[i] || null) !== (wanted[i] || null),
+  ).length
 
 interface Impact {
   connectionsLosingService: number
