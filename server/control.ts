@@ -251,7 +251,7 @@ export class Control {
     )
     this.metrics.add(
       new DataplaneMetrics(dataplane).collect,
-      out => tellOfConfiguration(out, state),
+      out => tellOfConfiguration(out, state, book.all()),
       new ServiceMetrics({
         ...{ memories, rows, health: this.health, services: () => state.services() },
         standings,

@@ -1,8 +1,13 @@
 /** How much is configured, and which revision it is. */
 import type { State } from '../change/draft.js'
+import type { MaintenanceRecord } from '../repo/maintenances.js'
 import { labelsText, type Exposition } from './exposition.js'
 
-export function tellOfConfiguration(out: Exposition, state: State): void {
+export function tellOfConfiguration(
+  out: Exposition,
+  state: State,
+  maintenances: readonly Pick<MaintenanceRecord, 'stage'>[],
+): void {
   const gauge = (name: string, help: string) => ({
     ...{ name: `sluice_${name}`, type: 'gauge' as const, help },
   })
@@ -21,5 +26,14 @@ export function tellOfConfiguration(out: Exposition, state: State): void {
   out.each(
     gauge('drains', 'Drains of real servers: running, or past their deadline.'),
     Object.entries(drains).map(([state, count]) => [labelsText({ state }), count]),
+  )
+  const stages = { scheduled: 0, active: 0, ended: 0, refused: 0 }
+  for (const { stage } of maintenances) stages[stage]++
+  out.each(
+    gauge(
+      'maintenances',
+      'Maintenances of hosts: waiting, begun, over, or refused at their start.',
+    ),
+    Object.entries(stages).map(([state, count]) => [labelsText({ state }), count]),
   )
 }

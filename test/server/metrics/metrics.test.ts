@@ -58,6 +58,12 @@ t.test('what traffic was, by configured names', async t => {
   dataplane.advance(4)
   const drain = { deadlineSeconds: 60 }
   await a.send('PUT', '/v1/virtual-services/web/real-servers/a/drain', drain)
+  const later = {
+    selector: { address: '10.0.0.11' },
+    deadlineSeconds: 300,
+    startAt: '2099-01-01T00:00:00Z',
+  }
+  t.equal((await a.send('PUT', '/v1/maintenances/host', later)).statusCode, 201)
   a.control.health.set('web', 'b', {
     ...{ state: 'down', since: '2030-01-01T00:00:00.000Z', detail: 'refused' },
   })
@@ -99,6 +105,8 @@ t.test('what traffic was, by configured names', async t => {
     ['sluice_virtual_services']: 2,
     ['sluice_real_servers']: 3,
     ['sluice_drains{state="running"}']: 1,
+    ['sluice_maintenances{state="scheduled"}']: 1,
+    ['sluice_maintenances{state="active"}']: 0,
     ['sluice_config_revision']: a.control.revision(),
     ['sluice_dataplane_up']: 1,
   }
