@@ -2,10 +2,12 @@
 import { Argument, type Command, type Option } from 'commander'
 import { parseApi } from '../client/address.js'
 import { clientTls } from '../client/certificates.js'
-import { connect } from '../client/client.js'
+import { connect, type Session } from '../client/client.js'
 import { findApi } from '../find-api.js'
 import { KINDS, kindOf } from '../kinds/index.js'
 import type { Io } from './context.js'
+import { schemasOf } from './explain.js'
+import { FIELD_ROOTS, fieldPaths } from './fields.js'
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const
 type Shell = (typeof SHELLS)[number]
@@ -94,6 +96,7 @@ async function possible(
   const args = positionals(command, rest)
   const argument = command.registeredArguments[args.length]
   if (argument?.argChoices !== undefined) return [...argument.argChoices]
+  if (argument?.name() === 'field') return fieldsFor(current, env)
   if (argument?.name() === 'kind') return KINDS.map(({ names }) => names[0])
   const last = command.registeredArguments.at(-1)
   const named = argument ?? (last?.variadic === true ? last : undefined)
@@ -141,12 +144,27 @@ const ARGUMENT_KINDS: Readonly<Record<string, string>> = {
 async function namesOf(kindName: string, env: NodeJS.ProcessEnv): Promise<string[]> {
   const kind = kindOf(kindName)
   if (kind === undefined || kind.single === true || NAMELESS.has(kind.names[0])) return []
-  const session = connect(parseApi(findApi(env)), env.SLUICE_TOKEN || null, clientTls({}, env))
-  try {
+  return asking(env, async session => {
     const names: string[] = []
     for await (const page of kind.read(session, { names: [], labels: [], filters: {} }))
       names.push(...page.map(item => kind.nameOf(item)))
     return names
+  })
+}
+
+/** Paths of fields; what a dot comes behind only the appliance knows. */
+const fieldsFor = async (current: string, env: NodeJS.ProcessEnv): Promise<string[]> =>
+  current.includes('.')
+    ? asking(env, async session => fieldPaths(await schemasOf(session), current))
+    : FIELD_ROOTS
+
+async function asking(
+  env: NodeJS.ProcessEnv,
+  ask: (session: Session) => Promise<string[]>,
+): Promise<string[]> {
+  const session = connect(parseApi(findApi(env)), env.SLUICE_TOKEN || null, clientTls({}, env))
+  try {
+    return await ask(session)
   } catch {
     return []
   } finally {

@@ -1,11 +1,15 @@
-/** `sluice explain`: which real server a client would get, and why, step by step. */
+/**
+ * `sluice explain`: which real server a client would get, and why, step by step; or, with the path
+ * of a field, what that field may hold.
+ */
 import { Option, type Command } from 'commander'
 import type { Simulation, SimulationRequest } from '../../openapi/client/schema.js'
-import { must } from '../client/client.js'
+import { must, mustFetch, type Session } from '../client/client.js'
 import { endpoint } from '../kinds/kind.js'
 import { machineText } from '../output/format.js'
 import { tableText } from '../output/table.js'
 import { apiCommand, outputOption, UsageError, type Io } from './context.js'
+import { FIELD_ROOTS, fieldText, type Schema } from './fields.js'
 
 interface ExplainFlags {
   client?: string
@@ -18,12 +22,17 @@ interface ExplainFlags {
 
 const EXAMPLES = `sluice explain --client 192.0.2.9:40000 --to 198.51.100.10:80
 sluice explain --protocol udp --client [2001:db8:1::9]:5353 --to [2001:db8:f::10]:53
-sluice explain --packet 4500003c…                    a whole packet, hex from the IP header on`
+sluice explain --packet 4500003c…                    a whole packet, hex from the IP header on
+sluice explain service                               the fields of a virtual service
+sluice explain service.scheduler                     one of them: type, default, allowed values`
 
 export function addExplain(program: Command, io: Io): void {
   const command = program
     .command('explain')
-    .description('say what would become of a packet, and why; sends nothing')
+    .description(
+      'say what would become of a packet, and why (sends nothing); or what a field may hold',
+    )
+    .argument('[field]', `what to explain, such as service.scheduler: ${FIELD_ROOTS.join(', ')}`)
     .option('--client <address:port>', 'where it comes from')
     .option('--to <address:port>', 'where it goes')
     .addOption(
@@ -34,11 +43,21 @@ export function addExplain(program: Command, io: Io): void {
     .option('--interface <name>', 'where it arrives; found by route when left out')
     .option('--packet <hex>', 'the packet itself, instead')
     .addOption(outputOption('table', ['table', 'json', 'yaml']))
-  apiCommand<ExplainFlags>(command, io, EXAMPLES, async ({ session, flags }) => {
+  apiCommand<ExplainFlags>(command, io, EXAMPLES, async ({ session, flags }, field?: string) => {
+    if (field !== undefined) return io.out(fieldText(await schemasOf(session), field))
     const body = requestOf(flags)
     const simulation = await must(session.client.POST('/v1/simulations', { body }))
     io.out(flags.output === 'table' ? stepsText(simulation) : machineText(simulation, flags.output))
   })
+}
+
+/** Of the appliance that is asked, which may be another version than this. */
+export async function schemasOf(session: Session): Promise<Readonly<Record<string, Schema>>> {
+  const answer = await mustFetch(session.fetch('/openapi.json'))
+  const { components } = (await answer.json()) as {
+    components: { schemas: Readonly<Record<string, Schema>> }
+  }
+  return components.schemas
 }
 
 function requestOf(flags: ExplainFlags): SimulationRequest {
