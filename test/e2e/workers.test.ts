@@ -6,9 +6,11 @@ import * as address from '../../dataplane/wire/address.js'
 import { DIRECTOR_CLIENT_SIDE, FAMILIES, inUrl, VIP, type Family } from '../lab/cast.js'
 import { CLIENT_DEVICE, serverAddress } from '../lab/cast.js'
 import { bytesHash, fetchOne, tally, type Fetched } from '../lab/curl.js'
+import { fetchFile, FTP_PORT, FtpServer, hashOf } from '../lab/ftp.js'
 import { SINK_PORT } from '../lab/real-server.js'
 import { Sluice } from '../lab/sluice.js'
 import { askUdp, openFlows } from '../lab/udp.js'
+import { until } from '../lab/until.js'
 import { endStage, setStage, watchClient } from './stage.js'
 import { httpService, udpService } from './traffic.js'
 
@@ -19,6 +21,7 @@ const stage = await setStage(t, (lab, host) =>
 )
 const { lab, topology, servers, director: sluice } = stage
 const { client } = topology
+await FtpServer.start(lab, topology.servers.get('a')!)
 const watched = await watchClient(stage)
 
 const numbers = Array.from({ length: 8 }, (_, i) => 20 + i)
@@ -38,10 +41,16 @@ const workerOf = (text: string): number => {
 const oneEach = (family: Family) =>
   [0, 1].map(worker => sourcesOf(family).find(source => workerOf(source) === worker)!)
 
+interface ServerStats {
+  name: string
+  activeConns: number
+  inactConns: number
+  persistConns: number
+}
 interface Stats {
   connections: number
   totals: { conns: number }
-  services: { name: string; conns: number; realServers: { name: string; inactConns: number }[] }[]
+  services: { name: string; conns: number; realServers: ServerStats[] }[]
   dataplane: Record<string, number>
 }
 const statistics = () => sluice.api('GET', '/v1/stats') as Promise<Stats>
@@ -137,6 +146,90 @@ for (const family of FAMILIES) {
   })
 }
 
+const statsOf = async (service: string) =>
+  (await statistics()).services.find(({ name }) => name === service)!
+const FTP_MODES = { ipv4: ['PASV', 'EPRT'], ipv6: ['EPSV', 'EPRT'] } as const
+
+for (const family of FAMILIES) {
+  const sources = sourcesOf(family)
+
+  t.test(`${family}: an upper threshold holds for all together`, async t => {
+    const name = `full-${family}`
+    const realServers = Object.fromEntries(
+      (['a', 'b'] as const).map(each => {
+        const limit = each === 'a' ? { upperThreshold: 40 } : {}
+        return [each, { address: serverAddress(each, family), port: SINK_PORT, ...limit }]
+      }),
+    )
+    await sluice.putService(name, { ...udpService(family), port: 94, realServers })
+    const to = { address: VIP[family], port: 94, count: 200, sources }
+    t.equal(await openFlows(client, to), 200)
+    let shares: ServerStats[] = []
+    const of = (server: string) => shares.find(each => each.name === server)!.inactConns
+    await until('all to be counted', async () => {
+      shares = (await statsOf(name)).realServers
+      return of('a') + of('b') === 200
+    })
+    // Two that choose in the same instant do not see each other's choice yet.
+    t.ok(of('a') >= 40 && of('a') < 40 + WORKERS, `a has ${of('a')}`)
+    await sluice.deleteService(name)
+  })
+
+  t.test(`${family}: by firewall mark`, async t => {
+    const name = `marked-${family}`
+    const rule = { addressFamily: family, protocol: 'tcp', destinationPorts: ['91'] }
+    await sluice.api('PUT', '/v1/mark-rules/workers', { mark: 9, ...rule })
+    const { realServers } = httpService(family, { a: 1, b: 1, c: 1 })
+    const marked = { fwmark: 9, addressFamily: family, scheduler: 'rr', realServers }
+    await sluice.api('PUT', `/v1/virtual-services/${name}`, marked)
+    for (const source of sources) {
+      const fetched = await fetchFrom(source, family, 'bytes/9000', 91)
+      t.match(fetched, { exit: 0, sha256: bytesHash(9000), client: source })
+    }
+    t.equal((await statsOf(name)).conns, sources.length, 'counted as one')
+    await sluice.deleteService(name)
+    await sluice.api('DELETE', '/v1/mark-rules/workers')
+  })
+
+  t.test(`${family}: each client stays with its server`, async t => {
+    const name = `sticky-${family}`
+    const service = { ...httpService(family, { a: 1, b: 1, c: 1 }), port: 92 }
+    const persistence = { timeoutSeconds: 300 }
+    await sluice.api('PUT', `/v1/virtual-services/${name}`, { ...service, persistence })
+    const all: Fetched[] = []
+    for (const source of sources) {
+      const fetched = [0, 1, 2].map(() => fetchFrom(source, family, '', 92))
+      const answers = tally(await Promise.all(fetched))
+      t.strictSame(Object.values(answers), [3], `${source}: ${Object.keys(answers).join()}`)
+      all.push(...(await Promise.all(fetched)))
+    }
+    t.ok(Object.keys(tally(all)).length > 1, 'not all with one')
+    const { realServers } = await statsOf(name)
+    const templates = realServers.reduce((sum, { persistConns }) => sum + persistConns, 0)
+    t.equal(templates, sources.length, 'a template each')
+    await sluice.deleteService(name)
+  })
+
+  t.test(`${family}: FTP, a client of each`, async t => {
+    const service = {
+      protocol: 'tcp',
+      address: VIP[family],
+      port: FTP_PORT,
+      scheduler: 'rr',
+    } as const
+    await sluice.putService('ftp', {
+      ...service,
+      realServers: { a: { address: serverAddress('a', family) } },
+    })
+    for (const source of oneEach(family))
+      for (const mode of FTP_MODES[family]) {
+        const got = await fetchFile(lab, client, VIP[family], { mode, name: 'large', source })
+        t.match(got, { exit: 0, sha256: hashOf('large') }, `${source}, ${mode}`)
+      }
+    await sluice.deleteService('ftp')
+  })
+}
+
 t.test('a simulation asks the worker that has the connection', async t => {
   for (const source of sourcesOf('ipv6').slice(0, 4)) {
     const packet = { protocol: 'udp', virtual: { address: VIP.ipv6, port: 53 } }
@@ -180,4 +273,32 @@ t.test('a worker dies: every connection goes on', async t => {
   t.strictSame(Object.keys(tally(fetched)).sort(), ['b', 'c'], 'changes reach both')
 })
 
-endStage(t, stage, watched)
+t.test('nobody but the balancer has answered', async t => t.strictSame(await watched(), []))
+
+// It resets clients.
+for (const family of FAMILIES) {
+  const sources = sourcesOf(family)
+  t.test(`${family}: a drain ends the connections of all at its deadline`, async t => {
+    const name = `drained-${family}`
+    await sluice.putService(name, { ...httpService(family, { a: 1 }), port: 93 })
+    const { http } = servers.get('a')!
+    const before = http.stdout.split('held').length
+    const transfers = sources.map(source => fetchFrom(source, family, `held/${HELD}`, 93))
+    await until('all to be held', async () => {
+      return http.stdout.split('held').length === before + sources.length
+    })
+    const drain = `/v1/virtual-services/${name}/real-servers/a/drain`
+    const state = async () =>
+      ((await sluice.api('GET', drain)) as { status: { state: string } }).status.state
+    await sluice.api('PUT', drain, { deadlineSeconds: 0, onDeadline: 'keep' })
+    await until('the deadline', async () => (await state()) === 'expired')
+    t.equal((await statsOf(name)).realServers[0]!.activeConns, sources.length, 'kept')
+    await sluice.api('PUT', drain, { deadlineSeconds: 0, onDeadline: 'reset' })
+    const exits = (await Promise.all(transfers)).map(({ exit }) => exit)
+    t.strictSame([...new Set(exits)], [56], 'reset, clients of either worker')
+    await until('nothing to be left', async () => (await state()) === 'drained')
+    await sluice.deleteService(name)
+  })
+}
+
+endStage(t, stage)

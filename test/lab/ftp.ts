@@ -89,11 +89,14 @@ export async function fetchFile(
   lab: Lab,
   client: Namespace,
   address: string,
-  { mode, name, port = FTP_PORT }: { mode: Mode; name: FileName; port?: number },
+  order: { mode: Mode; name: FileName; port?: number; source?: string },
 ): Promise<{ exit: number; sha256: string; dialogue: string }> {
+  const { mode, name, port = FTP_PORT, source } = order
+  const from = source === undefined ? [] : ['--interface', source]
   const file = join(lab.folder, 'fetched')
   const url = `ftp://${inUrl(address)}:${port}/${name}`
-  const { code, stderr } = await client.run([...CURL, ...MODES[mode], '-o', file, url])
+  const command = [...CURL, ...from, ...MODES[mode], '-o', file, url]
+  const { code, stderr } = await client.run(command)
   return { exit: code, sha256: take(file), dialogue: stderr }
 }
 
