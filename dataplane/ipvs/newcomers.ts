@@ -3,6 +3,9 @@ import type { Flow } from '../packet.js'
 import type { RampConfig } from '../ramp-config.js'
 import type { Scheduler } from './sched/scheduler.js'
 
+/** How fast the share goes on growing behind the ramp, of how fast it grew: no second flood. */
+const CATCH_UP_PACE = 1 / 4
+
 /** How far the slow start of a real server is; a share grows beyond 1 when its time is over. */
 export class Ramp {
   readonly startedAt: string
@@ -34,7 +37,9 @@ export class Ramp {
 
   share(nowMs: number): number {
     const elapsedMs = Math.max(0, nowMs - this.startMs)
-    return this.startShare + ((1 - this.startShare) * elapsedMs) / this.durationMs
+    const part = elapsedMs / this.durationMs
+    const rise = part < 1 ? part : 1 + (part - 1) * CATCH_UP_PACE
+    return this.startShare + (1 - this.startShare) * rise
   }
 }
 
@@ -65,8 +70,8 @@ const CREDIT_MAX = 2
  * scheduled, pays for each that it gets, and is passed over like an overloaded server while it has
  * no credit. Whether it gets one that it may have is the scheduler's choice, by its own rules.
  *
- * The bound goes on growing after the ramp, so that lc and the like even out counts without a flood
- * at its end. It is over once it binds no more, or when the scheduler prefers another. Where all are
+ * The bound goes on growing after the ramp, slower, so that lc and the like even out counts without
+ * a flood at its end. It is over once it binds no more, or when the scheduler prefers another. Where all are
  * newcomers, what counts is how far each is. With lblc it bounds how many destinations move to a
  * newcomer, not how many connections these have.
  */
