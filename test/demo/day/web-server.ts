@@ -1,5 +1,5 @@
 /** nginx on one real server: deployed in versions, stopped, killed, hung. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Lab } from '../../lab/lab.js'
 import type { Namespace } from '../../lab/namespace.js'
@@ -26,7 +26,9 @@ export class WebServer {
   async deploy(version: string): Promise<void> {
     const { folder } = this.#lab
     const config = join(folder, `web-${this.name}-${version}.conf`)
-    writeFileSync(join(folder, 'download'), Buffer.alloc(DOWNLOAD_OCTETS, 'sluice '))
+    const download = join(folder, 'download')
+    // All servers send this one file: written anew, it would be cut short under who is reading it.
+    if (!existsSync(download)) writeFileSync(download, Buffer.alloc(DOWNLOAD_OCTETS, 'sluice '))
     writeFileSync(config, configOf(folder, this.name, version))
     const command = ['nginx', '-p', folder, '-c', config, '-e', 'stderr']
     this.#nginx = this.#host.start(command, { name: `nginx on ${this.name}` })
