@@ -205,7 +205,10 @@ export class Connections {
     this.records.setDport(c, PORT_INVALID)
   }
 
-  /** Moves a connection between its real server's counters; the protocols call it. */
+  /**
+   * Moves a connection between its real server's counters; the protocols call it. It is counted
+   * twice for a moment and never not at all: others read (readLive) while it moves.
+   */
   setActive(c: number, active: boolean): void {
     const flags = this.records.flags(c)
     if (((flags & INACTIVE) === 0) === active) return
@@ -216,8 +219,8 @@ export class Connections {
       dest.inactConns--
       this.records.setFlags(c, flags & ~INACTIVE)
     } else {
-      dest.activeConns--
       dest.inactConns++
+      dest.activeConns--
       this.records.setFlags(c, flags | INACTIVE)
     }
   }

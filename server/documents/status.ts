@@ -18,10 +18,15 @@ export interface Live {
 export function readLive(memories: readonly Float64Array[], row: number | null): Live {
   // Row 0 is never given out and stays zero.
   const total = (column: number) => sumOf(memories, row ?? 0, column)
+  // Active ones before and after: whoever moves meanwhile is seen on one side at least, so that
+  // nobody who is open is missed by a drain.
+  const before = total(Col.activeConns)
+  const inactConns = total(Col.inactConns)
+  const activeConns = Math.max(before, total(Col.activeConns))
   return {
     statistics: readRows(memories, row ?? 0),
-    activeConns: total(Col.activeConns),
-    inactConns: total(Col.inactConns),
+    activeConns,
+    inactConns,
     persistConns: total(Col.persistConns),
     overloaded: total(Col.overloaded) !== 0,
   }
