@@ -191,9 +191,22 @@ export function sendRead(
   { view, etag }: Resource<unknown>,
   manner: Manner = 'full',
 ) {
-  void reply.headers({ etag, 'config-revision': control.revision() })
+  void reply.header('config-revision', control.revision())
+  return sendTagged(request, reply, etag, () =>
+    reply.type(manner === 'full' ? 'application/json' : DECLARED).send(view),
+  )
+}
+
+/** What `send` sends, with its tag; 304, without asking for it, when the client has it. */
+export function sendTagged(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  etag: string,
+  send: () => FastifyReply,
+): FastifyReply {
+  void reply.header('etag', etag)
   if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
-  return reply.type(manner === 'full' ? 'application/json' : DECLARED).send(view)
+  return send()
 }
 
 export function sendPage(

@@ -1,6 +1,5 @@
 /** /v1/config, /v1/changesets, /v1/plans and what the configuration was */
 import type { Control } from '../control.js'
-import { isFresh } from '../http/conditions.js'
 import { linked } from '../schemas/components.js'
 import { ChangeList, Configuration, DifferenceList, PlanRequest } from '../schemas/configuration.js'
 import { Revision, RevisionList, RollbackRequest } from '../schemas/configuration.js'
@@ -10,7 +9,7 @@ import { RevisionPath, RevisionsQuery } from '../schemas/parameters.js'
 import { PlanDocument } from '../schemas/plan.js'
 import { Type } from 'typebox'
 import { answer, answers, bodyOf, conditionsOf, document, empty } from './answers.js'
-import { sendPage, written, WRITE_PROBLEMS, type App } from './answers.js'
+import { sendPage, sendTagged, written, WRITE_PROBLEMS, type App } from './answers.js'
 import { carryOutOnce, carryOutWhole } from './confirming.js'
 import { MergePatch } from './merge-patch-schema.js'
 
@@ -57,10 +56,10 @@ function addReads(app: App, control: Control): void {
     },
     (request, reply) => {
       const { view = 'full' } = request.query
-      const etag = control.config.etag()
-      void reply.headers({ etag, 'config-revision': control.revision() })
-      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      return reply.send(control.config.get(view).view)
+      void reply.header('config-revision', control.revision())
+      return sendTagged(request, reply, control.config.etag(), () =>
+        reply.send(control.config.get(view).view),
+      )
     },
   )
 }
@@ -157,10 +156,8 @@ function addRevisions(app: App, control: Control): void {
       const { view = 'full' } = request.query
       const revision = Number(request.params.revision)
       const document = control.history.documentAt(revision, view)
-      const etag = `"${revision}"`
-      void reply.headers({ etag, 'config-revision': control.revision() })
-      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      return reply.send(document)
+      void reply.header('config-revision', control.revision())
+      return sendTagged(request, reply, `"${revision}"`, () => reply.send(document))
     },
   )
 

@@ -1,6 +1,5 @@
 /** /v1/virtual-services/{name}/real-servers */
 import type { Control } from '../control.js'
-import { isFresh } from '../http/conditions.js'
 import { linked } from '../schemas/components.js'
 import {
   DeleteQuery,
@@ -25,6 +24,7 @@ import {
 import {
   sendPage,
   sendRead,
+  sendTagged,
   shown,
   taggedList,
   written,
@@ -73,9 +73,8 @@ function addCollection(app: App, control: Control): void {
           : services.declaredServers(name, filter, paging)
       // A page belongs to the whole set, which is what a PUT replaces.
       const etag = services.serversTag(name)
-      void reply.headers({ etag, 'config-revision': control.revision() })
-      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      return sendPage(request, reply, page, view)
+      void reply.header('config-revision', control.revision())
+      return sendTagged(request, reply, etag, () => sendPage(request, reply, page, view))
     },
   )
 

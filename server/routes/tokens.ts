@@ -1,7 +1,6 @@
 /** /v1/tokens */
 import { Type } from 'typebox'
 import { tokenTag, type TokenRecord, type Tokens } from '../auth/tokens.js'
-import { isFresh } from '../http/conditions.js'
 import { Problem, problemOf } from '../errors.js'
 import { listPage, NAME_ORDER, type Order } from '../http/paging.js'
 import { linked } from '../schemas/components.js'
@@ -9,7 +8,8 @@ import { NAME_PATTERN } from '../schemas/common.js'
 import { NewToken, TokenDocument, TokenList, TokenRequest } from '../schemas/token.js'
 import { TokensQuery } from '../schemas/parameters.js'
 import { faultsOf } from '../schemas/walk.js'
-import { answers, bodyOf, conditionsOf, listAnswer, sendPage, tagged, type App } from './answers.js'
+import { answers, bodyOf, conditionsOf, listAnswer } from './answers.js'
+import { sendPage, sendTagged, tagged, type App } from './answers.js'
 
 const ORDERS = {
   name: NAME_ORDER,
@@ -68,10 +68,7 @@ export function addTokens(app: App, tokens: Tokens): void {
     },
     (request, reply) => {
       const token = tokens.get(request.params.name)
-      const etag = tokenTag(token)
-      void reply.header('etag', etag)
-      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      return reply.send(view(token))
+      return sendTagged(request, reply, tokenTag(token), () => reply.send(view(token)))
     },
   )
   app.delete(

@@ -5,8 +5,7 @@ import { NAME_PATTERN } from '../schemas/common.js'
 import { WebhookDocument, WebhookList, WebhookRequest, WebhookTest } from '../schemas/webhook.js'
 import type { FastifyRequest } from 'fastify'
 import { webhookTag, type WebhookRecord, type Webhooks } from '../control/webhook-control.js'
-import { isFresh } from '../http/conditions.js'
-import { answer, answers, bodyOf, conditionsOf, tagged, type App } from './answers.js'
+import { answer, answers, bodyOf, conditionsOf, sendTagged, tagged, type App } from './answers.js'
 
 const tags = ['Webhooks']
 const path = '/v1/webhooks/:name'
@@ -51,10 +50,7 @@ export function addWebhooks(app: App, webhooks: Webhooks): void {
     },
     (request, reply) => {
       const hook = webhooks.get(request.params.name)
-      const etag = webhookTag(hook)
-      void reply.header('etag', etag)
-      if (isFresh(request.headers['if-none-match'], etag)) return reply.code(304).send()
-      return reply.send(view(hook))
+      return sendTagged(request, reply, webhookTag(hook), () => reply.send(view(hook)))
     },
   )
   addWrites(app, webhooks, view)
