@@ -37,6 +37,7 @@ import type { Occurrence } from './journal/journal.js'
 import { KillControl } from './control/kill-control.js'
 import { KillRunner } from './live/kill-runner.js'
 import { MarkRuleControl } from './control/mark-rule-control.js'
+import { Joiner } from './maintenance/joiner.js'
 import { MaintenanceBook } from './maintenance/maintenance-book.js'
 import { MaintenanceClock } from './maintenance/maintenance-clock.js'
 import { CheckMetrics } from './metrics/check-metrics.js'
@@ -148,9 +149,12 @@ export class Control {
     const operations = new OperationRepo(database)
     const ledger = new DrainLedger(operations)
     const follower = { committing: ignore, committed: (all: readonly Commit[]) => follow(all) }
+    const happening = (told: readonly Occurrence[]) => {
+      for (const listener of listeners) listener.happening?.(told)
+    }
     const repo = new ConfigurationRepo(database, [...listeners, follower], (services, deed) => {
       const told = ledger.follow(services, deed)
-      if (told.length > 0) for (const listener of listeners) listener.happening?.(told)
+      if (told.length > 0) happening(told)
     })
     const state = new State(repo, options.platform)
     this.state = state
@@ -191,7 +195,8 @@ export class Control {
     this.#applier = new Applier({ repo, state, now, ...options, standings, onMoved })
     const { rows, directory } = this.#applier
     this.history = new History(repo.revisions, state)
-    this.#writer = new Writer(state, this.#applier, now, this.history.tell, this.checks)
+    const { tell } = this.history
+    this.#writer = new Writer(state, this.#applier, now, tell, this.checks, () => joiner)
     this.#reviewer = new Reviewer({
       ...{ health, logger: options.logger, retryMs: options.retryMs ?? 1000 },
       whenReady: deadlineMs => dataplane.whenReady(deadlineMs),
@@ -240,6 +245,7 @@ export class Control {
       ...{ book, state, logger: options.logger, now, after: options.after ?? timer },
       exclusive: work => writer.exclusive(work),
     })
+    const joiner = new Joiner({ book, clock, drains, happening })
     const follow = (commits: readonly Commit[]) => clock.look(servicesOf(commits))
     const impact = this.#impact
     this.maintenances = new MaintenanceControl({

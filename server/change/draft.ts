@@ -234,11 +234,18 @@ export class Draft implements Configuration {
     if (other.#settings !== null) this.setSettings(other.#settings)
   }
 
+  /** As `changes`, with services whose real servers are only drained otherwise: they come with others. */
+  effects(): ChangeSet | null {
+    return this.changes(
+      (before, after) => isSameService(before, after) && isSameDrained(before, after),
+    )
+  }
+
   /** What differs from the base, null when nothing does. */
-  changes(): ChangeSet | null {
+  changes(isAlike = isSameService): ChangeSet | null {
     const services = [...this.#services]
       .map(([name, after]): ServiceChange => ({ before: this.#base.service(name), after }))
-      .filter(({ before, after }) => !isSameService(before, after))
+      .filter(({ before, after }) => !isAlike(before, after))
     const markRules = [...this.#markRules]
       .map(([name, after]) => ({ before: this.#base.markRule(name), after }))
       .filter(({ before, after }) => !isSame(before, after))
@@ -282,3 +289,8 @@ function isSameService(before: ServiceRecord | null, after: ServiceRecord | null
     before!.servers.every((server, i) => isSame(server, servers[i]!))
   )
 }
+
+/** Of two that are the same service. */
+const isSameDrained = (before: ServiceRecord | null, after: ServiceRecord | null): boolean =>
+  before === after ||
+  before!.servers.every(({ drain }, i) => isDeepStrictEqual(drain, after!.servers[i]!.drain))

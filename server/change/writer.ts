@@ -45,6 +45,18 @@ export interface Follower {
   follow(changes: ChangeSet): void
 }
 
+/** Adds to a write what is no configuration but has to be in force with it: drains. */
+export interface Companion {
+  /** Notes in the draft of a write what goes with its changes; null: nothing does. */
+  amend(draft: Draft, changes: ChangeSet): Addition | null
+}
+export interface Addition {
+  /** Within the transaction that stores the write. */
+  storing: Storing
+  /** When that is over, well or not; with several writes, it may never have been stored. */
+  over(): void
+}
+
 /** A ticket that stood its checks. */
 export interface Commitment {
   head: RevisionHead
@@ -55,6 +67,7 @@ interface Checked extends Partial<Commitment> {
   ticket: Ticket
   planned: Planned<unknown>
   revision: number
+  addition?: Addition | null
 }
 
 /** Most writes that are carried out together: the last one waits for the first. */
@@ -68,6 +81,7 @@ export class Writer {
   readonly #now: () => Date
   readonly #tell: Ground['tell']
   readonly #follower: Follower | null
+  readonly #companion: () => Companion | null
   readonly #mutex = new Mutex()
   readonly #queue: Ticket[] = []
 
@@ -77,8 +91,10 @@ export class Writer {
     now: () => Date,
     tell: Ground['tell'],
     follower: Follower | null = null,
+    companion: () => Companion | null = () => null,
   ) {
     this.#follower = follower
+    this.#companion = companion
     this.#tell = tell
     this.#state = state
     this.#applier = applier
@@ -100,8 +116,12 @@ export class Writer {
     const { status, body, problem } = plan(this.#ground(draft, this.#state.revision + 1))
     if (problem !== undefined) throw problem
     const changes = draft.changes()
-    if (changes !== null) permitTargets(changes, actor)
-    return { status, body: body(), revision: this.#state.revision, changes, draft }
+    if (changes === null)
+      return { status, body: body(), revision: this.#state.revision, changes, draft }
+    permitTargets(changes, actor)
+    this.#companion()?.amend(draft, changes)
+    const { revision } = this.#state
+    return { status, body: body(), revision, changes: draft.changes(), draft }
   }
 
   /** Runs what changes no configuration, while nothing else writes. */
@@ -130,7 +150,7 @@ export class Writer {
     const checked = this.#check(tickets, draft)
     const commitments = checked.filter((one): one is Checked & Commitment => one.head !== undefined)
     try {
-      const all = draft.changes()
+      const all = draft.effects()
       if (commitments.length > 0) await this.#apply(commitments, all ?? {})
     } catch (error) {
       if (commitments.length > 1 && !isForAll(error)) {
@@ -144,12 +164,13 @@ export class Writer {
     for (const each of checked) await this.#answer(each)
   }
 
-  async #apply(commitments: readonly Commitment[], changes: ChangeSet): Promise<void> {
+  async #apply(commitments: readonly (Checked & Commitment)[], changes: ChangeSet): Promise<void> {
     this.#follower?.foresee(changes)
     try {
       await this.#applier.apply(commitments, changes)
     } finally {
       this.#follower?.follow(changes)
+      for (const { addition } of commitments) addition?.over()
     }
   }
 
@@ -162,16 +183,19 @@ export class Writer {
         const own = new Draft(draft)
         const ground = this.#ground(own, revision + 1)
         const planned = ticket.plan(ground)
-        const changes = own.changes()
-        if (changes !== null) permitTargets(changes, ticket.origin.actor)
-        if (changes === null) {
+        const wanted = own.changes()
+        if (wanted === null) {
           checked.push({ ticket, planned, revision })
           continue
         }
+        permitTargets(wanted, ticket.origin.actor)
+        const addition = this.#companion()?.amend(own, wanted) ?? null
+        const changes = own.changes()!
         draft.absorb(own)
         revision = ground.stamp.revision
         const head = { revision, at: ground.stamp.now, ...ticket.origin }
-        checked.push({ ticket, planned, revision, head, changes, storing: ticket.storing })
+        const storing = both(ticket.storing, addition?.storing)
+        checked.push({ ticket, planned, revision, head, changes, storing, addition })
       } catch (error) {
         ticket.reject(error)
       }
@@ -197,6 +221,14 @@ export class Writer {
 
 const isForAll = (error: unknown): boolean =>
   error instanceof Problem && (error.code === 'APPLY_PENDING' || FOR_ALL.includes(error.code))
+
+function both(one: Storing | undefined, other: Storing | undefined): Storing | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return head => {
+    one(head)
+    other(head)
+  }
+}
 
 /** The same failure, for one of many. */
 function ofRevision(error: unknown, revision: number): unknown {

@@ -152,12 +152,16 @@ export class DrainControl {
     try {
       await this.#o.applier.apply([], { services: assigned(assignments) }, by, storing)
     } finally {
-      // What is stored and not in force yet has its deadline as well.
-      for (const { service, server } of assignments) {
-        const current = this.#o.state.service(service.name)
-        const now = current?.servers.find(({ name }) => name === server.name)
-        if (current && now) this.#await(current, now)
-      }
+      this.attend(assignments)
+    }
+  }
+
+  /** Awaits the deadlines that these have now. What is not in force yet has one as well. */
+  attend(places: readonly Place[]): void {
+    for (const { service, server } of places) {
+      const current = this.#o.state.service(service.name)
+      const now = current?.servers.find(({ name }) => name === server.name)
+      if (current && now) this.#await(current, now)
     }
   }
 

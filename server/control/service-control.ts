@@ -185,8 +185,10 @@ export class ServiceControl {
       const service = plans.putServers(ground, name, body, mode, wanted)
       const places = placesOf(body)
       checkServers(ground.draft, service, server => places.get(server) ?? null)
-      const items = () =>
-        [...service.servers].sort(byName).map(each => this.#views.server(service, each))
+      const items = () => {
+        const after = amended(ground, service)
+        return [...after.servers].sort(byName).map(each => this.#views.server(after, each))
+      }
       const etag = etagOf(service)
       return {
         ...{ status: 200, about: name },
@@ -195,22 +197,25 @@ export class ServiceControl {
     }
   }
 
-  #planned({ draft }: Ground, service: ServiceRecord, created = false) {
-    const faults = plans.serviceFaults(draft, service)
+  #planned(ground: Ground, service: ServiceRecord, created = false) {
+    const faults = plans.serviceFaults(ground.draft, service)
     if (faults.length > 0) throw problemOf(faults)
     return {
       status: created ? (201 as const) : (200 as const),
       about: service.name,
-      body: () => this.#resource(service),
+      body: () => this.#resource(amended(ground, service)),
     }
   }
 
-  #plannedServer({ draft }: Ground, service: ServiceRecord, server: string, created: boolean) {
-    checkServers(draft, service, name => (name === server ? '' : null))
+  #plannedServer(ground: Ground, service: ServiceRecord, server: string, created: boolean) {
+    checkServers(ground.draft, service, name => (name === server ? '' : null))
     return {
       status: created ? (201 as const) : (200 as const),
       about: service.name,
-      body: () => this.#serverResource(service, serverOf(service, server)),
+      body: () => {
+        const after = amended(ground, service)
+        return this.#serverResource(after, serverOf(after, server))
+      },
     }
   }
 
@@ -222,6 +227,10 @@ export class ServiceControl {
     return { view: this.#views.server(service, server), etag: etagOf(server) }
   }
 }
+
+/** A drain may have come to what was planned. */
+const amended = ({ draft }: Ground, planned: ServiceRecord): ServiceRecord =>
+  draft.service(planned.name) ?? planned
 
 /** Faults of real servers where they stand in the document; `pointerOf` null: they are not in it. */
 function checkServers(

@@ -3,6 +3,7 @@
  * maintenance and its drains are stored in one transaction, so no crash leaves one without the other.
  */
 import { SYSTEM, type Cause } from '../auth/actor.js'
+import type { Origin } from '../change/commit.js'
 import type { State } from '../change/draft.js'
 import type { StandingSource } from '../change/plan.js'
 import type { DrainControl } from '../control/drain-control.js'
@@ -85,11 +86,21 @@ export class MaintenanceBook {
       else stored(store)
     } finally {
       // Whatever happened, the truth is what is stored.
-      const current = repo.get(name)
-      if (current === null) this.#records.delete(name)
-      else this.#records.set(name, current)
-      this.#sortActive()
+      this.reread(name)
     }
+  }
+
+  /** After a transaction that may have changed it. */
+  reread(name: string): void {
+    const current = this.#o.repo.get(name)
+    if (current === null) this.#records.delete(name)
+    else this.#records.set(name, current)
+    this.#sortActive()
+  }
+
+  /** Within the transaction that has real servers join it; to be read anew after that. */
+  storeJoined(record: MaintenanceRecord): void {
+    if (record.told !== 'draining') this.#o.repo.put({ ...record, told: 'draining' })
   }
 
   /** Only while nothing else writes: what changes nothing for real servers. */
@@ -107,10 +118,14 @@ export class MaintenanceBook {
 
   /** Only while nothing else writes: what active maintenances want of these services as they are now. */
   async bringUp(services: readonly ServiceRecord[]): Promise<Assignment[]> {
-    const { now, drains } = this.#o
-    const assignments = wantedDrains(services, this.#active, now(), this.#connectionsOf)
-    if (assignments.length > 0) await drains.assign(assignments, BY_ITSELF)
+    const assignments = this.wanted(services)
+    if (assignments.length > 0) await this.#o.drains.assign(assignments, BY_ITSELF)
     return assignments
+  }
+
+  /** What active maintenances want to be otherwise in these services. */
+  wanted(services: readonly ServiceRecord[]): Assignment[] {
+    return wantedDrains(services, this.#active, this.#o.now(), this.#connectionsOf)
   }
 
   /** What is wanted of one real server that has no drain; null: nothing. */
@@ -149,15 +164,11 @@ export class MaintenanceBook {
   /** Into the journal. */
   tell(
     verb: string,
-    { name, spec }: Pick<MaintenanceRecord, 'name' | 'spec'>,
+    record: Pick<MaintenanceRecord, 'name' | 'spec'>,
     extras: Pick<Occurrence, 'outcome' | 'detail'> = {},
-    { actor, requestId }: Cause = BY_ITSELF,
+    by: Cause = BY_ITSELF,
   ): void {
-    this.#o.record?.({
-      ...{ type: `maintenance.${verb}`, class: 'state', actor, requestId },
-      ...{ kind: 'maintenance', name, after: verb === 'deleted' ? null : spec },
-      ...extras,
-    })
+    this.#o.record?.(occurrenceOf(verb, record, extras, by))
   }
 
   readonly #connectionsOf = (place: Place): number => {
@@ -189,6 +200,18 @@ export const begun = (record: MaintenanceRecord, now: Date): MaintenanceRecord =
   ...record,
   ...{ stage: 'active', startedAt: now.toISOString(), endedAt: null },
   ...{ refusal: [], told: 'draining' },
+})
+
+/** What the journal is to tell of a maintenance. */
+export const occurrenceOf = (
+  verb: string,
+  { name, spec }: Pick<MaintenanceRecord, 'name' | 'spec'>,
+  extras: Pick<Occurrence, 'outcome' | 'detail'>,
+  { actor, requestId }: Pick<Origin, 'actor' | 'requestId'>,
+): Occurrence => ({
+  ...{ type: `maintenance.${verb}`, class: 'state', actor, requestId },
+  ...{ kind: 'maintenance', name, after: verb === 'deleted' ? null : spec },
+  ...extras,
 })
 
 const byStart = (records: readonly MaintenanceRecord[]): MaintenanceRecord[] =>

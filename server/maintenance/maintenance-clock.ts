@@ -6,6 +6,7 @@
 import type { Logger } from 'pino'
 import type { State } from '../change/draft.js'
 import { messageOf } from '../errors.js'
+import { extensionsOf } from './extension.js'
 import type { MaintenanceRecord } from '../repo/maintenances.js'
 import { begun, type MaintenanceBook } from './maintenance-book.js'
 import { shortfallsText } from './shortfalls.js'
@@ -126,20 +127,19 @@ export class MaintenanceClock {
     for (const record of due) if (record.stage === 'scheduled') await this.#begin(record)
   }
 
-  /** What has come to match is drained, too; what does not match any more is not. */
+  /**
+   * What has come to match is drained, too; what does not match any more is not. A write sees to its
+   * own (joiner.ts); here it is what happened while nobody ran, or failed.
+   */
   async #join(): Promise<void> {
     const { book, state } = this.#o
     const names = this.#changed
     this.#changed = new Set()
     try {
       const joined = await book.bringUp([...names].flatMap(name => state.service(name) ?? []))
-      for (const record of book.active()) {
-        const servers = joined
-          .filter(({ server, drain }) => !server.drain && drain?.maintenance === record.name)
-          .map(({ service, server }) => `${service.name}/${server.name}`)
-        if (servers.length === 0) continue
+      for (const { record, detail } of extensionsOf(book.active(), joined)) {
         this.#progressDueMs = 0
-        book.tell('extended', record, { detail: { servers: servers.slice(0, 100) } })
+        book.tell('extended', record, { detail })
         if (record.told !== 'draining') book.note({ ...record, told: 'draining' })
       }
     } catch (error) {
