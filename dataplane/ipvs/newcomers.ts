@@ -14,12 +14,15 @@ export class Ramp {
   readonly startShare: number
   /** Connections that it may have by now and has not had. */
   credit = 0
+  /** When it was passed over last. */
+  heldMs: number
 
   constructor(startedAt: string, startMs: number, durationMs: number, startShare: number) {
     this.startedAt = startedAt
     this.startMs = startMs
     this.durationMs = durationMs
     this.startShare = startShare
+    this.heldMs = startMs
   }
 
   /** As it stands now, to be sent again. */
@@ -32,6 +35,7 @@ export class Ramp {
   copy(): Ramp {
     const copy = new Ramp(this.startedAt, this.startMs, this.durationMs, this.startShare)
     copy.credit = this.credit
+    copy.heldMs = this.heldMs
     return copy
   }
 
@@ -71,9 +75,9 @@ const CREDIT_MAX = 2
  * no credit. Whether it gets one that it may have is the scheduler's choice, by its own rules.
  *
  * The bound goes on growing after the ramp, slower, so that lc and the like even out counts without
- * a flood at its end. It is over once it binds no more, or when the scheduler prefers another. Where all are
- * newcomers, what counts is how far each is. With lblc it bounds how many destinations move to a
- * newcomer, not how many connections these have.
+ * a flood at its end. It is over once it has held nobody back for as long as the ramp took. Where
+ * all are newcomers, what counts is how far each is. With lblc it bounds how many destinations move
+ * to a newcomer, not how many connections these have.
  */
 export class Newcomers {
   readonly #dests: readonly Dest[]
@@ -116,6 +120,7 @@ export class Newcomers {
       if (part >= 1 && share >= 1) dest.ramp = null
       else ramp.credit = Math.max(-1, Math.min(CREDIT_MAX, ramp.credit + part))
       dest.heldBack = dest.ramp !== null && ramp.credit < 1
+      if (dest.heldBack) ramp.heldMs = nowMs
     }
   }
 
@@ -142,8 +147,8 @@ export class Newcomers {
       if (ramp === null) continue
       this.isOver = false
       if (dest === chosen) ramp.credit -= 1
-      // Could have had it and was not wanted: it has caught up.
-      else if (!dest.heldBack && chosen !== null && ramp.share(nowMs) >= 1) dest.ramp = null
+      // Not that a scheduler prefers another once: counts of active connections go up and down.
+      if (ramp.share(nowMs) >= 1 && nowMs - ramp.heldMs >= ramp.durationMs) dest.ramp = null
       dest.heldBack = false
     }
   }

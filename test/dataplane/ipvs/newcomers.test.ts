@@ -114,6 +114,22 @@ for (const scheduler of ['lc', 'wlc', 'sed', 'nq'] as const) {
   })
 }
 
+t.test('of several newcomers none is let go because another was taken', async t => {
+  const { add, connect, later } = await engine('lc', [10, 10])
+  connect(600)
+  await add(3, ramp())
+  await add(4, ramp())
+  const got: number[] = []
+  for (let second = 0; second < 20; second++) {
+    got.push(connect(100))
+    later(1)
+  }
+  t.comment(got.join(' '))
+  const steps = got.map((each, i) => each - (got[i - 1] ?? 0))
+  t.ok(Math.max(...steps) <= 6, `no jump up: ${Math.max(...steps)}`)
+  t.ok(Math.max(...got) <= 100 * (1.25 / 4) + 2.5, 'a quarter, and a quarter of that to catch up')
+})
+
 t.test('where all are newcomers, nobody is refused and all get their share', async t => {
   const { add, connect } = await engine('wrr', [])
   await add(1, { weight: 30, ...ramp() })
