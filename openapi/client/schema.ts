@@ -1398,283 +1398,6 @@ export interface components {
             expirySeconds?: number;
         };
         /**
-         * @description What says of each real server whether it is up. Without checks nothing does.
-         * @example {
-         *       "named": [
-         *         "web"
-         *       ],
-         *       "inline": {
-         *         "port": {
-         *           "kind": "tcp"
-         *         }
-         *       },
-         *       "required": 1
-         *     }
-         */
-        ServiceHealthChecks: {
-            /**
-             * @description Names of health checks, see /v1/health-checks.
-             * @default []
-             */
-            named?: string[];
-            /**
-             * @description Checks of its own, by name.
-             * @default {}
-             */
-            inline?: {
-                [key: string]: components["schemas"]["InlineHealthCheck"];
-            };
-            /** @description So many of the checks have to be up; all when absent. */
-            required?: number;
-        };
-        /** @description What is different for this real server. With `named` or `inline` these checks take the place of its service’s; `named: []` alone: nothing checks it. */
-        ServerHealthChecks: {
-            /**
-             * @description Names of health checks, see /v1/health-checks.
-             * @default []
-             */
-            named?: string[];
-            /**
-             * @description Checks of its own, by name.
-             * @default {}
-             */
-            inline?: {
-                [key: string]: components["schemas"]["InlineHealthCheck"];
-            };
-            /** @description So many of the checks have to be up; all when absent. */
-            required?: number;
-            /** @description Every check of this server goes there instead; needs the scope `admin`. */
-            targetAddress?: string;
-            /** @description The same for the port. */
-            targetPort?: number;
-            /** @description The same for the header Host. */
-            host?: string;
-        };
-        /** @description Encapsulation, for forwarding `tunnel` only; plain ipip when absent. */
-        Tunnel: {
-            /**
-             * @default ipip
-             * @enum {string}
-             */
-            type?: "ipip" | "gue" | "gre";
-            /** @description Destination port of GUE; needed there, not allowed elsewhere. */
-            port?: number;
-            /**
-             * @description gue: any; gre: none or checksum; ipip: none.
-             * @default none
-             * @enum {string}
-             */
-            checksum?: "none" | "checksum" | "remote";
-        };
-        /**
-         * @description A real server as written.
-         * @example {
-         *       "address": "10.0.0.1",
-         *       "port": 8080,
-         *       "weight": 1,
-         *       "forwarding": "masq",
-         *       "upperThreshold": 0,
-         *       "lowerThreshold": 0,
-         *       "adminState": "enabled",
-         *       "labels": {
-         *         "rack": "a1"
-         *       }
-         *     }
-         */
-        RealServerConfig: {
-            /** @description IPv4 or IPv6 address of the real server. */
-            address: string;
-            /** @description Port of the real server; that of the service when absent, 0 with `fwmark`. 0 keeps the port of the packet. Without rewriting (dr, tunnel, local) it has to be that of the service. */
-            port?: number;
-            /**
-             * @description Configured weight. 0 takes no new connections. Nothing else ever changes it.
-             * @default 1
-             */
-            weight?: number;
-            /**
-             * @description masq rewrites addresses (NAT); dr leaves the packet as it is, the real server answers clients directly; tunnel puts it into another packet (see `tunnel`), the only way to a real server of the other address family; local gives it to this host itself.
-             * @default masq
-             * @enum {string}
-             */
-            forwarding?: "masq" | "dr" | "tunnel" | "local";
-            tunnel?: components["schemas"]["Tunnel"];
-            /**
-             * @description No new connections from this many on; 0 = no limit.
-             * @default 0
-             */
-            upperThreshold?: number;
-            /**
-             * @description New connections again below this many; 0 = three quarters of the upper one.
-             * @default 0
-             */
-            lowerThreshold?: number;
-            /**
-             * @description draining: effective weight 0, connections go on. disabled: taken out of the dataplane, nothing reaches it.
-             * @default enabled
-             * @enum {string}
-             */
-            adminState?: "enabled" | "draining" | "disabled";
-            /** @description Higher ones are used first; lower ones take new connections only while too few of the higher are usable (the service's `policy.minimumActive`). Absent: 0. */
-            priority?: number;
-            /**
-             * @description Free labels, for people and for filters.
-             * @default {}
-             */
-            labels?: {
-                [key: string]: string;
-            };
-            healthChecks?: components["schemas"]["ServerHealthChecks"];
-            /** @description As in the path, when given. */
-            name?: string;
-            /** @description Ignored on write. */
-            readonly meta?: unknown;
-            /** @description Ignored on write. */
-            readonly status?: unknown;
-        };
-        /** @description A real server of one virtual service. */
-        RealServer: {
-            name: string;
-            address: string;
-            port: number;
-            weight: number;
-            /** @enum {string} */
-            forwarding: "masq" | "dr" | "tunnel" | "local";
-            tunnel?: components["schemas"]["Tunnel"];
-            upperThreshold: number;
-            lowerThreshold: number;
-            /** @enum {string} */
-            adminState: "enabled" | "draining" | "disabled";
-            priority?: number;
-            /**
-             * @description Free labels, for people and for filters.
-             * @default {}
-             */
-            labels: {
-                [key: string]: string;
-            };
-            healthChecks?: components["schemas"]["ServerHealthChecks"];
-            meta: components["schemas"]["Meta"];
-            status: components["schemas"]["RealServerStatus"];
-        };
-        RealServerList: {
-            items: components["schemas"]["RealServer"][];
-            nextCursor: string | null;
-        };
-        /**
-         * @example {
-         *       "items": [
-         *         {
-         *           "name": "a",
-         *           "address": "10.0.0.1",
-         *           "port": 8080,
-         *           "weight": 1,
-         *           "forwarding": "masq",
-         *           "upperThreshold": 0,
-         *           "lowerThreshold": 0,
-         *           "adminState": "enabled",
-         *           "labels": {
-         *             "rack": "a1"
-         *           }
-         *         }
-         *       ]
-         *     }
-         */
-        RealServerSet: {
-            /** @description The whole set, as listed: each item carries its `name`. */
-            items: components["schemas"]["RealServerConfig"][];
-            /** @description Accepted as null, so that a complete list can be sent back. */
-            nextCursor?: null;
-        };
-        /** @description How much the usable real servers have to amount to, as the sum of their configured weights (keepalived's `quorum` q with `hysteresis` h: up q+h, down q-h). Usable is whoever is enabled, has a weight, is not being drained and is not known to be down. Without it, one usable real server is enough. */
-        Quorum: {
-            /** @description Gained when the weights of usable real servers add up to this. */
-            up: number;
-            /** @description Lost when they add up to less than this; as `up` when absent. */
-            down?: number;
-        };
-        /** @description Takes all new connections while the quorum is lost: the real servers that are left get none. Nothing checks it. It cannot be one of the real servers. */
-        SorryServer: {
-            /** @description IPv4 or IPv6 address. */
-            address: string;
-            /** @description As of a real server: that of the service when absent. */
-            port?: number;
-            /**
-             * @default masq
-             * @enum {string}
-             */
-            forwarding?: "masq" | "dr" | "tunnel" | "local";
-            tunnel?: components["schemas"]["Tunnel"];
-            /**
-             * @description Keeps it in the dataplane with weight 0 while it is not needed, so that its connections go on (keepalived's sorry_server_inhibit). Otherwise it is there only while it is needed.
-             * @default false
-             */
-            inhibit?: boolean;
-        };
-        /** @description A real server that is new or returns (from being down, drained, disabled or without weight) gets a part of its fair share of new connections that grows evenly to the whole within `seconds`. Until it has caught up, the same slope also bounds what least-connection schedulers would give it beyond. No effect with the schedulers that hash (dh, sh, mh), whose clients it would send from server to server. */
-        SlowStart: {
-            seconds: number;
-            /**
-             * @description What part of its share it begins with.
-             * @default 10
-             */
-            startPercent?: number;
-        };
-        /**
-         * @description What happens when real servers fail, return or are too few. Absent: every default.
-         * @example {
-         *       "quorum": {
-         *         "up": 3,
-         *         "down": 2
-         *       },
-         *       "sorryServer": {
-         *         "address": "10.0.0.250",
-         *         "port": 8080,
-         *         "forwarding": "masq",
-         *         "inhibit": false
-         *       },
-         *       "allDown": "sorry",
-         *       "onDown": "reset",
-         *       "inhibitOnFailure": false,
-         *       "minimumActive": 1,
-         *       "minimumUsable": 2,
-         *       "slowStart": {
-         *         "seconds": 30,
-         *         "startPercent": 10
-         *       }
-         *     }
-         */
-        Policy: {
-            quorum?: components["schemas"]["Quorum"];
-            sorryServer?: components["schemas"]["SorryServer"];
-            /**
-             * @description What holds while the quorum is lost. failOpen: every enabled real server takes connections, whatever its health. sorry: the sorry server does. reject: new connections are refused (TCP reset, SCTP abort, ICMP port unreachable). withdraw: the address is taken off the host, so that nobody is answered who asks for it, until the quorum is back; while another service needs the address it stays, and new connections are refused. Absent: sorry with a `sorryServer`, otherwise the real servers that are left go on.
-             * @enum {string}
-             */
-            allDown?: "failOpen" | "sorry" | "reject" | "withdraw";
-            /**
-             * @description What becomes of the connections of a real server that goes down. keep: nothing; while it is out of the dataplane (see `inhibitOnFailure`) their packets are dropped, as in IPVS. reset: both ends of TCP and SCTP are told. reselect: also UDP flows are forgotten, so that the next packet gets another real server. Both end persistence.
-             * @default keep
-             * @enum {string}
-             */
-            onDown?: "keep" | "reset" | "reselect";
-            /**
-             * @description A real server that is down gets weight 0 and keeps what it has, instead of being taken out of the dataplane.
-             * @default false
-             */
-            inhibitOnFailure?: boolean;
-            /**
-             * @description Real servers of lower `priority` take connections only while fewer than this many of higher priority are usable.
-             * @default 1
-             */
-            minimumActive?: number;
-            /**
-             * @description Fewer usable real servers are told in status and plans; maintenance that would lead there is refused.
-             * @default 1
-             */
-            minimumUsable?: number;
-            slowStart?: components["schemas"]["SlowStart"];
-        };
-        /**
          * @description A health check as written. Each kind has fields of its own.
          * @example {
          *       "kind": "http",
@@ -2051,6 +1774,283 @@ export interface components {
         DeclaredHealthCheckList: {
             items: components["schemas"]["HealthCheckConfig"][];
             nextCursor: string | null;
+        };
+        /**
+         * @description What says of each real server whether it is up. Without checks nothing does.
+         * @example {
+         *       "named": [
+         *         "web"
+         *       ],
+         *       "inline": {
+         *         "port": {
+         *           "kind": "tcp"
+         *         }
+         *       },
+         *       "required": 1
+         *     }
+         */
+        ServiceHealthChecks: {
+            /**
+             * @description Names of health checks, see /v1/health-checks.
+             * @default []
+             */
+            named?: string[];
+            /**
+             * @description Checks of its own, by name.
+             * @default {}
+             */
+            inline?: {
+                [key: string]: components["schemas"]["InlineHealthCheck"];
+            };
+            /** @description So many of the checks have to be up; all when absent. */
+            required?: number;
+        };
+        /** @description What is different for this real server. With `named` or `inline` these checks take the place of its service’s; `named: []` alone: nothing checks it. */
+        ServerHealthChecks: {
+            /**
+             * @description Names of health checks, see /v1/health-checks.
+             * @default []
+             */
+            named?: string[];
+            /**
+             * @description Checks of its own, by name.
+             * @default {}
+             */
+            inline?: {
+                [key: string]: components["schemas"]["InlineHealthCheck"];
+            };
+            /** @description So many of the checks have to be up; all when absent. */
+            required?: number;
+            /** @description Every check of this server goes there instead; needs the scope `admin`. */
+            targetAddress?: string;
+            /** @description The same for the port. */
+            targetPort?: number;
+            /** @description The same for the header Host. */
+            host?: string;
+        };
+        /** @description Encapsulation, for forwarding `tunnel` only; plain ipip when absent. */
+        Tunnel: {
+            /**
+             * @default ipip
+             * @enum {string}
+             */
+            type?: "ipip" | "gue" | "gre";
+            /** @description Destination port of GUE; needed there, not allowed elsewhere. */
+            port?: number;
+            /**
+             * @description gue: any; gre: none or checksum; ipip: none.
+             * @default none
+             * @enum {string}
+             */
+            checksum?: "none" | "checksum" | "remote";
+        };
+        /**
+         * @description A real server as written.
+         * @example {
+         *       "address": "10.0.0.1",
+         *       "port": 8080,
+         *       "weight": 1,
+         *       "forwarding": "masq",
+         *       "upperThreshold": 0,
+         *       "lowerThreshold": 0,
+         *       "adminState": "enabled",
+         *       "labels": {
+         *         "rack": "a1"
+         *       }
+         *     }
+         */
+        RealServerConfig: {
+            /** @description IPv4 or IPv6 address of the real server. */
+            address: string;
+            /** @description Port of the real server; that of the service when absent, 0 with `fwmark`. 0 keeps the port of the packet. Without rewriting (dr, tunnel, local) it has to be that of the service. */
+            port?: number;
+            /**
+             * @description Configured weight. 0 takes no new connections. Nothing else ever changes it.
+             * @default 1
+             */
+            weight?: number;
+            /**
+             * @description masq rewrites addresses (NAT); dr leaves the packet as it is, the real server answers clients directly; tunnel puts it into another packet (see `tunnel`), the only way to a real server of the other address family; local gives it to this host itself.
+             * @default masq
+             * @enum {string}
+             */
+            forwarding?: "masq" | "dr" | "tunnel" | "local";
+            tunnel?: components["schemas"]["Tunnel"];
+            /**
+             * @description No new connections from this many on; 0 = no limit.
+             * @default 0
+             */
+            upperThreshold?: number;
+            /**
+             * @description New connections again below this many; 0 = three quarters of the upper one.
+             * @default 0
+             */
+            lowerThreshold?: number;
+            /**
+             * @description draining: effective weight 0, connections go on. disabled: taken out of the dataplane, nothing reaches it.
+             * @default enabled
+             * @enum {string}
+             */
+            adminState?: "enabled" | "draining" | "disabled";
+            /** @description Higher ones are used first; lower ones take new connections only while too few of the higher are usable (the service's `policy.minimumActive`). Absent: 0. */
+            priority?: number;
+            /**
+             * @description Free labels, for people and for filters.
+             * @default {}
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            healthChecks?: components["schemas"]["ServerHealthChecks"];
+            /** @description As in the path, when given. */
+            name?: string;
+            /** @description Ignored on write. */
+            readonly meta?: unknown;
+            /** @description Ignored on write. */
+            readonly status?: unknown;
+        };
+        /** @description A real server of one virtual service. */
+        RealServer: {
+            name: string;
+            address: string;
+            port: number;
+            weight: number;
+            /** @enum {string} */
+            forwarding: "masq" | "dr" | "tunnel" | "local";
+            tunnel?: components["schemas"]["Tunnel"];
+            upperThreshold: number;
+            lowerThreshold: number;
+            /** @enum {string} */
+            adminState: "enabled" | "draining" | "disabled";
+            priority?: number;
+            /**
+             * @description Free labels, for people and for filters.
+             * @default {}
+             */
+            labels: {
+                [key: string]: string;
+            };
+            healthChecks?: components["schemas"]["ServerHealthChecks"];
+            meta: components["schemas"]["Meta"];
+            status: components["schemas"]["RealServerStatus"];
+        };
+        RealServerList: {
+            items: components["schemas"]["RealServer"][];
+            nextCursor: string | null;
+        };
+        /**
+         * @example {
+         *       "items": [
+         *         {
+         *           "name": "a",
+         *           "address": "10.0.0.1",
+         *           "port": 8080,
+         *           "weight": 1,
+         *           "forwarding": "masq",
+         *           "upperThreshold": 0,
+         *           "lowerThreshold": 0,
+         *           "adminState": "enabled",
+         *           "labels": {
+         *             "rack": "a1"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        RealServerSet: {
+            /** @description The whole set, as listed: each item carries its `name`. */
+            items: components["schemas"]["RealServerConfig"][];
+            /** @description Accepted as null, so that a complete list can be sent back. */
+            nextCursor?: null;
+        };
+        /** @description How much the usable real servers have to amount to, as the sum of their configured weights (keepalived's `quorum` q with `hysteresis` h: up q+h, down q-h). Usable is whoever is enabled, has a weight, is not being drained and is not known to be down. Without it, one usable real server is enough. */
+        Quorum: {
+            /** @description Gained when the weights of usable real servers add up to this. */
+            up: number;
+            /** @description Lost when they add up to less than this; as `up` when absent. */
+            down?: number;
+        };
+        /** @description Takes all new connections while the quorum is lost: the real servers that are left get none. Nothing checks it. It cannot be one of the real servers. */
+        SorryServer: {
+            /** @description IPv4 or IPv6 address. */
+            address: string;
+            /** @description As of a real server: that of the service when absent. */
+            port?: number;
+            /**
+             * @default masq
+             * @enum {string}
+             */
+            forwarding?: "masq" | "dr" | "tunnel" | "local";
+            tunnel?: components["schemas"]["Tunnel"];
+            /**
+             * @description Keeps it in the dataplane with weight 0 while it is not needed, so that its connections go on (keepalived's sorry_server_inhibit). Otherwise it is there only while it is needed.
+             * @default false
+             */
+            inhibit?: boolean;
+        };
+        /** @description A real server that is new or returns (from being down, drained, disabled or without weight) gets a part of its fair share of new connections that grows evenly to the whole within `seconds`. Until it has caught up, the same slope also bounds what least-connection schedulers would give it beyond. No effect with the schedulers that hash (dh, sh, mh), whose clients it would send from server to server. */
+        SlowStart: {
+            seconds: number;
+            /**
+             * @description What part of its share it begins with.
+             * @default 10
+             */
+            startPercent?: number;
+        };
+        /**
+         * @description What happens when real servers fail, return or are too few. Absent: every default.
+         * @example {
+         *       "quorum": {
+         *         "up": 3,
+         *         "down": 2
+         *       },
+         *       "sorryServer": {
+         *         "address": "10.0.0.250",
+         *         "port": 8080,
+         *         "forwarding": "masq",
+         *         "inhibit": false
+         *       },
+         *       "allDown": "sorry",
+         *       "onDown": "reset",
+         *       "inhibitOnFailure": false,
+         *       "minimumActive": 1,
+         *       "minimumUsable": 2,
+         *       "slowStart": {
+         *         "seconds": 30,
+         *         "startPercent": 10
+         *       }
+         *     }
+         */
+        Policy: {
+            quorum?: components["schemas"]["Quorum"];
+            sorryServer?: components["schemas"]["SorryServer"];
+            /**
+             * @description What holds while the quorum is lost. failOpen: every enabled real server takes connections, whatever its health. sorry: the sorry server does. reject: new connections are refused (TCP reset, SCTP abort, ICMP port unreachable). withdraw: the address is taken off the host, so that nobody is answered who asks for it, until the quorum is back; while another service needs the address it stays, and new connections are refused. Absent: sorry with a `sorryServer`, otherwise the real servers that are left go on.
+             * @enum {string}
+             */
+            allDown?: "failOpen" | "sorry" | "reject" | "withdraw";
+            /**
+             * @description What becomes of the connections of a real server that goes down. keep: nothing; while it is out of the dataplane (see `inhibitOnFailure`) their packets are dropped, as in IPVS. reset: both ends of TCP and SCTP are told. reselect: also UDP flows are forgotten, so that the next packet gets another real server. Both end persistence.
+             * @default keep
+             * @enum {string}
+             */
+            onDown?: "keep" | "reset" | "reselect";
+            /**
+             * @description A real server that is down gets weight 0 and keeps what it has, instead of being taken out of the dataplane.
+             * @default false
+             */
+            inhibitOnFailure?: boolean;
+            /**
+             * @description Real servers of lower `priority` take connections only while fewer than this many of higher priority are usable.
+             * @default 1
+             */
+            minimumActive?: number;
+            /**
+             * @description Fewer usable real servers are told in status and plans; maintenance that would lead there is refused.
+             * @default 1
+             */
+            minimumUsable?: number;
+            slowStart?: components["schemas"]["SlowStart"];
         };
         /** @description Keeps a client on its real server. */
         Persistence: {
@@ -4389,6 +4389,10 @@ export type Problem = components['schemas']['Problem'];
 export type HealthCheckMatch = components['schemas']['HealthCheckMatch'];
 export type HealthCheckPayload = components['schemas']['HealthCheckPayload'];
 export type InlineHealthCheck = components['schemas']['InlineHealthCheck'];
+export type HealthCheckConfig = components['schemas']['HealthCheckConfig'];
+export type HealthCheck = components['schemas']['HealthCheck'];
+export type HealthCheckList = components['schemas']['HealthCheckList'];
+export type DeclaredHealthCheckList = components['schemas']['DeclaredHealthCheckList'];
 export type ServiceHealthChecks = components['schemas']['ServiceHealthChecks'];
 export type ServerHealthChecks = components['schemas']['ServerHealthChecks'];
 export type Tunnel = components['schemas']['Tunnel'];
@@ -4400,10 +4404,6 @@ export type Quorum = components['schemas']['Quorum'];
 export type SorryServer = components['schemas']['SorryServer'];
 export type SlowStart = components['schemas']['SlowStart'];
 export type Policy = components['schemas']['Policy'];
-export type HealthCheckConfig = components['schemas']['HealthCheckConfig'];
-export type HealthCheck = components['schemas']['HealthCheck'];
-export type HealthCheckList = components['schemas']['HealthCheckList'];
-export type DeclaredHealthCheckList = components['schemas']['DeclaredHealthCheckList'];
 export type Persistence = components['schemas']['Persistence'];
 export type VirtualServiceConfig = components['schemas']['VirtualServiceConfig'];
 export type VirtualService = components['schemas']['VirtualService'];
