@@ -8,8 +8,19 @@ import { ConfirmQuery, DifferenceQuery, ReadQuery } from '../schemas/parameters.
 import { RevisionPath, RevisionsQuery } from '../schemas/parameters.js'
 import { PlanDocument } from '../schemas/plan.js'
 import { Type } from 'typebox'
-import { answer, answers, bodyOf, conditionsOf, document, empty } from './answers.js'
-import { sendPage, sendTagged, written, WRITE_PROBLEMS, type App } from './answers.js'
+import {
+  answer,
+  answers,
+  bodyOf,
+  conditionsOf,
+  document,
+  empty,
+  sendPage,
+  sendTagged,
+  written,
+  WRITE_PROBLEMS,
+  type App,
+} from './answers.js'
 import { carryOutOnce, carryOutWhole } from './confirming.js'
 import { MergePatch } from './merge-patch-schema.js'
 

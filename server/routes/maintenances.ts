@@ -12,8 +12,20 @@ import {
   MaintenancePath,
   MaintenanceQuery,
 } from '../schemas/parameters.js'
-import { answers, bodyOf, conditionsOf, deleted, document, empty } from './answers.js'
-import { listAnswer, sendPage, sendRead, written, WRITE_PROBLEMS, type App } from './answers.js'
+import {
+  answers,
+  bodyOf,
+  conditionsOf,
+  deleted,
+  document,
+  empty,
+  listAnswer,
+  sendPage,
+  sendRead,
+  written,
+  WRITE_PROBLEMS,
+  type App,
+} from './answers.js'
 
 const tags = ['Maintenances']
 const path = '/v1/maintenances/:name'

@@ -23,8 +23,6 @@ import {
   document,
   empty,
   labelsOf,
-} from './answers.js'
-import {
   sendPage,
   sendRead,
   shown,

@@ -3,8 +3,17 @@ import type { Control } from '../control.js'
 import { linked } from '../schemas/components.js'
 import { ReadQuery, WriteQuery } from '../schemas/parameters.js'
 import { Settings, SettingsConfig } from '../schemas/settings.js'
-import { answers, bodyOf, carryOut, conditionsOf, empty } from './answers.js'
-import { sendRead, shown, written, type App } from './answers.js'
+import {
+  answers,
+  bodyOf,
+  carryOut,
+  conditionsOf,
+  empty,
+  sendRead,
+  shown,
+  written,
+  type App,
+} from './answers.js'
 import { MergePatch } from './merge-patch-schema.js'
 
 const tags = ['Settings']

@@ -8,8 +8,16 @@ import { NAME_PATTERN } from '../schemas/common.js'
 import { NewToken, TokenDocument, TokenList, TokenRequest } from '../schemas/token.js'
 import { TokensQuery } from '../schemas/parameters.js'
 import { faultsOf } from '../schemas/walk.js'
-import { answers, bodyOf, conditionsOf, listAnswer } from './answers.js'
-import { sendPage, sendTagged, tagged, type App } from './answers.js'
+import {
+  answers,
+  bodyOf,
+  conditionsOf,
+  listAnswer,
+  sendPage,
+  sendTagged,
+  tagged,
+  type App,
+} from './answers.js'
 
 const ORDERS = {
   name: NAME_ORDER,

@@ -20,8 +20,6 @@ import {
   document,
   empty,
   labelsOf,
-} from './answers.js'
-import {
   sendPage,
   sendRead,
   shown,
